@@ -1,0 +1,55 @@
+# make demo    sends a real file from one process to another on this machine
+# make test    everything that must pass; installs what it needs
+# make soak    the long versions: ten thousand lab seeds, fuzzing
+# make bench   figures of the real program beside scp and nc
+
+SHELL := /bin/bash
+export CGO_ENABLED ?= 1
+FUZZTIME ?= 5s
+STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
+
+.PHONY: all build demo test check cross fuzz soak bench tools clean
+
+all: build
+
+build:
+	CGO_ENABLED=0 go build -trimpath -ldflags '-s -w' -o bin/qft ./cmd/qft
+
+demo: build
+	./scripts/demo bin/qft
+
+test: tools check cross
+	go test -race -shuffle=on ./...
+	go test -count=1 -run 'TestAllocations|TestThroughput' ./internal/... # what -race distorts
+	./scripts/fuzz $(FUZZTIME)
+
+# check: what a compiler does not say.
+check:
+	@unformatted=$$(gofmt -l . ); test -z "$$unformatted" || { echo "gofmt: $$unformatted"; exit 1; }
+	go vet ./...
+	go mod verify
+	go run $(STATICCHECK) ./...
+
+# cross: builds for every system that is promised.
+cross:
+	@for t in linux/amd64 linux/arm64 linux/arm linux/riscv64 linux/mipsle darwin/amd64 darwin/arm64 \
+	    windows/amd64 windows/arm64 freebsd/amd64 freebsd/arm64; do \
+	  echo "build $$t"; GOOS=$${t%/*} GOARCH=$${t#*/} CGO_ENABLED=0 go build -o /dev/null ./cmd/qft || exit 1; done
+
+# tools: what the tests of the real program use; elsewhere they skip.
+tools:
+	@./scripts/tools
+
+fuzz:
+	./scripts/fuzz 60s
+
+soak:
+	QFT_SEEDS=10000 go test -timeout 2h -run 'TestMeetings' -v .
+	./scripts/fuzz 5m
+
+bench: tools
+	go test -run '^$$' -bench . -benchtime 1x ./internal/udp ./internal/lab ./internal/secret ./internal/transfer ./internal/transport
+	QFT_BENCH=1 go test -count=1 -timeout 30m -run 'TestBench' -v ./e2e
+
+clean:
+	rm -rf bin

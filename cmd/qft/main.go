@@ -1,0 +1,114 @@
+// Command qft sends a file straight from one machine to another, through both
+// their NATs, encrypted, over UDP.
+//
+// This package is the command line: flags in, words out, exit code.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"qft"
+)
+
+func main() {
+	ctx, cancel := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	code := run(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr)
+	cancel()
+	os.Exit(code)
+}
+
+// run is the whole program but for the process.
+func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
+	t := &terminal{in: stdin, out: stdout, err: stderr}
+	cmd := rootCommand(t)
+	cmd.SetArgs(args)
+	cmd.SetIn(stdin)
+	cmd.SetOut(stdout)
+	cmd.SetErr(stderr)
+	err := cmd.ExecuteContext(ctx)
+	t.clearLine()
+	if err == nil {
+		return 0
+	}
+	report(stderr, err)
+	return exitCode(err)
+}
+
+// usageError is a command line that makes no sense.
+type usageError struct{ err error }
+
+func (e usageError) Error() string { return e.err.Error() }
+
+// exitCode is the one place where errors become numbers; they are documented
+// in exitCodes.
+func exitCode(err error) int {
+	var usage usageError
+	if errors.As(err, &usage) {
+		return 2
+	}
+	switch qft.KindOf(err) {
+	case qft.KindUsage:
+		return 2
+	case qft.KindFile:
+		return 3
+	case qft.KindExists:
+		return 4
+	case qft.KindDisk:
+		return 5
+	case qft.KindPhrase:
+		return 6
+	case qft.KindTaken:
+		return 7
+	case qft.KindHelper:
+		return 8
+	case qft.KindNoPath:
+		return 9
+	case qft.KindPeer:
+		return 10
+	case qft.KindChanged:
+		return 11
+	case qft.KindProtocol:
+		return 12
+	case qft.KindPort:
+		return 13
+	case qft.KindCanceled:
+		return 130
+	}
+	return 1
+}
+
+const exitCodes = `Exit codes:
+    0  done
+    1  something that should not happen
+    2  the command line makes no sense
+    3  the file cannot be sent, or its name cannot be used here
+    4  the target exists (nothing is ever overwritten unasked)
+    5  the target cannot be written: disk full, read-only, forbidden
+    6  the phrase is not the other side's
+    7  the phrase is in use by somebody else, or was tried too often
+    8  the helper cannot be reached or used
+    9  no direct path between the two machines
+   10  the other side stopped, refused or failed
+   11  the file changed while it was sent, or arrived damaged
+   12  the other side or the helper speaks another protocol
+   13  the UDP port of this machine cannot be used
+  130  interrupted`
+
+// report prints an error for a person: what happened, then what to do.
+func report(w io.Writer, err error) {
+	fmt.Fprintf(w, "qft: %s\n", clean(err.Error()))
+	var e *qft.Error
+	if errors.As(err, &e) && e.Hint != "" {
+		fmt.Fprintf(w, "%s\n", cleanLines(e.Hint))
+	}
+	var usage usageError
+	if errors.As(err, &usage) {
+		fmt.Fprintln(w, "Try `qft --help`.")
+	}
+}

@@ -1,0 +1,78 @@
+package qft
+
+import (
+	"errors"
+
+	"qft/internal/peer"
+	"qft/internal/transfer"
+)
+
+// transferError makes an error of the transfer one of this package.
+func transferError(op string, err error) error {
+	var e *transfer.Error
+	if !errors.As(err, &e) {
+		return &Error{Op: op, Err: err}
+	}
+	return &Error{Op: op, Kind: transferKind(e), Err: err}
+}
+
+func transferKind(e *transfer.Error) Kind {
+	switch e.Kind {
+	case transfer.Changed, transfer.Corrupt:
+		return KindChanged
+	case transfer.Protocol, transfer.Version:
+		return KindProtocol
+	}
+	if e.Peer {
+		return KindPeer
+	}
+	switch e.Kind {
+	case transfer.Canceled:
+		return KindCanceled
+	case transfer.NotFound, transfer.Directory, transfer.NotRegular, transfer.Unreadable, transfer.BadName, transfer.BadSkip:
+		return KindFile
+	case transfer.Exists:
+		return KindExists
+	case transfer.NoSpace, transfer.Permission, transfer.Busy, transfer.Disk:
+		return KindDisk
+	case transfer.Refused, transfer.Lost:
+		return KindPeer
+	}
+	return KindInternal
+}
+
+// peerError makes an error of the meeting one of this package.
+func peerError(op string, e *peer.Error) error {
+	out := &Error{Op: op, Err: e.Err}
+	switch e.Kind {
+	case peer.HelperUnreachable:
+		out.Kind = KindHelper
+		out.Hint = "Is that the helper's address, is it running, and does this network let UDP out?"
+	case peer.HelperRefused:
+		out.Kind = KindHelper
+	case peer.NumberTaken:
+		out.Kind = KindTaken
+		out.Hint = "Another sender uses that number: send again for a new code."
+	case peer.PhraseWrong:
+		out.Kind = KindPhrase
+		out.Hint = "Compare the code with the sender's screen and receive again; the sender still waits."
+	case peer.PhraseBurnt:
+		out.Kind = KindTaken
+		out.Hint = "Somebody may be guessing. Start again with a new code or phrase."
+	case peer.PhraseTaken:
+		out.Kind = KindTaken
+		out.Hint = "If that is not you on another screen, stop the sender and use a new code."
+	case peer.TwoSenders:
+		out.Kind = KindTaken
+		out.Hint = "Agree on another phrase, and let only one side send."
+	case peer.NoPath:
+		out.Kind = KindNoPath
+		if e.Report != nil {
+			out.Hint = e.Report.String()
+		}
+	case peer.Broken:
+		out.Kind = KindProtocol
+		out.Hint = "Do both sides run the same version of qft?"
+	}
+	return out
+}

@@ -1,0 +1,59 @@
+package qft
+
+import "errors"
+
+// Kind says what went wrong, coarsely enough to act on.
+type Kind int
+
+const (
+	// KindInternal: something that should not happen.
+	KindInternal Kind = iota
+	// KindFile: the file to send cannot be sent as it is, or its name cannot be
+	// used here.
+	KindFile
+	// KindExists: the target exists and is never overwritten.
+	KindExists
+	// KindDisk: the target cannot be written: full, read-only, forbidden.
+	KindDisk
+	// KindPhrase: the phrase is not the other side's.
+	KindPhrase
+	// KindTaken: the phrase is in use by somebody else, or was tried too often.
+	KindTaken
+	// KindHelper: the helper cannot be reached or used.
+	KindHelper
+	// KindNoPath: no direct path between the two machines was found.
+	KindNoPath
+	// KindPeer: the other side stopped, refused, or failed.
+	KindPeer
+	// KindChanged: the file changed while it was sent, or arrived damaged.
+	KindChanged
+	// KindProtocol: the other side, or the helper, speaks another language.
+	KindProtocol
+	// KindPort: the UDP port of this machine cannot be used.
+	KindPort
+	// KindUsage: the call makes no sense.
+	KindUsage
+	// KindCanceled: the caller stopped it.
+	KindCanceled
+)
+
+// Error is what Send, Receive and Helper return.
+type Error struct {
+	Op   string // what was being done: "send", "receive", "helper"
+	Kind Kind
+	Err  error
+	Hint string // what to do next, when there is something to say
+}
+
+func (e *Error) Error() string { return e.Err.Error() }
+
+func (e *Error) Unwrap() error { return e.Err }
+
+// KindOf returns the kind of an error of this package, KindInternal for others.
+func KindOf(err error) Kind {
+	var e *Error
+	if errors.As(err, &e) {
+		return e.Kind
+	}
+	return KindInternal
+}

@@ -1,0 +1,243 @@
+package nat
+
+import (
+	"crypto/rand"
+	"encoding/binary"
+	"io"
+	"net/netip"
+	"slices"
+	"time"
+)
+
+// Config is what an Agent needs to know. Box, Tag and Controlling are
+// required.
+type Config struct {
+	Box         Box         // seals probes; its key belongs to these two peers and this Agent alone
+	Tag         [4]byte     // marks the session's probes, in the clear, to drop strangers' cheaply
+	Controlling bool        // true on exactly one side: it chooses the path
+	Local       []Candidate // own addresses: hosts to recognise this machine by, the rest for the report
+
+	// Rand gives transaction ids, which must not be guessable. If nil,
+	// crypto/rand.Reader. It must not fail.
+	Rand io.Reader
+
+	// Timeout is how long Failed waits, counted from the first address of
+	// the peer. If zero, 30 s.
+	Timeout time.Duration
+
+	// V4 and V6 say which families this side has a socket for. If neither,
+	// both are tried.
+	V4, V6 bool
+}
+
+// Agent looks for a path to one peer. It is a machine: Receive, Send and
+// Deadline as in package transport; it may be used by one goroutine only.
+type Agent struct {
+	cfg    Config
+	now    time.Time // the latest that a method was told
+	pairs  []*pair   // in the order learned; at most 2 * maxCandidates
+	round  round
+	window window
+	seal   sealer
+	out    outbound
+	last   *pair            // the latest that was chosen, in whatever generation; stays in pairs
+	seen   []netip.AddrPort // own addresses, as the peer saw them from outside
+}
+
+// round is the state of one generation.
+type round struct {
+	generation uint32
+	began      time.Time // first address of the peer known; zero: idle
+	contact    time.Time // first probe of the peer in this generation; zero: none
+	chosen     *pair     // nil: not settled
+	since      time.Time // chosen since
+	confirmed  bool      // controlling: the peer has answered the nomination
+}
+
+// NewAgent returns an agent that waits for the peer's candidates, and already
+// answers the peer's probes.
+func NewAgent(now time.Time, cfg Config) *Agent {
+	if cfg.Rand == nil {
+		cfg.Rand = rand.Reader
+	}
+	if cfg.Timeout == 0 {
+		cfg.Timeout = 30 * time.Second
+	}
+	if !cfg.V4 && !cfg.V6 {
+		cfg.V4, cfg.V6 = true, true
+	}
+	cfg.Local = clean(cfg.Local)
+	return &Agent{
+		cfg:  cfg,
+		now:  now,
+		seal: sealer{box: cfg.Box, controlling: cfg.Controlling, tag: cfg.Tag},
+		out:  newOutbound(),
+	}
+}
+
+// AddRemote adds candidates of the peer to those being probed: the first 32,
+// further ones are ignored. An address known already keeps its state. The
+// nearer in time both sides are told, the better: some routers resent a ping
+// that comes before their own host's (see Limitations).
+func (a *Agent) AddRemote(now time.Time, c ...Candidate) {
+	a.advance(now)
+	a.add(c)
+}
+
+func (a *Agent) add(list []Candidate) {
+	for _, pl := range plan(a.cfg.Local, list, a.cfg.V4, a.cfg.V6) {
+		p := find(a.pairs, pl.Addr)
+		switch {
+		case p == nil && a.named() >= maxCandidates:
+			continue
+		case p == nil:
+			p = &pair{Candidate: pl.Candidate, class: pl.class, skip: pl.skip}
+			p.start(a.now, a.now.Add(pl.after))
+			a.pairs = append(a.pairs, p)
+		case p.learned && a.named() >= maxCandidates:
+			continue
+		case p.learned || pl.Kind.trust() > p.Kind.trust():
+			p.learned, p.Kind, p.class = false, pl.Kind, pl.class
+		}
+		a.startClock()
+	}
+}
+
+// named counts the pairs that the peer's lists name.
+func (a *Agent) named() (n int) {
+	for _, p := range a.pairs {
+		if !p.learned {
+			n++
+		}
+	}
+	return n
+}
+
+func (a *Agent) startClock() {
+	if a.round.began.IsZero() {
+		a.round.began = a.now
+	}
+}
+
+// SetLocal replaces this side's own addresses, for instance when the helper
+// has told a reflexive one.
+func (a *Agent) SetLocal(now time.Time, local []Candidate) {
+	a.advance(now)
+	local = clean(local)
+	if slices.Equal(local, a.cfg.Local) {
+		return
+	}
+	// What the peer saw may be of a mapping that is gone: beside the new
+	// reflexive address it would look like a second mapping.
+	a.cfg.Local, a.seen = local, nil
+	for _, p := range a.pairs {
+		p.class = classify(local, p.Candidate)
+	}
+}
+
+// Restart searches anew, for when contact was lost or an address changed. The
+// peer's agent restarts by itself when it hears of it. A nil list means that
+// it is as before; otherwise remote replaces the peer's candidates (the path
+// used so far stays among them) and local this side's own.
+//
+// Best reports nothing until a path has been proven again: a transport that
+// has one keeps using it until then.
+func (a *Agent) Restart(now time.Time, remote, local []Candidate) {
+	a.advance(now)
+	if local != nil {
+		a.SetLocal(now, local)
+	}
+	a.seen = nil
+	if remote = clean(remote); len(remote) > 0 {
+		a.pairs = slices.DeleteFunc(a.pairs, func(p *pair) bool {
+			return p != a.last && !p.learned &&
+				!slices.ContainsFunc(remote, func(c Candidate) bool { return c.Addr == p.Addr })
+		})
+	}
+	a.begin(a.round.generation + 1)
+	a.add(remote)
+}
+
+// begin starts the generation with the pairs at hand, the path used so far
+// first. Learned addresses that gave no answer in the last one are forgotten:
+// over days of roaming they would fill the table.
+func (a *Agent) begin(generation uint32) {
+	a.pairs = slices.DeleteFunc(a.pairs, func(p *pair) bool {
+		return p.learned && p.count.answered == 0 && p != a.last
+	})
+	a.round = round{generation: generation}
+	list := make([]Candidate, 0, len(a.pairs))
+	for _, p := range a.pairs {
+		list = append(list, p.Candidate)
+	}
+	for _, pl := range plan(a.cfg.Local, list, a.cfg.V4, a.cfg.V6) {
+		p := find(a.pairs, pl.Addr)
+		p.start(a.now, a.now.Add(pl.after))
+		a.startClock()
+	}
+	if a.last != nil {
+		a.last.urge(a.now)
+	}
+}
+
+// Deadline returns when Send should be called again: the zero time if only
+// when something happens. It also marks the moment from which Failed reports.
+func (a *Agent) Deadline() time.Time {
+	if len(a.out.replies) > 0 {
+		return a.now
+	}
+	var d time.Time
+	earliest := func(t time.Time) {
+		if d.IsZero() || t.Before(d) {
+			d = t
+		}
+	}
+	for _, p := range a.pairs {
+		if t, ok := a.due(p); ok {
+			earliest(t)
+		}
+	}
+	if t, ok := a.turning(); ok {
+		earliest(t)
+	}
+	return d
+}
+
+// turning returns the next moment at which time alone changes the state.
+func (a *Agent) turning() (t time.Time, ok bool) {
+	r := &a.round
+	end := r.began.Add(a.cfg.Timeout)
+	switch {
+	case r.chosen != nil && a.cfg.Controlling && !r.confirmed:
+		return r.since.Add(confirmTime), true
+	case r.chosen != nil || r.began.IsZero():
+		return t, false
+	case a.cfg.Controlling && a.best() != nil:
+		return a.decision(a.best()), true
+	}
+	return end, a.now.Before(end)
+}
+
+// late reports whether the search has lasted longer than the timeout.
+func (a *Agent) late() bool {
+	r := &a.round
+	return r.chosen == nil && !r.began.IsZero() && !a.now.Before(r.began.Add(a.cfg.Timeout))
+}
+
+// advance takes note of the time, which never goes back.
+func (a *Agent) advance(now time.Time) {
+	if now.After(a.now) {
+		a.now = now
+	}
+	a.choose()
+}
+
+// random returns a transaction id.
+func (a *Agent) random() uint64 {
+	var b [8]byte
+	if _, err := io.ReadFull(a.cfg.Rand, b[:]); err != nil {
+		// A predictable id would let a stranger prove a path: better none.
+		panic("nat: no randomness: " + err.Error())
+	}
+	return binary.BigEndian.Uint64(b[:])
+}

@@ -1,0 +1,114 @@
+// Package nat finds a pair of addresses through which two peers can exchange
+// packets.
+//
+// # Algorithm
+//
+// Each peer has one UDP socket per address family, so a pair is told by the
+// peer's address alone. An Agent is given the peer's candidates (addresses
+// that the peer believes it has, see Kind), sends probes to all of them and
+// answers the probes that come in. A probe from an address that no candidate
+// named is how a NAT with port-dependent mapping (RFC 4787 section 4.1) shows
+// itself: the address is learned as peer-reflexive (RFC 8445 section 7.3.1.3)
+// and checked at once. That opening rounds are lost in the NATs' filters is
+// expected: each outgoing probe opens the own filter for the peer's next one.
+//
+// A pair is proven on one side when a full-size ping (1,200 bytes of UDP
+// payload) was answered there by a full-size pong, which shows both
+// directions. It is mutual when that side also knows that the peer has proven
+// it: every probe carries the sender's "proven" flag for the pair it travels.
+// Only mutual pairs can be chosen, so a path that lets small packets through
+// and swallows large ones is never called connected.
+//
+// The controlling side (the sender of the transfer) chooses: lowest cost
+// first, cost being the round-trip time plus a penalty by class (class.cost).
+// It waits a moment after the first success if a better class is still open,
+// then nominates, by a flag in its pings; the other side follows the latest
+// nomination it has proven itself. The transport follows the source of
+// authenticated packets anyway, so a nomination has to be good, not perfect.
+//
+// # States
+//
+// Of a pair, as one side sees it (stage, and pair.peerFull for "mutual"):
+//
+//	silent ──ping comes──► heard ──small pong──► thin ──full pong──► full
+//	   └───────────────────── any pong ───────────┴──────────────────►┘
+//	full and the peer's flag says proven: mutual
+//
+// Of the agent:
+//
+//	         first address                 first mutual
+//	 idle ───────────────► searching ────────────────────► weighing
+//	                        ▲  │  ▲                            │ at most 300 ms
+//	                        │  │  │ nomination unanswered      ▼
+//	               Restart, │  │  └─────────────────────── settled
+//	or the peer restarted ──┘  └─ Timeout: Failed reports, the search goes
+//	(from any state)              on more slowly, probes are still answered
+//
+// Only the controlling side weighs; the other goes from searching to settled
+// when a nomination arrives on a pair that it has proven.
+//
+// A restart begins a new generation: nothing proven before it counts, the old
+// pair is probed first. The generation travels in every probe, and whoever
+// sees a later one than its own begins it too, so one side's restart is
+// enough.
+//
+// # Probe
+//
+//	offset size
+//	0      1    0x52
+//	1      4    session tag, in the clear, equal on both sides
+//	5      24   nonce                       \
+//	29     n    sealed body                  > Box, overhead 40
+//	29+n   16   authenticator               /
+//
+// The additional data of the Box is bytes 0 to 4 followed by the sender's
+// role (1 controlling, 2 controlled), so that a probe thrown back at its
+// sender does not open. The body, big-endian:
+//
+//	0      1    kind: 1 ping, 2 pong
+//	1      1    flags: 0x01 proven, 0x02 nominated; the rest 0, ignored
+//	2      4    generation
+//	6      8    sequence: strictly increasing over all probes of one sender
+//	14     8    transaction: random in a ping, copied into its pong
+//	22     16   pong: address the ping came from (IPv4 as ::ffff:a.b.c.d), else 0
+//	38     2    pong: port the ping came from, else 0
+//	40     -    zeros up to the size of the probe
+//
+// There are two sizes, 85 bytes (small) and 1,200 (full); a pong is as large
+// as its ping. Any other size is dropped before it is opened.
+//
+// # Candidates
+//
+//	0      1    count, 0 to 32, then for each:
+//	0      1    kind: 1 host, 2 reflexive, 3 peer-reflexive, 4 mapped
+//	1      1    family: 4 or 6
+//	2      4/16 address
+//	6/18   2    port, not 0
+//
+// # Hostile packets
+//
+// Whatever does not open under the Box changes nothing and is not answered.
+// Each sequence number is accepted once, within a window of 1,024. A learned
+// address is sent at most three times what came from it (as RFC 9000 section
+// 8 has it) until a pong with the right transaction has come from there, and
+// only such a pong can prove a pair. So a recorded ping, sent again from an
+// attacker's address, is dropped; one that was held back and delivered from
+// there first costs a pong and two checks, and moves nothing.
+//
+// # Limitations
+//
+// No port prediction: two NATs whose mapping depends on the destination, or
+// one such and one that filters by port, cannot be passed without a mapped
+// port or IPv6; the Report says so. No relay and no TCP. An authenticated
+// peer may name addresses of third parties, which then get up to 50 kB/s of
+// probes from here while the search lasts. Someone near a peer who forwards
+// probes in both directions from his own address can become the path; then
+// he can drop and delay packets, not read or change them. A Linux router that
+// does not drop unexpected packets to itself, as masquerade without a filter
+// rule, changes a mapping's port if the peer's ping came before the own one
+// left; two such pass only if both sides begin within the one-way delay, one
+// only if its side begins first or the other NAT does not filter by port. An
+// Agent lives as long as its
+// Box key: a second Agent under the same key would have its probes dropped as
+// replays. Whether contact is lost later is for the transport to notice.
+package nat

@@ -1,0 +1,206 @@
+package peer
+
+import (
+	"errors"
+	"slices"
+	"time"
+
+	"qft/internal/nat"
+	"qft/internal/rendezvous"
+	"qft/internal/transport"
+)
+
+// searchState is how a peer that fell silent is looked for: both sides join
+// the room whose name only they can know, and pass each other their addresses.
+// Once joined it is kept to the end: a contact lost once is lost again.
+type searchState struct {
+	client  *rendezvous.Client
+	since   time.Time // contact lost since then; zero: there is contact
+	renew   time.Time // look at our own addresses again
+	posted  []nat.Candidate
+	partner rendezvous.ID
+	there   bool // the partner is in the room
+}
+
+func (p *Peer) startAgent(now time.Time) {
+	var tag [4]byte
+	copy(tag[:], p.sess.Export("nat tag", len(tag)))
+	p.agent = nat.NewAgent(now, nat.Config{
+		Box:         p.sess.Box("nat"),
+		Tag:         tag,
+		Controlling: p.cfg.Role == rendezvous.Sender,
+		Local:       p.meet.posted,
+		Rand:        p.cfg.Rand,
+	})
+}
+
+func (p *Peer) stepPunching(now time.Time) {
+	if p.state != punching {
+		return
+	}
+	p.punch(now)
+	if f := p.agent.Failed(now); f != nil {
+		p.fail(now, NoPath, errors.New("no path between the two machines"))
+		p.err.Report = &f.Report
+		return
+	}
+	path, ok := p.agent.Best()
+	if !ok || p.rival() && !p.meet.rivalEnd.IsZero() {
+		return
+	}
+	p.connect(now, path)
+}
+
+// rival reports whether another sender's handshake is under way.
+func (p *Peer) rival() bool {
+	for _, m := range p.meet.members {
+		if m.responder != nil {
+			return true
+		}
+	}
+	return false
+}
+
+// connect starts the connection over the path that was found.
+func (p *Peer) connect(now time.Time, path nat.Path) {
+	send, receive := "connection to sender", "connection to receiver"
+	if p.cfg.Role == rendezvous.Sender {
+		send, receive = receive, send
+	}
+	payload := 0
+	if p.cfg.PacketBytes > 0 {
+		payload = p.cfg.PacketBytes + transport.PacketOverhead
+	}
+	p.path = path
+	p.conn = transport.NewConn(now, transport.Config{
+		Rand:       p.cfg.Rand,
+		Sealer:     p.sess.Sealer(),
+		Opener:     p.sess.Opener(),
+		SendID:     label24(p.sess, send),
+		ReceiveID:  label24(p.sess, receive),
+		Remote:     path.Remote,
+		RTT:        path.RTT,
+		MaxPayload: payload,
+		MaxRate:    p.cfg.MaxRate,
+	})
+	p.state = connected
+	p.client.Leave()
+	p.meet.members = nil
+	p.told = path.Remote
+	p.tell(Connected{Word: path.Via, Remote: path.Remote, RTT: path.RTT})
+	p.cfg.App.Start(now, Link{p.conn})
+}
+
+func (p *Peer) stepConnected(now time.Time) {
+	if p.client != nil && p.client.Done() {
+		p.client = nil
+	}
+	p.cfg.App.Step(now)
+	p.followAgent(now)
+	p.watchContact(now)
+}
+
+// followAgent uses the path that the agent has found, when it is a new one.
+func (p *Peer) followAgent(now time.Time) {
+	path, ok := p.agent.Best()
+	if ok && path.Remote != p.path.Remote {
+		p.path = path
+		p.conn.SetRemote(now, path.Remote)
+	}
+}
+
+// watchContact looks for a peer that has fallen silent.
+func (p *Peer) watchContact(now time.Time) {
+	last := p.conn.LastContact()
+	silent := p.conn.Err() == nil && now.Sub(last) >= p.conn.Silence()
+	s := &p.search
+	switch {
+	case silent && s.since.IsZero():
+		s.since = last
+		p.tell(ContactLost{Since: last})
+		p.startSearch(now)
+	case !silent && !s.since.IsZero():
+		p.tell(ContactBack{After: last.Sub(s.since)})
+		s.since, s.renew = time.Time{}, time.Time{}
+	}
+	if s.client != nil {
+		p.stepSearch(now)
+	}
+	if !silent && p.told != p.conn.Remote() {
+		p.told = p.conn.Remote()
+		p.tell(Connected{Word: p.path.Via, Remote: p.told, RTT: p.conn.Stats().RTT})
+	}
+}
+
+func (p *Peer) searchDeadline() time.Time {
+	if p.conn == nil || p.conn.Err() != nil {
+		return time.Time{}
+	}
+	if p.search.since.IsZero() {
+		return p.conn.LastContact().Add(p.conn.Silence())
+	}
+	return p.search.renew
+}
+
+func (p *Peer) startSearch(now time.Time) {
+	s := &p.search
+	s.renew = now.Add(searchAgain)
+	s.posted = nil
+	p.agent.Restart(now, nil, p.candidates(nil))
+	if s.client != nil {
+		return
+	}
+	var name [16]byte
+	copy(name[:], p.sess.Export("private room", len(name)))
+	s.client = rendezvous.NewClient(rendezvous.ClientConfig{
+		Servers: p.cfg.Helpers, Room: rendezvous.PrivateRoom(name),
+		Role: p.cfg.Role, Rand: p.cfg.Rand,
+	})
+}
+
+func (p *Peer) stepSearch(now time.Time) {
+	s := &p.search
+	for {
+		e, ok := s.client.Next()
+		if !ok {
+			break
+		}
+		p.onSearch(now, e)
+	}
+	if s.since.IsZero() {
+		return
+	}
+	if !now.Before(s.renew) {
+		s.renew = now.Add(searchAgain)
+		p.agent.Restart(now, nil, p.candidates(nil))
+	}
+	seen := reflexive(s.client)
+	if len(seen) == 0 || !s.there {
+		return
+	}
+	if local := p.candidates(seen); !slices.Equal(local, s.posted) {
+		s.posted = local
+		p.agent.SetLocal(now, local)
+		// An error means that too much is outstanding: the addresses go out
+		// with the next change, or when the partner comes again.
+		_ = s.client.Post(s.partner, append([]byte{noteAddresses}, p.seal(local)...))
+	}
+}
+
+func (p *Peer) onSearch(now time.Time, e rendezvous.Event) {
+	s := &p.search
+	switch e.Kind {
+	case rendezvous.Arrived:
+		s.partner, s.there = e.Member, true
+		s.posted = nil
+	case rendezvous.Departed:
+		s.there = false
+	case rendezvous.Note:
+		if len(e.Note) == 0 || e.Note[0] != noteAddresses {
+			return
+		}
+		if c := p.unseal(e.Note[1:]); len(c) > 0 {
+			p.agent.Restart(now, c, nil)
+		}
+	}
+}

@@ -1,0 +1,37 @@
+// Package peer finds and connects to the one other machine that knows the
+// phrase; it owns the socket and the only loop.
+//
+// A Peer is a machine made of machines. It goes down this ladder, and up again
+// where the arrows say so:
+//
+//	sender                       helper                      receiver
+//	  |  join room (number, role)  |   join room (number, role)  |
+//	  |--------------------------->|<----------------------------|
+//	  |<-- "a receiver is here" ---|--- "a sender is here" ----->|   meeting
+//	  |  m1: CPace share, ML-KEM key                             |
+//	  |--------------------------->|---------------------------->|
+//	  |  m2: CPace share, ML-KEM ciphertext, tag, {addresses}    |
+//	  |<---------------------------|<----------------------------|
+//	  |  m3: tag, {addresses}                                    |
+//	  |--------------------------->|---------------------------->|
+//	  |                                                          |
+//	  |<== probes on all pairs of addresses, both directions ===>|   punching
+//	  |                                                          |
+//	  |<== packets on the best path; both leave the helper =====>|   connected
+//	  |                                                          |
+//	  |  contact lost: join the room whose name is derived from  |
+//	  |  the session key, pass new {addresses}, probe again      |   searching
+//
+// Braces mean sealed under the session key. The sender speaks first and the
+// receiver shows its tag first, so whoever guesses a sender's words has
+// committed to the guess before learning anything, and the sender can count.
+//
+// Whoever fails the phrase is told so and counted; a sender goes on waiting
+// until its guesses are used up. After the first success further members that
+// know the phrase are told that it is taken.
+//
+// # Limitations
+//
+// A Peer makes one connection. The helper is asked at the addresses that were
+// given; looking up its name again is the caller's matter.
+package peer

@@ -1,0 +1,81 @@
+package peer
+
+import (
+	"net/netip"
+	"time"
+
+	"qft/internal/nat"
+)
+
+// Event is one of the structs of this file: something that a person who waits
+// wants to know.
+type Event any
+
+type (
+	// Joined: the helper has let us in. Number is the room of a generated
+	// code, zero for an own phrase.
+	Joined struct{ Number uint32 }
+
+	// HelperSilent: the helper has not answered for some seconds; it is asked
+	// again and again.
+	HelperSilent struct{}
+
+	// HelperBack: the helper answers again.
+	HelperBack struct{}
+
+	// WrongPhrase: somebody came with another phrase, and was told. Left is
+	// how many more may try.
+	WrongPhrase struct{ Left int }
+
+	// Met: the other side knows the phrase; a path is being looked for.
+	Met struct{}
+
+	// Connected: full-size packets pass both ways. Word says by what kind of
+	// path. It comes again when the path changes.
+	Connected struct {
+		Word   string
+		Remote netip.AddrPort
+		RTT    time.Duration
+	}
+
+	// ContactLost: nothing has been heard of the other side since.
+	ContactLost struct{ Since time.Time }
+
+	// ContactBack: it is there again, after so long.
+	ContactBack struct{ After time.Duration }
+)
+
+// Kind says why a peer has failed.
+type Kind int
+
+const (
+	// HelperUnreachable: the helper never answered.
+	HelperUnreachable Kind = iota + 1
+	// HelperRefused: it answered, and does not want us or speaks another version.
+	HelperRefused
+	// NumberTaken: another sender holds the number of the code.
+	NumberTaken
+	// PhraseWrong: the phrase is not the one of the other side.
+	PhraseWrong
+	// PhraseBurnt: too many others tried a wrong one.
+	PhraseBurnt
+	// PhraseTaken: the other side already has a partner with this phrase.
+	PhraseTaken
+	// TwoSenders: two senders use this phrase at the same time.
+	TwoSenders
+	// NoPath: no pair of addresses passes full-size packets both ways.
+	NoPath
+	// Broken: the handshake made no sense.
+	Broken
+)
+
+// Error is how a peer failed before it was connected.
+type Error struct {
+	Kind   Kind
+	Err    error
+	Report *nat.Report // NoPath: what was tried
+}
+
+func (e *Error) Error() string { return e.Err.Error() }
+
+func (e *Error) Unwrap() error { return e.Err }

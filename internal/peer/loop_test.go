@@ -1,0 +1,105 @@
+package peer
+
+import (
+	"context"
+	"crypto/rand"
+	"net/netip"
+	"sync"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"qft/internal/rendezvous"
+	"qft/internal/secret"
+	"qft/internal/udp"
+)
+
+// greeter is an app that sends a greeting and waits for the other's.
+type greeter struct {
+	link *Link
+	say  string
+	got  []byte
+	end  bool
+}
+
+func (g *greeter) Start(_ time.Time, l Link) {
+	g.link = &l
+	l.Write([]byte(g.say))
+}
+
+func (g *greeter) Step(now time.Time) {
+	var b [64]byte
+	g.got = append(g.got, b[:g.link.Read(b[:])]...)
+	if !g.end && (len(g.got) > 0 && g.link.Flushed() || g.link.Err() != nil) {
+		g.end = true
+		g.link.Close(now, 0, "")
+	}
+}
+
+func (g *greeter) Deadline() time.Time { return time.Time{} }
+func (g *greeter) Stop(time.Time)      { g.end = true }
+func (g *greeter) Done() bool          { return g.link == nil || g.end }
+
+// server drives a helper until it is stopped.
+type server struct {
+	*rendezvous.Server
+	stopped bool
+}
+
+func (s *server) Stop(time.Time) { s.stopped = true }
+func (s *server) Done() bool     { return s.stopped }
+
+func TestPeersMeetOverRealSockets(t *testing.T) {
+	defer goleak.VerifyNone(t)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	helper := open(t)
+	defer helper.Close()
+	helperLoop := NewLoop(helper)
+	helperLoop.SetMachine(&server{Server: rendezvous.NewServer(rendezvous.ServerConfig{Rand: rand.Reader})})
+	helperCtx, stopHelper := context.WithCancel(ctx)
+	var all sync.WaitGroup
+	all.Go(func() {
+		if err := helperLoop.Run(helperCtx); err != nil {
+			t.Error(err)
+		}
+	})
+	phrase, err := secret.Parse("a phrase of our own")
+	if err != nil {
+		t.Fatal(err)
+	}
+	apps := []*greeter{{say: "from the sender"}, {say: "from the receiver"}}
+	var both sync.WaitGroup
+	for i, role := range []rendezvous.Role{rendezvous.Sender, rendezvous.Receiver} {
+		s := open(t)
+		defer s.Close()
+		p := New(time.Now(), Config{
+			Role: role, Phrase: phrase, Rand: rand.Reader, App: apps[i],
+			Helpers: []netip.AddrPort{netip.AddrPortFrom(netip.MustParseAddr("127.0.0.1"), helper.Port())},
+			Local:   func() []netip.AddrPort { return nil },
+		})
+		loop := NewLoop(s)
+		loop.SetMachine(p)
+		both.Go(func() {
+			if err := loop.Run(ctx); err != nil || p.Err() != nil {
+				t.Errorf("role %d: %v, %v", role, err, p.Err())
+			}
+		})
+	}
+	both.Wait()
+	stopHelper()
+	all.Wait()
+	if string(apps[0].got) != apps[1].say || string(apps[1].got) != apps[0].say {
+		t.Errorf("the sender got %q, the receiver %q", apps[0].got, apps[1].got)
+	}
+}
+
+func open(t *testing.T) *udp.Socket {
+	t.Helper()
+	s, err := udp.Listen(udp.Config{Addr: netip.MustParseAddr("127.0.0.1")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}

@@ -1,0 +1,161 @@
+package rendezvous
+
+import (
+	"net/netip"
+	"time"
+
+	"qft/internal/udp"
+)
+
+const (
+	firstWait   = 500 * time.Millisecond // for an answer, then twice as long
+	maxWait     = 5 * time.Second        // however long the helper is silent
+	restWait    = 30 * time.Second       // for an address that is not needed
+	keepAlive   = 10 * time.Second       // less than the 30 s that NATs keep a mapping at least
+	maxContacts = 16
+)
+
+// contact is one address of the helper. The client greets all of them, for what
+// each says of the client's own address, and holds its membership through one.
+type contact struct {
+	addr     netip.AddrPort
+	token    token
+	cookie   cookie
+	open     bool           // it gave us a cookie
+	observed netip.AddrPort // our address as it sees it
+	heard    time.Time      // latest valid answer
+	due      time.Time      // next hello
+	tries    int            // hellos without an answer
+	asked    int            // requests sent
+	garbled  int            // packets from there that make no sense
+	foreign  bool           // it speaks another version
+}
+
+// ServerState says how one of the helper's addresses behaved, for a report to
+// the user.
+type ServerState struct {
+	Addr     netip.AddrPort
+	Asked    int            // requests sent to it
+	Heard    time.Time      // latest valid answer; zero: none
+	Garbled  int            // packets from it that are no answers
+	Foreign  bool           // it speaks another version of the protocol
+	Mailbox  bool           // membership is held through it
+	Observed netip.AddrPort // this machine's address as it sees it, if known
+}
+
+// Servers reports on each of the helper's addresses, in the order of the
+// configuration.
+func (c *Client) Servers() []ServerState {
+	states := make([]ServerState, 0, len(c.contacts))
+	for _, ct := range c.contacts {
+		states = append(states, ServerState{
+			Addr: ct.addr, Asked: ct.asked, Heard: ct.heard, Garbled: ct.garbled,
+			Foreign: ct.foreign, Mailbox: ct == c.box.at, Observed: ct.observed,
+		})
+	}
+	return states
+}
+
+// Reflexive returns this machine's addresses as the helper saw them last, each
+// once, in the order of the helper's addresses.
+func (c *Client) Reflexive() []netip.AddrPort {
+	var addrs []netip.AddrPort
+	for _, ct := range c.contacts {
+		known := !ct.observed.IsValid()
+		for _, a := range addrs {
+			known = known || a == ct.observed
+		}
+		if !known {
+			addrs = append(addrs, ct.observed)
+		}
+	}
+	return addrs
+}
+
+// contactAt returns the contact with an address, or nil.
+func (c *Client) contactAt(a netip.AddrPort) *contact {
+	a = netip.AddrPortFrom(a.Addr().Unmap(), a.Port())
+	for _, ct := range c.contacts {
+		if ct.addr == a {
+			return ct
+		}
+	}
+	return nil
+}
+
+// refresh takes the cookie and the address out of an answer.
+func (c *Client) refresh(ct *contact, m *answer) {
+	moved := ct.open && ct.observed != m.observed
+	ct.cookie, ct.observed, ct.open = m.cookie, m.observed, true
+	if !moved {
+		return
+	}
+	// One mapping of our NAT changed: the others have, too, or soon will.
+	for _, o := range c.contacts {
+		if o != ct {
+			o.due = soon()
+		}
+	}
+}
+
+// receiveCookie takes a cookie: the answer to a hello, or to a request with a
+// cookie that does not hold any more because we moved, the helper restarted,
+// or time went by. In the latter cases only a join puts things right.
+func (c *Client) receiveCookie(now time.Time, ct *contact, m *answer) {
+	c.refresh(ct, m)
+	ct.due = now.Add(c.jitter(keepAlive))
+	if c.box.at == nil {
+		c.box.moveTo(ct)
+	}
+	if c.box.at == ct {
+		c.rejoin(now)
+	}
+}
+
+// sendHellos greets the addresses whose turn it is. It reports false when b is
+// full.
+func (c *Client) sendHellos(now time.Time, b *udp.Batch) bool {
+	for _, ct := range c.contacts {
+		if c.atMailbox(ct) || !due(ct.due, now) {
+			continue
+		}
+		if !emit(b, ct.addr, &request{typ: typeHello, token: ct.token}) {
+			return false
+		}
+		ct.asked++
+		limit := maxWait
+		if c.box.state == stateJoined && c.box.asked.IsZero() {
+			limit = restWait
+		}
+		if c.box.at == nil {
+			c.box.ask(now)
+		}
+		ct.due = now.Add(c.backoff(ct.tries, limit))
+		ct.tries++
+	}
+	return true
+}
+
+// atMailbox reports whether ct needs no hello because the joins do its work.
+func (c *Client) atMailbox(ct *contact) bool { return ct == c.box.at && c.box.tries < moveTries }
+
+// hellosDue is when the next hello is due.
+func (c *Client) hellosDue() (t time.Time) {
+	for _, ct := range c.contacts {
+		if !c.atMailbox(ct) {
+			t = earlier(t, ct.due)
+		}
+	}
+	return t
+}
+
+// backoff is how long to wait for an answer after so many tries before.
+func (c *Client) backoff(tries int, limit time.Duration) time.Duration {
+	return min(c.jitter(firstWait<<min(tries, 8)), limit)
+}
+
+// jitter varies a wait by up to a fifth, so that clients which lost contact at
+// the same time do not come back at the same time.
+func (c *Client) jitter(d time.Duration) time.Duration {
+	return time.Duration(float64(d) * (0.8 + 0.4*c.rng.Float64()))
+}

@@ -1,0 +1,124 @@
+// Package rendezvous lets two strangers who name the same room pass notes:
+// messages, client, server.
+//
+// A room has two roles. A member sees, and writes to, the members of the other
+// role only. Client and Server are machines: they are handed packets and the
+// time. The server, called the helper, answers standard STUN binding requests
+// (RFC 8489) on the same port.
+//
+// # Course
+//
+//	client                          helper
+//	  hello (padded)         ──►                  keeps nothing
+//	                         ◄──   cookie         MAC of the source address
+//	  join (cookie, key)     ──►                  makes or refreshes the member
+//	                         ◄──   joined         number, address, roster
+//	  ack (roster)           ──►
+//	                         ◄──   joined         pushed when the roster changes
+//	  note                   ──►   push  ──► the other client
+//	                         ◄──   acked ◄── ack
+//	  join, every 10 s       ──►                  keep-alive
+//	  leave                  ──►
+//	                         ◄──   left
+//
+// Everything at the helper is soft. A join is complete each time: it serves as
+// first contact, as keep-alive, after a change of address and after a restart
+// of the helper, which needs no other recovery. A request whose cookie does not
+// hold (the address changed, the helper restarted, a minute went by) is
+// answered by a fresh cookie and nothing else, and the client joins again.
+//
+// Streams of notes run from client to client: notes are numbered for each pair
+// of members, confirmed by the reader, and kept by the author until then. The
+// helper holds copies, to retransmit over the reader's half of the way; when it
+// forgets them, the author's retransmissions put that right.
+//
+// A member's ID is the hash of a key that only it and the helper learn. Others
+// learn the ID, which suffices to write to it, and not to take its place.
+//
+// # Messages
+//
+// One message to a datagram, integers big endian. All of them begin and end
+// alike, in this and in every later version:
+//
+//	0    magic     0x51
+//	1    type
+//	2    version   1
+//	3    token     8    drawn by the client for each address of the helper,
+//	                    echoed in every answer
+//	...
+//	n-4  checksum  4    CRC-32C (RFC 3720 appendix B.4) of all before it
+//
+// Requests other than hello go on with the 16-byte cookie. What then follows,
+// with sizes in bytes:
+//
+//	01 hello    zeros up to 64 bytes in all
+//	02 join     req 4, kind 1, role 1, room name 16, key 16
+//	03 note     from 16, to 16, seq 4, part 1, data up to 1000
+//	04 ack      from 16, to 16 (zero: the roster), next seq or version 4
+//	05 leave    from 16, req 4
+//
+//	11 cookie   cookie 16, address 18
+//	12 joined   cookie 16, address 18, req 4, born 4, version 4, number 4,
+//	            count 1, count times ID 16
+//	13 push     from 16, seq 4, part 1, data up to 1000
+//	14 acked    from 16, next seq 4
+//	15 refused  code 1 (1 version, 2 taken, 3 busy, 4 unknown), req 4
+//	16 left
+//
+// An address is 16 bytes of IPv6 (IPv4 mapped) and 2 of port, XORed with the
+// token, repeated. A part is the index of the note in its message (high four
+// bits) and the number of notes of it (low ones). A room's kind is 1 numbered,
+// 2 shared, 3 private, a role 1 sender, 2 receiver. The name of a numbered or
+// shared room is its number in the last four bytes.
+//
+// req numbers a member's joins, so that one which was overtaken on the way is
+// told from a newer one; born changes when the helper has forgotten the member;
+// version changes with the roster.
+//
+// A helper that gets a hello of another version answers refused, with its own
+// version in the header.
+//
+// # Client
+//
+//	          hello to all        cookie                joined
+//	seeking ─────────────► ... ──────────► joining ──────────────► joined
+//	                                        ▲   │                  │    │
+//	                                        │   │ refused: busy,   │    │ Leave
+//	                       every 5 s: join  │   ▼ taken            │    ▼
+//	                                       refused ◄───────────────┘  leaving
+//	                                                                    │ left, or
+//	                                                                    ▼ 3 copies
+//	                                                                  done
+//
+// While joined, a join leaves every 10 s ± 20 %, and a hello to each other
+// address of the helper, so that NAT mappings of 30 s hold in both families. An
+// answer that does not come is asked for again after 0.5 s, 1 s, 2 s, then
+// every 5 s, forever; from the third try on through the other addresses, too.
+// Notes are sent again after 0.5 s, 1 s, 2 s, then every 2.5 s.
+//
+// # Helper
+//
+// Nothing is answered by more bytes than were asked with, and nothing is
+// remembered but a rate, before the source address has shown a cookie. The
+// exception is a STUN response, which its standard makes larger than the
+// smallest request. Cookies hold for 30 to 60 s. Members expire after 60 s of
+// silence. Timers are a heap, so that no packet costs more than the logarithm
+// of the number of members; rates are token buckets per IPv4 address or IPv6
+// /64. The limits stand beside ServerConfig.
+//
+// Numbers are random and free, from the smallest decade (1 to 99, 100 to 999,
+// ...) that is less than half full; in a helper's first 15 s, from 100 on, so
+// that a number below is still there for who held it before a restart.
+//
+// # Limitations
+//
+// Who sees the packets between a client and the helper can forge them, and so
+// can the helper: end a meeting, delay it, impersonate a member. What the notes
+// hold has to be protected by those who write them.
+//
+// All addresses that a client is given must be of one helper, or of helpers
+// that share their rooms. A hostile member can write useless notes to the
+// others, and sit in the few seats of a numbered room. A source with very many
+// /64s can use up the places of a helper. A member forgotten by its peers, which
+// takes 16 newer ones, cannot go on with its old streams.
+package rendezvous

@@ -1,0 +1,158 @@
+package transfer
+
+const (
+	chunkSize  = 64 << 10 // what is read again for a retransmission
+	chunkShare = 8        // one in so many bytes of the memory is for chunks
+	// maxLoads is how many chunks are read at a time. Whoever asks for more is
+	// told to come back.
+	maxLoads = 16
+)
+
+// slot is a whole block of the file in memory.
+type slot struct {
+	index  int64
+	lo, hi int64
+	buf    []byte
+	ready  bool
+	queued bool
+	again  bool  // asked for again by the receiver
+	mark   int64 // if queued: the count of all bytes queued, with this block
+}
+
+// chunk is a small part of the file in memory, for retransmission.
+type chunk struct {
+	lo, hi int64
+	buf    []byte
+	ready  bool
+	used   uint64 // when it was last read, in calls
+}
+
+// cache is the sender's memory: blocks that were read ahead or have been sent
+// lately, and chunks of older ones that had to be read again. Both are few, so
+// they are looked up one by one.
+type cache struct {
+	blocks pool
+	slots  []*slot // in the order of reading
+	last   *slot   // of the latest find
+
+	pieces pool
+	chunks []*chunk
+	clock  uint64
+	loads  int // chunks being read
+}
+
+func newCache(memory int64) cache {
+	chunks := memory / chunkShare
+	return cache{
+		blocks: pool{size: blockSize, limit: int((memory - chunks) / blockSize)},
+		pieces: pool{size: chunkSize, limit: int(chunks / chunkSize)},
+	}
+}
+
+// find returns the slot that holds or will hold the byte at off, or nil.
+func (c *cache) find(off int64) *slot {
+	if s := c.last; s != nil && off >= s.lo && off < s.hi {
+		return s
+	}
+	for _, s := range c.slots {
+		if off >= s.lo && off < s.hi {
+			c.last = s
+			return s
+		}
+	}
+	return nil
+}
+
+// findChunk returns the chunk that holds or will hold the byte at off, or nil.
+func (c *cache) findChunk(off int64) *chunk {
+	for _, k := range c.chunks {
+		if off >= k.lo && off < k.hi {
+			return k
+		}
+	}
+	return nil
+}
+
+// copy fills p with the bytes from off as far as one slot or chunk has them.
+// If it has none, waiting tells that they are being read.
+func (c *cache) copy(p []byte, off int64) (n int, waiting bool) {
+	if s := c.find(off); s != nil {
+		if s.ready {
+			return copy(p, s.buf[off-s.lo:s.hi-s.lo]), false
+		}
+		return 0, true
+	}
+	if k := c.findChunk(off); k != nil {
+		if k.ready {
+			c.clock++
+			k.used = c.clock
+			return copy(p, k.buf[off-k.lo:k.hi-k.lo]), false
+		}
+		return 0, true
+	}
+	return 0, false
+}
+
+// newChunk makes a chunk around off to be read, and lets the one go that was
+// not used for longest. It returns nil when too many are being read.
+func (c *cache) newChunk(off int64, s space) *chunk {
+	if c.loads >= maxLoads {
+		return nil
+	}
+	buf := c.pieces.take(0)
+	if buf == nil {
+		oldest := -1
+		for i, k := range c.chunks {
+			if k.ready && (oldest < 0 || k.used < c.chunks[oldest].used) {
+				oldest = i
+			}
+		}
+		if oldest < 0 {
+			return nil
+		}
+		buf = c.chunks[oldest].buf
+		c.chunks[oldest] = c.chunks[len(c.chunks)-1]
+		c.chunks = c.chunks[:len(c.chunks)-1]
+	}
+	c.clock++
+	k := &chunk{lo: max(off&^(chunkSize-1), s.start), hi: min(off&^(chunkSize-1)+chunkSize, s.size), buf: buf, used: c.clock}
+	c.chunks = append(c.chunks, k)
+	return k
+}
+
+// newSlot makes a slot for block i to be read, in place of the oldest block
+// that was sent once if there is no other room. sent counts the queued bytes
+// that have been in a packet. It returns nil when all blocks are still needed.
+func (c *cache) newSlot(i int64, s space, sent int64) *slot {
+	buf := c.blocks.take(0)
+	for k := 0; buf == nil; k++ {
+		if k == len(c.slots) {
+			return nil
+		}
+		if old := c.slots[k]; old.queued && old.mark <= sent {
+			buf = old.buf
+			c.drop(k)
+		}
+	}
+	sl := &slot{index: i, buf: buf}
+	sl.lo, sl.hi = s.block(i)
+	c.slots = append(c.slots, sl)
+	return sl
+}
+
+func (c *cache) drop(k int) {
+	if c.last == c.slots[k] {
+		c.last = nil
+	}
+	c.slots = append(c.slots[:k], c.slots[k+1:]...)
+}
+
+// ahead counts the blocks that are being read or were not sent once yet.
+func (c *cache) ahead(sent int64) (n int) {
+	for _, s := range c.slots {
+		if !s.queued || s.mark > sent {
+			n++
+		}
+	}
+	return n
+}

@@ -1,0 +1,158 @@
+package transfer
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"strings"
+)
+
+// Kind says what sort of failure ended a transfer. The numbers are codes of
+// the protocol (REJECT, ABORT) and never change their meaning.
+type Kind byte
+
+const (
+	Canceled   Kind = 1  // stopped on purpose, by a person or the program around
+	Refused    Kind = 2  // the receiver does not want it
+	NotFound   Kind = 3  // file or directory does not exist
+	Directory  Kind = 4  // a directory where a file is needed
+	NotRegular Kind = 5  // a device, pipe or socket where a file is needed
+	Unreadable Kind = 6  // the sender's disk failed
+	BadName    Kind = 7  // the name cannot be a file name at the receiver
+	Exists     Kind = 8  // the target exists and is never overwritten
+	NoSpace    Kind = 9  // the receiver's disk is full, or a quota is used up
+	Permission Kind = 10 // not allowed, or a read-only file system
+	Changed    Kind = 11 // the file was changed while it was being sent
+	Protocol   Kind = 12 // the peer broke the protocol
+	Corrupt    Kind = 13 // bytes do not match their hashes, again and again
+	Busy       Kind = 14 // another receiver is writing the same partial file
+	BadSkip    Kind = 15 // the two sides' skips, or a skip and a file, do not fit
+	Lost       Kind = 16 // the connection ended first
+	Disk       Kind = 17 // the receiver's disk failed otherwise
+	Version    Kind = 18 // the peer speaks another version of the protocol
+)
+
+// texts says what happened and what to do about it: if it happened here, and
+// if it happened at the peer. It is the one place with such advice.
+func (k Kind) texts() (what, here, there string) {
+	const again = "run the same command again on both sides to continue"
+	switch k {
+	case Canceled:
+		return "stopped", again, again
+	case Refused:
+		return "refused", "", "ask the other side why"
+	case NotFound:
+		return "no such file or directory", "check the name", ""
+	case Directory:
+		return "is a directory", "name a file; pack a directory first, for example with tar", ""
+	case NotRegular:
+		return "is not a regular file", "copy it to a regular file first", ""
+	case Unreadable:
+		return "cannot be read", "check the disk and the file's permissions", again
+	case BadName:
+		return "the file's name cannot be used", "choose one with -o NAME", "the receiver can choose a name with -o NAME"
+	case Exists:
+		return "already exists and is never overwritten", "move it away, or choose another name with -o NAME",
+			"the receiver can move it away, or choose another name with -o NAME"
+	case NoSpace:
+		return "not enough space", "free some space, then " + again, "when there is space, " + again
+	case Permission:
+		return "permission denied", "choose a place where you may write, with -o DIR", ""
+	case Changed:
+		return "the file changed while it was being sent", "wait until nothing writes to it, then send it again",
+			"the sender has to send it again when nothing writes to it"
+	case Protocol:
+		return "the other side broke the protocol", "check that both sides run the same version of qft", "check that both sides run the same version of qft"
+	case Corrupt:
+		return "data does not match its hash", again, again
+	case Busy:
+		return "another qft is receiving this file", "wait for it, or choose another name with -o NAME", ""
+	case BadSkip:
+		return "skip does not fit", "give both sides the same skip, or none: qft continues by itself", "give both sides the same skip, or none: qft continues by itself"
+	case Lost:
+		return "the connection was lost", again, again
+	case Disk:
+		return "the disk failed", "check the disk, then " + again, again
+	case Version:
+		return "the other side speaks another version of the protocol", "update qft on both sides", "update qft on both sides"
+	}
+	return "failed", "", ""
+}
+
+// Error is why a transfer did not succeed.
+type Error struct {
+	Kind Kind
+	Op   string // what was being done: "open", "write"; may be empty
+	Path string // the file concerned, as it can be named here; may be empty
+	Peer bool   // it happened at the peer, which told us
+	Err  error  // the cause; nil if Kind says it all
+}
+
+// Error is one line in lower case that says what happened and what to do.
+func (e *Error) Error() string {
+	what, here, there := e.Kind.texts()
+	var parts []string
+	if e.Peer {
+		parts = append(parts, "the other side reports")
+		here = there
+	}
+	if subject := strings.TrimSpace(e.Op + " " + e.Path); subject != "" {
+		parts = append(parts, subject)
+	}
+	if e.Err != nil {
+		what = cause(e.Err).Error()
+	}
+	text := strings.Join(append(parts, what), ": ")
+	if here != "" {
+		text += "; " + here
+	}
+	return text
+}
+
+func (e *Error) Unwrap() error { return e.Err }
+
+// wireText is what the peer is told: without this machine's directories.
+func (e *Error) wireText() string {
+	what, _, _ := e.Kind.texts()
+	if e.Err != nil {
+		what = cause(e.Err).Error()
+	}
+	if e.Path == "" {
+		return what
+	}
+	return e.Path[strings.LastIndexAny(e.Path, `/\`)+1:] + ": " + what
+}
+
+// cause strips the operation and path that package os put around an error:
+// an Error has its own.
+func cause(err error) error {
+	var pathErr *fs.PathError
+	var linkErr *os.LinkError
+	switch {
+	case errors.As(err, &pathErr):
+		return pathErr.Err
+	case errors.As(err, &linkErr):
+		return linkErr.Err
+	}
+	return err
+}
+
+// diskError makes an Error of what an operation on the receiver's disk
+// returned.
+func diskError(op, path string, err error) *Error {
+	kind := Disk
+	switch {
+	case isDiskFull(err):
+		kind = NoSpace
+	case errors.Is(err, fs.ErrPermission) || isReadOnly(err):
+		kind = Permission
+	case errors.Is(err, fs.ErrNotExist):
+		kind = NotFound
+	}
+	return &Error{Kind: kind, Op: op, Path: path, Err: err}
+}
+
+// violation is the error for a peer that broke the protocol.
+func violation(what string) *Error {
+	return &Error{Kind: Protocol, Err: errors.New("the other side broke the protocol: " + what)}
+}

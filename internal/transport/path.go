@@ -1,0 +1,113 @@
+package transport
+
+import (
+	"bytes"
+	"net/netip"
+	"time"
+
+	"qft/internal/udp"
+)
+
+const (
+	challengeTries    = 6
+	challengeInterval = 100 * time.Millisecond
+)
+
+// pathState is where packets go. It changes only to an address that has
+// answered a challenge (RFC 9000 section 8.2), or to one that the caller has
+// validated: a packet that was merely captured and sent on from elsewhere must
+// not redirect the transfer.
+type pathState struct {
+	remote  netip.AddrPort
+	highest uint64 // largest packet number that arrived
+
+	candidate netip.AddrPort // the peer's newest packets come from here
+	challenge [8]byte
+	tries     int
+	askAt     time.Time // when to send the challenge (again); zero: never
+
+	answerTo netip.AddrPort // a challenge came from there
+	answer   [8]byte
+	answers  bool
+}
+
+// seen notes where an authenticated packet came from.
+func (c *Conn) seen(now time.Time, pn uint64, from netip.AddrPort) {
+	p := &c.path
+	if pn < p.highest {
+		return
+	}
+	p.highest = pn
+	if from == p.remote {
+		p.candidate = netip.AddrPort{}
+		p.askAt = time.Time{}
+		return
+	}
+	if from == p.candidate && !p.askAt.IsZero() {
+		return
+	}
+	p.candidate = from
+	p.tries = 0
+	p.askAt = now
+	c.random(p.challenge[:])
+}
+
+func (c *Conn) onChallenge(data []byte, from netip.AddrPort) {
+	c.path.answers = true
+	c.path.answerTo = from
+	copy(c.path.answer[:], data)
+}
+
+func (c *Conn) onResponse(now time.Time, data []byte) {
+	p := &c.path
+	if p.candidate.IsValid() && p.tries > 0 && bytes.Equal(data, p.challenge[:]) {
+		c.SetRemote(now, p.candidate)
+	}
+}
+
+// SetRemote makes addr, which the caller or a challenge has validated, the
+// address that packets go to.
+func (c *Conn) SetRemote(now time.Time, addr netip.AddrPort) {
+	p := &c.path
+	p.candidate = netip.AddrPort{}
+	p.askAt = time.Time{}
+	if addr == p.remote {
+		return
+	}
+	moved := addr.Addr() != p.remote.Addr()
+	p.remote = addr
+	c.stats.Migrations++
+	// A probe that waits for its backed-off timer would leave the new path
+	// idle for a second.
+	if c.loss.eliciting > 0 {
+		c.loss.probesDue = 1
+	}
+	if moved {
+		// "an endpoint MUST immediately reset the congestion controller and
+		// round-trip time estimator ... unless the only change in the peer's
+		// address is its port number" (RFC 9000 section 9.4).
+		c.rtt.init(c.rtt.smoothed)
+		c.restartRate()
+		c.mtu.start(addr.Addr(), c.ceiling(), c.local())
+	}
+}
+
+// sendPathFrames sends what path validation wants to say, each in a packet of
+// its own, padded so that the path is tried with a full-size packet.
+func (c *Conn) sendPathFrames(now time.Time, b *udp.Batch) {
+	p := &c.path
+	if p.answers && c.sendPadded(now, b, p.answerTo, frameResponse, p.answer[:]) {
+		p.answers = false
+	}
+	if p.askAt.IsZero() || p.askAt.After(now) {
+		return
+	}
+	if p.tries >= challengeTries {
+		p.askAt = time.Time{} // the next packet from there starts again
+		return
+	}
+	if c.sendPadded(now, b, p.candidate, frameChallenge, p.challenge[:]) {
+		p.tries++
+		p.askAt = now.Add(max(challengeInterval, c.rtt.smoothed))
+	}
+}

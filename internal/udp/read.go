@@ -1,0 +1,76 @@
+package udp
+
+import (
+	"fmt"
+	"time"
+)
+
+// A read that fails is tried again after a pause, which doubles from the
+// shortest to the longest while reads go on failing: most errors concern one
+// packet, but one that stays must not keep a core busy.
+const (
+	shortestPause = time.Millisecond
+	longestPause  = time.Second
+)
+
+// receive reads one family until the socket is closed or broken.
+func (s *Socket) receive(f *family) {
+	pause := shortestPause
+	for {
+		r := s.pool.take()
+		if r == nil {
+			return
+		}
+		err := f.read(r)
+		s.counts.reads.Add(1)
+		if len(r.Packets) > 0 {
+			s.deliver(r)
+			pause = shortestPause
+			continue
+		}
+		r.Release()
+		switch {
+		case err == nil: // everything in it was truncated
+		case s.isClosing():
+			return
+		case broken(err):
+			s.notes.failed(fmt.Errorf("receiving: %w", err))
+			return
+		default:
+			s.counts.readErrors.Add(1)
+			s.wait(pause)
+			pause = min(2*pause, longestPause)
+		}
+	}
+}
+
+// deliver hands r to whoever reads Incoming. It never waits: the channel has a
+// place for every buffer of the pool.
+func (s *Socket) deliver(r *Received) {
+	var bytes int
+	for i := range r.Packets {
+		bytes += len(r.Packets[i].Data)
+	}
+	s.counts.received.Add(uint64(len(r.Packets)))
+	s.counts.receivedBytes.Add(uint64(bytes))
+	s.incoming <- r
+}
+
+func (s *Socket) isClosing() bool {
+	select {
+	case <-s.closing:
+		return true
+	default:
+		return false
+	}
+}
+
+// wait returns after d, or when the socket is closed.
+func (s *Socket) wait(d time.Duration) {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+	case <-s.closing:
+	}
+}

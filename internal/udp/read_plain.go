@@ -1,0 +1,32 @@
+//go:build !linux
+
+package udp
+
+import (
+	"net"
+	"net/netip"
+)
+
+// Sizes of the receive side: a buffer takes one datagram, and poolSize buffers
+// are 6 MiB.
+const (
+	slots    = 1
+	slotSize = 64 << 10
+	poolSize = 96
+
+	packetsExpected = 1
+)
+
+// newReader returns a function that waits for a packet and appends it to a
+// Received.
+func newReader(conn *net.UDPConn, _ bool, _ *counters) func(*Received) error {
+	return func(r *Received) error {
+		n, from, err := conn.ReadFromUDPAddrPort(r.buf)
+		if err != nil {
+			return err
+		}
+		from = netip.AddrPortFrom(from.Addr().Unmap(), from.Port())
+		r.Packets = append(r.Packets, Packet{Addr: from, Data: r.buf[:n:n]})
+		return nil
+	}
+}

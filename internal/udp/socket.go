@@ -1,0 +1,175 @@
+package udp
+
+import (
+	"errors"
+	"net"
+	"net/netip"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// bufferWanted is what each kernel socket asks for in each direction: at
+// 1 Gbit/s, 4 MiB bridges a pause of the loop (garbage collection, a busy
+// core) of 30 ms.
+const bufferWanted = 4 << 20
+
+// Config says how a Socket is opened. The zero value takes every address of
+// both families, on a port that the system chooses.
+type Config struct {
+	Port uint16     // If zero, one that is free in both families.
+	Addr netip.Addr // If zero, all addresses; otherwise only this one, and only its family.
+
+	NoOffload bool // Send and receive packets one by one, even where the system can do better.
+
+	ReadBuffer  int // Kernel's receive buffer per family, in bytes. If zero, 4 MiB.
+	WriteBuffer int // Kernel's send buffer per family, in bytes. If zero, 4 MiB.
+}
+
+// Socket sends and receives batches of UDP packets over IPv4 and IPv6 on one
+// port. One goroutine at a time may call Write; everything else may be called
+// at any time from anywhere.
+type Socket struct {
+	port   uint16
+	v4, v6 *family // nil where the machine lacks the family
+
+	pool     *pool
+	incoming chan *Received
+	readers  sync.WaitGroup
+	closing  chan struct{}
+	once     sync.Once
+
+	writeBy    time.Time   // write deadline of both families, see patience
+	segmenting atomic.Bool // trains are sent as trains
+	counts     counters
+	notes      notes
+}
+
+// family is one of the two kernel sockets. Its functions are values so that a
+// test can stand in for a system that refuses.
+type family struct {
+	conn  *net.UDPConn
+	read  func(*Received) error                                          // waits for packets, appends them
+	one   func(data []byte, to netip.AddrPort) error                     // sends one packet
+	train func(data []byte, to netip.AddrPort, size int) (fromGSO error) // sends data cut every size bytes; nil: cannot
+}
+
+// Listen opens the socket and starts receiving. If the wanted port is taken in
+// either family, the error satisfies errors.Is(err, ErrPortInUse).
+func Listen(cfg Config) (*Socket, error) {
+	s, err := bind(cfg)
+	if err != nil {
+		return nil, err
+	}
+	s.start()
+	return s, nil
+}
+
+// bind returns a socket that is open but does not receive yet.
+func bind(cfg Config) (*Socket, error) {
+	v4, v6, err := open(cfg.Addr, cfg.Port)
+	if err != nil {
+		return nil, err
+	}
+	s := &Socket{pool: newPool(poolSize), incoming: make(chan *Received, poolSize), closing: make(chan struct{})}
+	s.segmenting.Store(!cfg.NoOffload)
+	s.v4 = s.adopt(v4, false, cfg)
+	s.v6 = s.adopt(v6, true, cfg)
+	return s, nil
+}
+
+// adopt makes a family of an open connection, if there is one.
+func (s *Socket) adopt(conn *net.UDPConn, v6 bool, cfg Config) *family {
+	if conn == nil {
+		return nil
+	}
+	s.port = port(conn)
+	s.notes.tuned(tune(conn, v6, cfg))
+	f := &family{
+		conn: conn,
+		read: newReader(conn, !cfg.NoOffload, &s.counts),
+		one: func(data []byte, to netip.AddrPort) error {
+			_, err := conn.WriteToUDPAddrPort(data, to)
+			return err
+		},
+	}
+	if !cfg.NoOffload {
+		var err error
+		if f.train, err = newTrain(conn); err != nil {
+			s.StopOffload(err.Error())
+		}
+	}
+	return f
+}
+
+// start begins to receive.
+func (s *Socket) start() {
+	for _, f := range []*family{s.v4, s.v6} {
+		if f != nil {
+			s.readers.Go(func() { s.receive(f) })
+		}
+	}
+	go func() {
+		s.readers.Wait()
+		close(s.incoming)
+	}()
+}
+
+// Incoming delivers what arrives. Each Received must be released, or receiving
+// stops when the pool is empty. The channel is closed after Close, or when
+// every family has failed for good; Err tells which.
+func (s *Socket) Incoming() <-chan *Received { return s.incoming }
+
+// Port returns the local port of both families.
+func (s *Socket) Port() uint16 { return s.port }
+
+// Families reports through which IP versions the socket can send.
+func (s *Socket) Families() (v4, v6 bool) { return s.v4 != nil, s.v6 != nil }
+
+// Err returns the error that ended reception of a family for good, nil if
+// there was none. Closing is no error.
+func (s *Socket) Err() error {
+	s.notes.Lock()
+	defer s.notes.Unlock()
+	return s.notes.err
+}
+
+// Hints returns what a person could change on this machine to make transfers
+// faster, one sentence each, with the command to type where there is one.
+func (s *Socket) Hints() []string {
+	s.notes.Lock()
+	defer s.notes.Unlock()
+	return slices.Clone(s.notes.hints)
+}
+
+// StopOffload makes the socket send packet by packet from now on, and records
+// why, once, among the hints. It is for callers who see that packets sent in
+// trains are lost on the way while others arrive.
+func (s *Socket) StopOffload(why string) {
+	if s.segmenting.Swap(false) {
+		s.notes.hint("sending packets one by one, without segmentation offload: " + why)
+	}
+}
+
+// Close ends reception, waits until the readers are gone and Incoming is about
+// to be closed, and makes a Write under way fail with net.ErrClosed. What is
+// still in Incoming may be read and released afterwards.
+func (s *Socket) Close() error {
+	var err error
+	s.once.Do(func() {
+		close(s.closing)
+		s.pool.close()
+		for _, f := range []*family{s.v4, s.v6} {
+			if f != nil {
+				err = errors.Join(err, f.conn.Close())
+			}
+		}
+	})
+	s.readers.Wait()
+	return err
+}
+
+func port(conn *net.UDPConn) uint16 {
+	return conn.LocalAddr().(*net.UDPAddr).AddrPort().Port()
+}

@@ -1,0 +1,168 @@
+package udp
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"time"
+)
+
+// Limits of a train. The kernel takes 64 segments (128 from Linux 6.9 on), and
+// as much as one IPv4 datagram could hold.
+const maxTrain = 64
+
+// writeWait bounds how long Write waits for room in the kernel's send buffer:
+// between once and twice as long. A network card that stands still must not
+// hold up the loop, which has timers to keep.
+const writeWait = 250 * time.Millisecond
+
+var errNoFamily = errors.New("no socket of this address family")
+
+// Write sends the packets of b in order. A packet that the system refuses to
+// send is skipped and counted in Stats; the error is only for a socket that is
+// closed (net.ErrClosed) or broken. Addresses may be IPv4, IPv6, or IPv4 mapped
+// into IPv6. The caller keeps b.
+func (s *Socket) Write(b *Batch) error {
+	s.patience()
+	for i := 0; i < b.Len(); {
+		to := unmap(b.spans[i].to)
+		f := s.v4
+		if to.Addr().Is6() {
+			f = s.v6
+		}
+		if f == nil {
+			s.refused(1, errNoFamily)
+			i++
+			continue
+		}
+		end := i + 1
+		if s.trains(f) {
+			end = b.train(i)
+		}
+		if err := s.send(f, b, i, end, to); err != nil {
+			return fmt.Errorf("sending: %w", err)
+		}
+		i = end
+	}
+	return nil
+}
+
+// trains reports whether f sends several packets at once.
+func (s *Socket) trains(f *family) bool {
+	return f != nil && f.train != nil && s.segmenting.Load()
+}
+
+// send sends packets [i, end), which are fit for a train.
+func (s *Socket) send(f *family, b *Batch, i, end int, to netip.AddrPort) error {
+	if end-i == 1 {
+		_, err := s.sendSingly(f, b, i, end, to)
+		return err
+	}
+	data, size := b.bytes(i, end), len(b.At(i).Data)
+	err := f.train(data, to, size)
+	s.counts.writes.Add(1)
+	switch {
+	case err == nil:
+		s.sent(end-i, len(data))
+		return nil
+	case broken(err):
+		return err
+	case concernsRoute(err):
+		s.refused(end-i, err)
+		return nil
+	}
+	n, singly := s.sendSingly(f, b, i, end, to)
+	// If the packets are too big, at most the shorter last one passes. If more
+	// do, then segmentation was what the system did not like: EIO without
+	// checksum offload or with IPsec, EINVAL from some drivers.
+	if n > 1 {
+		s.StopOffload(fmt.Sprintf("the system refused it: %v", err))
+	}
+	return singly
+}
+
+// sendSingly sends packets [i, end) one by one and returns how many left.
+func (s *Socket) sendSingly(f *family, b *Batch, i, end int, to netip.AddrPort) (n int, err error) {
+	bytes := 0
+	for ; i < end; i++ {
+		p := b.At(i)
+		err := f.one(p.Data, to)
+		s.counts.writes.Add(1)
+		switch {
+		case err == nil:
+			n++
+			bytes += len(p.Data)
+		case broken(err):
+			return n, err
+		default:
+			s.refused(1, err)
+		}
+	}
+	s.sent(n, bytes)
+	return n, nil
+}
+
+func (s *Socket) sent(packets, bytes int) {
+	s.counts.sent.Add(uint64(packets))
+	s.counts.sentBytes.Add(uint64(bytes))
+}
+
+func (s *Socket) refused(packets int, err error) {
+	if exceedsMTU(err) {
+		s.counts.tooBig.Add(uint64(packets))
+		return
+	}
+	s.counts.refused.Add(uint64(packets))
+	s.notes.refused(err)
+}
+
+// patience sets the deadline after which a Write under way stops waiting and
+// the rest of its packets count as refused. It is moved only when less than
+// writeWait is left, so that most calls pay for reading the clock alone.
+func (s *Socket) patience() {
+	now := time.Now()
+	if s.writeBy.Sub(now) >= writeWait {
+		return
+	}
+	s.writeBy = now.Add(2 * writeWait)
+	for _, f := range []*family{s.v4, s.v6} {
+		if f != nil {
+			_ = f.conn.SetWriteDeadline(s.writeBy) // fails on a closed socket, and so will the write
+		}
+	}
+}
+
+// train returns the end of the longest train that starts at packet i: packets
+// to one destination, all of one size but for the last, which may be shorter.
+// Empty packets travel alone.
+func (b *Batch) train(i int) int {
+	to, size := b.spans[i].to, len(b.At(i).Data)
+	total := size
+	for j := i + 1; j < len(b.spans) && j < i+maxTrain; j++ {
+		n := b.spans[j].end - b.spans[j-1].end
+		total += n
+		if n == 0 || n > size || total > MaxPayload || b.spans[j].to != to {
+			return j
+		}
+		if n < size {
+			return j + 1
+		}
+	}
+	return min(i+maxTrain, len(b.spans))
+}
+
+// bytes returns packets [i, end) in one piece.
+func (b *Batch) bytes(i, end int) []byte {
+	start := 0
+	if i > 0 {
+		start = b.spans[i-1].end
+	}
+	return b.buf[start:b.spans[end-1].end]
+}
+
+func unmap(a netip.AddrPort) netip.AddrPort {
+	if a.Addr().Is4In6() {
+		return netip.AddrPortFrom(a.Addr().Unmap(), a.Port())
+	}
+	return a
+}

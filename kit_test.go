@@ -1,0 +1,209 @@
+package qft
+
+import (
+	"bytes"
+	"fmt"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"qft/internal/lab"
+	"qft/internal/peer"
+	"qft/internal/rendezvous"
+	"qft/internal/secret"
+	"qft/internal/transfer"
+)
+
+// A meeting is a helper and machines around it, in the lab: the whole program
+// but for sockets, clocks and goroutines.
+type meeting struct {
+	*lab.World
+	t          testing.TB
+	dir        string
+	helperHost *lab.Host
+	server     *rendezvous.Server
+}
+
+const helperPort = 4000
+
+func newMeeting(t testing.TB, seed uint64, line lab.Link) *meeting {
+	m := &meeting{World: lab.New(seed), t: t, dir: scratch(t)}
+	m.helperHost = m.Host(nil, lab.HostConfig{Name: "helper", Family: lab.DualStack, Up: line, Down: line})
+	m.startHelper()
+	return m
+}
+
+// startHelper starts, or after a crash restarts, the helper.
+func (m *meeting) startHelper() {
+	m.server = rendezvous.NewServer(rendezvous.ServerConfig{Rand: m.Entropy()})
+	m.helperHost.Bind(helperPort, m.server)
+}
+
+// scratch is a directory in memory where there is one: ten thousand seeds
+// sync their files.
+func scratch(t testing.TB) string {
+	if st, err := os.Stat("/dev/shm"); err == nil && st.IsDir() {
+		if dir, err := os.MkdirTemp("/dev/shm", "qft-test-"); err == nil {
+			t.Cleanup(func() { os.RemoveAll(dir) })
+			return dir
+		}
+	}
+	return t.TempDir()
+}
+
+// node is one machine that runs a Send or a Receive.
+type node struct {
+	*driver
+	m      *meeting
+	host   *lab.Host
+	port   uint16
+	events []Event
+	path   string // of the file
+}
+
+// join puts a peer on a host. An empty phrase makes a code.
+func (m *meeting) join(h *lab.Host, role rendezvous.Role, phrase string, a *app) *node {
+	n := &node{m: m, host: h}
+	cfg := peer.Config{
+		Role: role, App: a, AES: true, Rand: m.Entropy(),
+		Local: func() []netip.AddrPort {
+			var all []netip.AddrPort
+			for _, addr := range h.Addrs() {
+				all = append(all, netip.AddrPortFrom(addr, n.port))
+			}
+			return all
+		},
+	}
+	families := make(map[bool]bool)
+	for _, addr := range h.Addrs() {
+		families[addr.Is6()] = true
+	}
+	for _, addr := range m.helperHost.Addrs() {
+		if families[addr.Is6()] {
+			cfg.Helpers = append(cfg.Helpers, netip.AddrPortFrom(addr, helperPort))
+		}
+	}
+	if phrase == "" {
+		cfg.Words = secret.NewWords(m.Entropy())
+	} else {
+		p, err := secret.Parse(phrase)
+		if err != nil {
+			m.t.Fatal(err)
+		}
+		cfg.Phrase = p
+	}
+	a.events = func(e Event) { n.events = append(n.events, e) }
+	n.driver = &driver{Peer: peer.New(m.Now(), cfg), app: a, words: cfg.Words}
+	n.port = h.Bind(0, n.driver)
+	return n
+}
+
+// send starts a sender of a file.
+func (m *meeting) send(h *lab.Host, phrase, path string) *node {
+	s, err := transfer.NewSender(transfer.SenderConfig{Path: path})
+	if err != nil {
+		m.t.Fatal(err)
+	}
+	m.t.Cleanup(s.Close)
+	n := m.join(h, rendezvous.Sender, phrase, &app{engine: s, attach: func(l peer.Link) { l.SetSource(s) }})
+	n.path = path
+	return n
+}
+
+// receive starts a receiver into a fresh directory.
+func (m *meeting) receive(h *lab.Host, phrase, dir string) *node {
+	r, err := transfer.NewReceiver(transfer.ReceiverConfig{Dir: dir})
+	if err != nil {
+		m.t.Fatal(err)
+	}
+	m.t.Cleanup(r.Close)
+	n := m.join(h, rendezvous.Receiver, phrase, &app{engine: r, attach: func(l peer.Link) { l.SetSink(r) }})
+	n.path = dir
+	return n
+}
+
+func (n *node) stop() {
+	n.driver.Stop(n.m.Now())
+	n.host.Wake(n.port)
+}
+
+// err is how a node that is done has ended.
+func (n *node) err() error { return n.app.result(n.m.t.Context(), "test", n.Peer) }
+
+// code waits for the code of a sender.
+func (n *node) code() string {
+	n.m.t.Helper()
+	var code string
+	if !n.m.Run(time.Minute, func() bool {
+		for _, e := range n.events {
+			if c, ok := e.(Code); ok {
+				code = c.Code
+			}
+		}
+		return code != ""
+	}) {
+		n.m.t.Fatalf("no code after a minute: %v", n.events)
+	}
+	return code
+}
+
+// file makes a file of n pseudo-random bytes.
+func (m *meeting) file(name string, n int) string {
+	b := make([]byte, n)
+	if _, err := m.Entropy().Read(b); err != nil {
+		m.t.Fatal(err)
+	}
+	path := filepath.Join(m.dir, name)
+	if err := os.WriteFile(path, b, 0o640); err != nil {
+		m.t.Fatal(err)
+	}
+	return path
+}
+
+func (m *meeting) folder(name string) string {
+	path := filepath.Join(m.dir, name)
+	if err := os.MkdirAll(path, 0o755); err != nil {
+		m.t.Fatal(err)
+	}
+	return path
+}
+
+// finish runs until both are done.
+func (m *meeting) finish(limit time.Duration, nodes ...*node) error {
+	if !m.Run(limit, func() bool {
+		for _, n := range nodes {
+			if !n.Done() {
+				return false
+			}
+		}
+		return true
+	}) {
+		s := fmt.Sprintf("not done after %v", limit)
+		for _, n := range nodes {
+			s += fmt.Sprintf("\n%s: done %v, %v", n.host.Name(), n.Done(), n.events)
+			if c := n.Conn(); c != nil {
+				s += fmt.Sprintf("\n  %+v", c.Stats())
+			}
+		}
+		return fmt.Errorf("%s", s)
+	}
+	return nil
+}
+
+// same compares a file with its copy in a directory.
+func same(path, dir string) error {
+	a, err := os.ReadFile(path)
+	if err != nil {
+		return err
+	}
+	b, err := os.ReadFile(filepath.Join(dir, filepath.Base(path)))
+	if err != nil {
+		return err
+	}
+	if !bytes.Equal(a, b) {
+		return fmt.Errorf("%s differs from its copy: %d and %d bytes", path, len(a), len(b))
+	}
+	return nil
+}
