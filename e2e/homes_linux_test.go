@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 )
 
@@ -102,6 +103,36 @@ func (w *homes) publish(helper string) {
 	w.public = w.segment("public")
 	w.helper = w.host("helper")
 	w.helper.plug(w.public, "eth0", helper)
+	w.helper.nft(countIP)
+}
+
+// countIP counts the bytes of the IP packets that a machine receives and
+// sends; what a bridge floods to its port is not among them.
+const countIP = `
+table inet count {
+	counter in {}
+	counter out {}
+	chain input {
+		type filter hook input priority filter;
+		counter name in
+	}
+	chain output {
+		type filter hook output priority filter;
+		counter name out
+	}
+}
+`
+
+// counter reads one of those.
+func (h *host) counter(name string) int64 {
+	h.w.t.Helper()
+	text := h.must("ip", "netns", "exec", h.ns, "nft", "list", "counter", "inet", "count", name)
+	_, rest, _ := strings.Cut(text, "bytes ")
+	var n int64
+	if _, err := fmt.Sscan(rest, &n); err != nil {
+		h.w.t.Fatalf("counter %s on %s: %v: %s", name, h.role, err, text)
+	}
+	return n
 }
 
 // segment makes an Ethernet segment: a bridge on a host of its own.
@@ -129,7 +160,7 @@ func (w *homes) resident(role string, router *host, addr, gateway string) *host 
 	w.t.Helper()
 	h := w.host(role)
 	h.wire("eth0", router, role)
-	router.ip("link set " + role + " master lan")
+	router.ip("link set dev " + role + " master lan")
 	h.ip("addr add "+addr+" dev eth0"+nodad(addr), "route add default via "+gateway)
 	return h
 }
@@ -139,15 +170,15 @@ func (h *host) plug(segment *host, dev, addr string) {
 	h.w.t.Helper()
 	port := h.role + "." + dev
 	h.wire(dev, segment, port)
-	segment.ip("link set " + port + " master br0")
+	segment.ip("link set dev " + port + " master br0")
 	h.ip("addr add " + addr + " dev " + dev + nodad(addr))
 }
 
 // wire joins two hosts by a cable.
 func (h *host) wire(dev string, other *host, otherDev string) {
 	h.w.t.Helper()
-	h.ip(fmt.Sprintf("link add %s type veth peer name %s netns %s", dev, otherDev, other.ns), "link set "+dev+" up")
-	other.ip("link set " + otherDev + " up")
+	h.ip(fmt.Sprintf("link add dev %s type veth peer name %s netns %s", dev, otherDev, other.ns), "link set dev "+dev+" up")
+	other.ip("link set dev " + otherDev + " up")
 }
 
 // nodad makes an IPv6 address usable at once.

@@ -28,6 +28,9 @@ type Controller struct {
 	path  path
 	train train
 	phase phase
+	probe probe
+	trial trial
+	crowd crowd
 	siege siege
 	rival rival
 	dice  uint64
@@ -80,7 +83,7 @@ func (c *Controller) ns(now time.Time) int64 {
 func (c *Controller) Sent(now time.Time, p *Packet, size, inFlight int) {
 	t := c.ns(now)
 	if inFlight == 0 && c.in.any && t-c.out.last > max(c.unit(), 200e6) {
-		c.restart(t)
+		c.resume(t)
 	}
 	c.out.bytes += int64(size)
 	c.out.last = t
@@ -102,6 +105,9 @@ func (c *Controller) Acked(now time.Time, p *Packet, size int) {
 
 // Lost notes a packet that is given up.
 func (c *Controller) Lost(now time.Time, p *Packet, size int) {
+	if p.sent > c.rival.cut {
+		c.rival.lost += float64(size)
+	}
 }
 
 // Update draws the conclusions.
@@ -165,7 +171,7 @@ func (c *Controller) unit() int64 {
 
 // threshold is how much the RTT must rise to mean a queue, ns.
 func (c *Controller) threshold() int64 {
-	return max(c.path.base.value()/32, 2500e3, int64(3*c.path.noise.mean))
+	return max(c.path.base.value()/32, 2500e3, int64(4*c.path.calm.dev))
 }
 
 // Rate is the pacing rate in bytes/s; it is never zero.

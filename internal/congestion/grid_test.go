@@ -58,7 +58,7 @@ func (s *sim) meter(f *flow, every time.Duration, until time.Duration, trace boo
 					float64(m.got[k-1]-prev)/every.Seconds()/mbit,
 					float64(st.BaseRTT)/1e6, float64(st.Queue)/1e6,
 					float64(s.link.backlog(s.now))/(1+first(s.link.rate(s.now)))*1e3,
-					m.c.path.noise.mean/1e6, st.Loss, m.c.train.hint/mbit, f.tx.inFlight, m.c.Window(), s.link.dropped[f.id])
+					m.c.path.calm.dev/1e6, st.Loss, m.c.train.hint/mbit, f.tx.inFlight, m.c.Window(), s.link.dropped[f.id])
 			}
 		})
 	}

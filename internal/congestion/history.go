@@ -53,11 +53,11 @@ func (h *history) after(t int64) point {
 	return *h.nth(i)
 }
 
-// back returns the newest point acknowledged at t or before and not beyond
-// upTo bytes, or the oldest one there is.
-func (h *history) back(t, upTo int64) point {
+// back returns the newest point at t or before that had not more than got
+// bytes acknowledged, or the oldest one there is.
+func (h *history) back(t, got int64) point {
 	for i := 0; i < h.n-1; i++ {
-		if p := h.nth(i); p.at <= t && p.upTo <= upTo {
+		if p := h.nth(i); p.at <= t && p.got <= got {
 			return *p
 		}
 	}

@@ -4,7 +4,8 @@ package congestion
 type path struct {
 	bandwidth float64 // bytes/s that the bottleneck takes from us; 0: unknown
 	base      minFilter
-	noise     noise
+	calm      calm
+	capacity  float64 // bytes/s; the most that was seen lately, others' share included
 	loss      lossModel
 	ceiling   float64 // bytes/s; bandwidth found by a probe that ended in loss; 0: none
 }
@@ -44,33 +45,44 @@ func (m *minFilter) set(at, rtt int64) {
 	*m = minFilter{now: rtt, turn: at, touched: at}
 }
 
-// noise is how much the smallest RTT of short intervals differs from one
-// interval to the next while nothing is probed.
-type noise struct {
-	mean  float64 // ns
-	begin int64   // of the interval
-	floor int64
-	prior int64
+// calm is what the RTT does while nothing is probed: the smallest of short
+// intervals, their average and mean deviation.
+type calm struct {
+	avg, dev float64 // ns
+	fresh    float64 // dev with what this cruise has added; it counts when the cruise was calm
+	begin    int64   // of the interval; 0: none yet
+	floor    int64
+	n        int // intervals since the restart
 }
 
-func (n *noise) restart() { n.begin, n.prior = 0, 0 }
+func (m *calm) restart() { m.begin, m.n, m.fresh = 0, 0, m.dev }
 
-func (n *noise) add(at, rtt, interval int64) {
-	if n.begin == 0 {
-		n.begin, n.floor = at, rtt
+// keep accepts what the cruise has shown.
+func (m *calm) keep() { m.dev = m.fresh }
+
+func (m *calm) add(at, rtt, interval int64) {
+	if m.begin == 0 {
+		m.begin, m.floor = at, rtt
 		return
 	}
-	if at-n.begin < interval {
-		n.floor = min(n.floor, rtt)
+	if at-m.begin < interval {
+		m.floor = min(m.floor, rtt)
 		return
 	}
-	if n.prior > 0 {
-		d := float64(n.floor - n.prior)
-		if d < 0 {
-			d = -d
-		}
-		n.mean += (d - n.mean) / 8
+	x := float64(m.floor)
+	if m.n == 0 {
+		m.avg = x
+	} else {
+		m.fresh += (abs(x-m.avg) - m.fresh) / 16
+		m.avg += (x - m.avg) / 4
 	}
-	n.prior = n.floor
-	n.begin, n.floor = at, rtt
+	m.n++
+	m.begin, m.floor = at, rtt
+}
+
+func abs(x float64) float64 {
+	if x < 0 {
+		return -x
+	}
+	return x
 }

@@ -17,6 +17,7 @@ func TestScen(t *testing.T) {
 	}
 	trace := os.Getenv("TRACE") != ""
 	filter := os.Getenv("FILTER")
+	dbg = os.Getenv("DBG") != ""
 	run := func(name string, l link, secs float64, fn func(s *sim) string) {
 		if !strings.Contains(name, filter) {
 			return
@@ -87,6 +88,56 @@ func TestScen(t *testing.T) {
 						})
 					}
 				}
+			}
+		case "cubic":
+			for _, rate := range []float64{20, 100} {
+				for _, rtt := range []int64{30, 60} {
+					for _, queue := range []int64{30, 100, 400} {
+						for order := range 3 {
+							run(fmt.Sprintf("cubic %g rtt %d queue %d order %d", rate, rtt, queue, order), mk(rate, rtt, queue), 0, func(s *sim) string {
+								var a, b time.Duration
+								switch order {
+								case 1:
+									b = 10 * time.Second
+								case 2:
+									a = 10 * time.Second
+								}
+								var d driver = ctl(1)
+								if os.Getenv("CC") == "cubic" {
+									d = newCubic()
+								}
+								f := s.add(flowConfig{driver: d, back: rtt * ms / 2, start: a})
+								if os.Getenv("CC") == "cubic" {
+									f.cfg.ackEvery = 2
+								}
+								g := s.add(flowConfig{driver: newCubic(), back: rtt * ms / 2, start: b, ackEvery: 2})
+								end := 130 * time.Second
+								m := s.meter(f, 100*time.Millisecond, end, trace)
+								k := s.meter(g, 100*time.Millisecond, end, false)
+								s.run(end)
+								sh := func(x, y time.Duration) float64 {
+									p, q := m.between(x, y), k.between(x, y)
+									return p / (p + q)
+								}
+								S := time.Second
+								return fmt.Sprintf("share 10-40 %.2f 40-70 %.2f 70-100 %.2f 100-130 %.2f all %.3f util %.3f  drops %d %d", sh(10*S, 40*S), sh(40*S, 70*S), sh(70*S, 100*S), sh(100*S, 130*S),
+									sh(10*S, 130*S), (m.between(10*S, end)+k.between(10*S, end))/(rate*mbit*share), s.link.dropped[0], s.link.dropped[1])
+							})
+						}
+					}
+				}
+			}
+		case "alone":
+			for _, queue := range []int64{30, 100, 400} {
+				run(fmt.Sprintf("cubic leaves, queue %d", queue), mk(20, 30, queue), 0, func(s *sim) string {
+					f := s.add(flowConfig{driver: ctl(1), back: 15 * ms})
+					g := s.add(flowConfig{driver: newCubic(), back: 15 * ms, start: 5 * time.Second, ackEvery: 2, total: 50000})
+					end := 130 * time.Second
+					m := s.meter(f, 100*time.Millisecond, end, trace)
+					s.run(end)
+					d := g.doneAt
+					return fmt.Sprintf("rival done at %.1f s; 20 s later p95 %.1f ms util %.3f", float64(d)/1e9, p95(s.link.waits, d+20e9, int64(end)), m.between(time.Duration(d)+20*time.Second, end)/(20*mbit*share))
+				})
 			}
 		case "step":
 			for _, rtt := range []int64{20, 50, 100} {

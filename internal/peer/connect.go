@@ -181,9 +181,14 @@ func (p *Peer) stepSearch(now time.Time) {
 	if local := p.candidates(seen); !slices.Equal(local, s.posted) {
 		s.posted = local
 		p.agent.SetLocal(now, local)
-		// An error means that too much is outstanding: the addresses go out
-		// with the next change, or when the partner comes again.
-		_ = s.client.Post(s.partner, append([]byte{noteAddresses}, p.seal(local)...))
+		err := s.client.Post(s.partner, append([]byte{noteAddresses}, p.seal(local)...))
+		if errors.Is(err, rendezvous.ErrBusy) && !s.client.Pending() {
+			// It has said all that one membership may say; the next one may
+			// go on.
+			s.client.Leave()
+			s.client, s.there = nil, false
+			p.startSearch(now)
+		}
 	}
 }
 

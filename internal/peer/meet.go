@@ -173,6 +173,9 @@ func (p *Peer) onJoined(now time.Time, number uint32) {
 }
 
 func (p *Peer) onRefused(now time.Time, err error) {
+	if p.meet.answered && !errors.Is(err, rendezvous.ErrTaken) {
+		return // it knew us before; the client keeps asking
+	}
 	p.meet.answered = true
 	if errors.Is(err, rendezvous.ErrTaken) {
 		p.fail(now, NumberTaken, fmt.Errorf("joining the room: %w", err))

@@ -98,8 +98,9 @@ const (
 	// retransmissions at 20 % loss, and still short for a person.
 	helperPatience = 15 * time.Second
 
-	// partingTime bounds the good-bye to the helper and to the members.
-	partingTime = time.Second
+	// partingTime bounds the good-bye to the helper and to the members: what
+	// they were told last should arrive.
+	partingTime = 3 * time.Second
 
 	// searchAgain is how long a search for a lost peer goes on before the
 	// addresses are looked at anew.
@@ -122,6 +123,7 @@ type Peer struct {
 	events []Event
 	err    *Error
 	end    time.Time // parting: over then
+	turn   time.Time // of the latest Send
 }
 
 // New returns a peer that begins to ask for the helper at once.
@@ -194,6 +196,7 @@ func (p *Peer) Receive(now time.Time, k udp.Packet) {
 
 // Send lets every machine say what it has to say now.
 func (p *Peer) Send(now time.Time, b *udp.Batch) {
+	p.turn = now
 	p.step(now)
 	for _, m := range p.machines() {
 		m.Send(now, b)
@@ -245,6 +248,8 @@ func (p *Peer) step(now time.Time) {
 		p.stepPunching(now)
 	case connected:
 		p.stepConnected(now)
+	case parting:
+		p.leave(now)
 	}
 }
 
@@ -262,6 +267,9 @@ func (p *Peer) Deadline() time.Time {
 		d = earlier(d, p.searchDeadline())
 	case parting:
 		d = earlier(d, p.end)
+		if last := p.end.Add(-time.Second); last.After(p.turn) {
+			d = earlier(d, last)
+		}
 	case over:
 		return time.Time{}
 	}
@@ -288,11 +296,16 @@ func (p *Peer) fail(now time.Time, kind Kind, err error) {
 func (p *Peer) part(now time.Time) {
 	p.state = parting
 	p.end = now.Add(partingTime)
-	if p.client != nil {
-		p.client.Leave()
-	}
-	if p.search.client != nil {
-		p.search.client.Leave()
+	p.leave(now)
+}
+
+// leave leaves the helper's rooms once the members have what was posted to
+// them, or too much time has passed for that.
+func (p *Peer) leave(now time.Time) {
+	for _, c := range []*rendezvous.Client{p.client, p.search.client} {
+		if c != nil && (!c.Pending() || !now.Before(p.end.Add(-time.Second))) {
+			c.Leave()
+		}
 	}
 }
 

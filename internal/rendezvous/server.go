@@ -28,7 +28,7 @@ type ServerConfig struct {
 	// Rand draws keys and numbers. If nil, crypto/rand.
 	Rand io.Reader
 	// Members is how many members all rooms have together. If zero, 65,536.
-	// Each costs about 500 bytes beside its notes.
+	// Each costs about 600 bytes beside its notes.
 	Members int
 	// SourceMembers is how many of them one source may have. If zero, 256.
 	SourceMembers int

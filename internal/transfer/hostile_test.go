@@ -168,6 +168,7 @@ func TestHostileReceiver(t *testing.T) {
 		body []byte
 	}
 	fine := msg{msgAccept, accepts(0, 0)}
+	src, _ := place(t, content(1, size))
 	for name, c := range map[string]struct {
 		msgs []msg
 		want Kind
@@ -197,7 +198,6 @@ func TestHostileReceiver(t *testing.T) {
 		"an unknown refusal":       {[]msg{{msgReject, appendVerdict(nil, verdict{200, ""})}}, 200, true},
 	} {
 		t.Run(name, func(t *testing.T) {
-			src, _ := place(t, content(1, size))
 			s, err := NewSender(SenderConfig{Path: src})
 			if err != nil {
 				t.Fatal(err)
@@ -294,7 +294,7 @@ func TestHostileSenderCannotFillMemory(t *testing.T) {
 		a.put([]byte{1}, off)
 	}
 	for i := int64(1); i < maxOpen; i++ {
-		for off := int64(2); off < 400; off += 2 {
+		for off := int64(2); off < 150; off += 2 {
 			a.put([]byte{1}, i*blockSize+off)
 		}
 	}

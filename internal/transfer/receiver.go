@@ -286,7 +286,7 @@ func (r *Receiver) due() time.Time {
 	if len(r.ledger.batch) > 0 && !r.ledger.busy {
 		at = r.ledger.since.Add(journalPeriod)
 	}
-	if r.safe.bytes != r.safe.told {
+	if r.opened && r.safe.bytes != r.safe.told {
 		if t := r.safe.at.Add(safePeriod); at.IsZero() || t.Before(at) {
 			at = t
 		}

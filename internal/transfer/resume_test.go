@@ -47,7 +47,7 @@ func wantNotSent(t *testing.T, w *world, blocks map[int64]bool) {
 func TestKilledTransferContinues(t *testing.T) {
 	const size = 9*blockSize + 777
 	b := content(2, size)
-	seeds := 24
+	seeds := 16
 	if testing.Short() {
 		seeds = 10
 	}
@@ -56,7 +56,7 @@ func TestKilledTransferContinues(t *testing.T) {
 		w := newWorld(t, uint64(seed))
 		w.link.loss, w.link.dup, w.link.piece, w.link.batch = 0.05, 0.05, 9000, 30
 		src, dir := place(t, b)
-		cfg := ReceiverConfig{Config: Config{Go: w.config().Go, Memory: leastMemory}, Dir: dir}
+		cfg := ReceiverConfig{Dir: dir}
 		for range 1 + w.rng.IntN(4) {
 			w.exec = &delayed{rng: w.rng}
 			safe := journaled(t, dir, "file.bin")
@@ -96,7 +96,8 @@ func TestKilledTransferContinues(t *testing.T) {
 	}
 }
 
-// volatile is a disk that forgets, when the power is cut, what was not synced.
+// volatile is a disk that forgets, when the power is cut, what was not synced,
+// though it remembers that the file became longer.
 type volatile struct {
 	dataFile
 	unsynced []piece64
@@ -109,7 +110,12 @@ type piece64 struct {
 
 func (v *volatile) WriteAt(p []byte, off int64) (int, error) {
 	v.unsynced = append(v.unsynced, piece64{off, append([]byte(nil), p...)})
-	return len(p), nil
+	f := v.dataFile.(diskFile)
+	info, err := f.Stat()
+	if end := off + int64(len(p)); err == nil && info.Size() < end {
+		err = f.Truncate(end)
+	}
+	return len(p), err
 }
 
 func (v *volatile) ReadAt(p []byte, off int64) (int, error) {
@@ -141,7 +147,7 @@ func (v *volatile) Sync() error { return v.datasync() }
 
 func TestPowerCutLosesNothingThatTheJournalVouchesFor(t *testing.T) {
 	b := content(3, 6*blockSize+5)
-	for seed := range 12 {
+	for seed := range 8 {
 		w := newWorld(t, uint64(100+seed))
 		src, dir := place(t, b)
 		w.each = func() {
@@ -240,6 +246,22 @@ func TestLostConnectionKeepsWhatIsVerified(t *testing.T) {
 	wantKind(t, "receiver", rerr, Lost, false)
 	if safe := journaled(t, dir, "file.bin"); len(safe) < 2 {
 		t.Errorf("%d blocks in the journal, want at least 2", len(safe))
+	}
+}
+
+func TestLastWordsBeforeTheConnectionEndsCount(t *testing.T) {
+	w := newWorld(t, 1)
+	src, dir := place(t, content(6, 100))
+	w.connect(SenderConfig{Path: src}, ReceiverConfig{Dir: dir})
+	for w.r.phase != Telling {
+		w.round()
+	}
+	w.link.toSender.arrived = append(w.link.toSender.arrived, w.link.toSender.sent...)
+	w.link.toSender.sent = nil
+	w.s.PeerClosed(nil)
+	w.r.PeerClosed(nil)
+	if serr, rerr := w.finish(); serr != nil || rerr != nil {
+		t.Errorf("sender: %v, receiver: %v", serr, rerr)
 	}
 }
 
@@ -415,7 +437,9 @@ func TestTornJournalIsReadUpToTheTear(t *testing.T) {
 			default:
 				j, err := continueJournal(g, c)
 				if err == nil {
-					err = j.append([]blockSum{{19, digest{19}}})
+					// As long as the record that was lost, so that the next old one, if
+					// it were still there, would follow it.
+					err = j.append([]blockSum{{18, digest{18}}, {19, digest{19}}})
 				}
 				if err != nil {
 					t.Fatal(err)
@@ -426,6 +450,31 @@ func TestTornJournalIsReadUpToTheTear(t *testing.T) {
 			}
 			g.Close()
 		}
+	}
+}
+
+// TestJournalHasRoomAhead: there are always zeros behind the last record, for
+// the time when the disk is full.
+func TestJournalHasRoomAhead(t *testing.T) {
+	f, err := os.Create(filepath.Join(tempDir(t), "journal"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	j, err := startJournal(f, identity{name: "x", size: maxSize})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range int64(4000) {
+		if err := j.append([]blockSum{{2 * i, digest{1}}}); err != nil {
+			t.Fatal(err)
+		}
+		if info, err := f.Stat(); err != nil || info.Size() < j.end+journalSpare/2 {
+			t.Fatalf("after %d records %d bytes of %d are used (%v)", i, j.end, info.Size(), err)
+		}
+	}
+	if n := len(readJournal(io.NewSectionReader(f, 0, 1<<40)).runs); n != 4000 {
+		t.Errorf("%d records", n)
 	}
 }
 

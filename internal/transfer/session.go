@@ -145,8 +145,8 @@ func (s *session) Deadline() time.Time {
 		return s.due()
 	case s.giveUp.IsZero():
 		return s.now
-	case s.silent:
-		return time.Time{} // waits for work only
+	case s.silent || s.pending > 0:
+		return time.Time{} // waits for work
 	}
 	return s.giveUp
 }
@@ -165,7 +165,7 @@ func (s *session) Done() (bool, error) {
 
 // Stop ends the transfer from this side, because of err: nil stands for a
 // person who wants to stop. The peer is told, and what arrived is kept to be
-// continued. Go on calling Step until Done.
+// continued. Call Step next, and go on until Done.
 func (s *session) Stop(err error) {
 	var e *Error
 	if !errors.As(err, &e) {
@@ -183,7 +183,7 @@ func (s *session) PeerClosed(err error) {
 	s.listen()
 	s.silent = true
 	s.fail(&Error{Kind: Lost, Err: err})
-	s.conclude()
+	s.Step(s.now) // nobody is waited for any more, so the time does not matter
 }
 
 // Close releases the files: at once after Done, and otherwise, without telling

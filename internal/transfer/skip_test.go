@@ -98,6 +98,16 @@ func TestKilledSkipContinues(t *testing.T) {
 		safe := journaled(t, dir, "file.bin")
 		w.exec = &delayed{rng: w.rng}
 		w.connect(SenderConfig{Path: src, Skip: 9}, cfg)
+		w.each = func() {
+			if _, is := w.r.disk.data.(watched); w.r.disk.data != nil && !is {
+				w.r.disk.data = watched{w.r.disk.data, func(off int64) {
+					if off%blockSize == 0 && off > 0 && safe[off/blockSize] {
+						t.Errorf("seed %d: block %d was copied again", seed, off/blockSize)
+					}
+				}}
+				w.r.asm.file = w.r.disk.data
+			}
+		}
 		if serr, rerr := w.finish(); serr != nil || rerr != nil {
 			t.Fatalf("seed %d: sender: %v, receiver: %v", seed, serr, rerr)
 		}
@@ -105,4 +115,15 @@ func TestKilledSkipContinues(t *testing.T) {
 		wantFile(t, target, b)
 		wantOnly(t, dir, "file.bin")
 	}
+}
+
+// watched tells of every write.
+type watched struct {
+	dataFile
+	wrote func(off int64)
+}
+
+func (w watched) WriteAt(p []byte, off int64) (int, error) {
+	w.wrote(off)
+	return w.dataFile.WriteAt(p, off)
 }

@@ -30,7 +30,8 @@ func TestWholeFileArrives(t *testing.T) {
 				if err := os.Chtimes(src, mtime, mtime); err != nil {
 					t.Fatal(err)
 				}
-				w.connect(SenderConfig{Path: src}, ReceiverConfig{Dir: dir})
+				memory := Config{Memory: defaultMemory}
+				w.connect(SenderConfig{Config: memory, Path: src}, ReceiverConfig{Config: memory, Dir: dir})
 				if serr, rerr := w.finish(); serr != nil || rerr != nil {
 					t.Fatalf("sender: %v, receiver: %v", serr, rerr)
 				}
@@ -48,5 +49,35 @@ func TestWholeFileArrives(t *testing.T) {
 				}
 			})
 		}
+	}
+}
+
+// TestCheckpointsDoNotOverlap: while one is under way, what is verified waits
+// for the next, however much it is.
+func TestCheckpointsDoNotOverlap(t *testing.T) {
+	w := newWorld(t, 1)
+	src, dir := place(t, content(1, 8*blockSize))
+	w.connect(SenderConfig{Path: src}, ReceiverConfig{Dir: dir})
+	for w.r.safe.bytes < blockSize {
+		w.round()
+	}
+	held := &delayed{rng: w.rng}
+	w.exec = held
+	for range 2 {
+		w.r.checkpoint()
+		w.r.ledger.batch = append(w.r.ledger.batch, blockSum{index: 7})
+		w.r.ledger.bytes += 2 * journalBytes
+	}
+	w.r.Step(w.now.Add(time.Hour))
+	if len(held.works) != 1 {
+		t.Errorf("%d checkpoints at once", len(held.works))
+	}
+	w.r.ledger.batch = nil
+	w.s.Close()
+	w.r.Close()
+	for held.round() {
+	}
+	if !w.r.released {
+		t.Error("files are still open")
 	}
 }

@@ -6,7 +6,7 @@ import (
 	"net/netip"
 	"time"
 
-	"qft/internal/congestion"
+	congestion "qft/internal/bbr"
 	"qft/internal/secret"
 	"qft/internal/udp"
 )

@@ -5,7 +5,7 @@ import (
 	"sort"
 	"time"
 
-	"qft/internal/congestion"
+	congestion "qft/internal/bbr"
 )
 
 // fate is what has become of a sent packet.

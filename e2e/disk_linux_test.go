@@ -1,0 +1,296 @@
+package e2e
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// asNobody runs the program as somebody who may not read everything.
+func asNobody() []string {
+	return []string{"setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"}
+}
+
+// TestFileThatCannotBeSent is told before anybody is bothered with a code.
+func TestFileThatCannotBeSent(t *testing.T) {
+	t.Parallel()
+	w := newPair(t)
+	w.a.startHelper()
+	private := w.file("private", 10)
+	if err := os.Chmod(private.path, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := unix.Mkfifo(w.dir+"/pipe", 0o644); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		name, path string
+		wrap       []string
+		says       []string
+	}{
+		{"missing", w.dir + "/nothing-here", nil, []string{"nothing-here", "no such file", "check the name"}},
+		{"directory", w.dir, nil, []string{"is a directory", "tar"}},
+		{"unreadable", private.path, asNobody(), []string{"private", "permission denied"}},
+		{"pipe", w.dir + "/pipe", nil, []string{"pipe", "not a regular file"}},
+	} {
+		for _, args := range [][]string{
+			{"send", c.path, "--helper", pairHelper},
+			{"sender", pairHelper, phrase, c.path},
+		} {
+			if c.wrap != nil {
+				needTools(t, c.wrap[0])
+			}
+			p := w.a.launch(launch{args: args, wrap: c.wrap})
+			p.wantEnd(5*time.Second, 3)
+			p.wantSaid(c.says...)
+			if p.out.text() != "" {
+				t.Errorf("%s: a code was printed: %s", c.name, p.out.text())
+			}
+		}
+	}
+}
+
+func TestSmallFilesArrive(t *testing.T) {
+	t.Parallel()
+	w := newPair(t)
+	w.a.startHelper()
+	for _, n := range []int64{0, 1, 1 << 20, 1<<20 + 1} {
+		w.bySend(w.a, w.b, pairHelper, w.file(fmt.Sprintf("of-%d", n), n)).wantDelivered(20 * time.Second)
+	}
+}
+
+// wantRefused wants the receiver to end with a code and the sender to be told.
+func (x *transfer) wantRefused(code int, says ...string) {
+	x.t.Helper()
+	x.receiver.wantEnd(20*time.Second, code)
+	x.receiver.wantSaid(says...)
+	x.sender.wantEnd(5*time.Second, 10)
+	x.sender.wantSaid("the other side")
+}
+
+func TestTargetThatExistsIsNotTouched(t *testing.T) {
+	t.Parallel()
+	w := newPair(t)
+	w.a.startHelper()
+	f := w.file("thesis", 100_000)
+	old := []byte("three years of work")
+	place := func(path string) {
+		if err := os.WriteFile(path, old, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	wantOld := func(path string) {
+		if now, err := os.ReadFile(path); err != nil || !bytes.Equal(now, old) {
+			t.Errorf("the target was touched: %q, %v", now, err)
+		}
+	}
+
+	t.Log("# under the sender's name, known only when it is offered: both are told")
+	dir := w.folder()
+	place(dir + "/thesis")
+	x := &transfer{t: t, file: f, target: dir + "/thesis"}
+	x.sender = w.a.qft("send", f.path, "--helper", pairHelper)
+	x.receiver = w.b.qft("receive", w.learn(x.sender), "-o", dir, "--helper", pairHelper)
+	x.wantRefused(4, "already exists", "-o")
+	x.sender.wantSaid("exists")
+	wantOld(x.target)
+	for _, name := range x.remains() {
+		t.Errorf("%s was left behind", name)
+	}
+
+	t.Log("# named by the receiver: it is told before anybody else is bothered")
+	target := w.folder() + "/mine"
+	place(target)
+	s := w.a.qft("sender", pairHelper, phrase, f.path)
+	s.wantSay(10*time.Second, "waiting")
+	r := w.b.qft("receiver", pairHelper, phrase, target)
+	r.wantEnd(10*time.Second, 4)
+	r.wantSaid("already exists")
+	wantOld(target)
+	if !s.running() {
+		t.Errorf("the sender must go on waiting")
+	}
+}
+
+// TestTargetThatCannotBeWritten is told at once, while the sender waits on.
+func TestTargetThatCannotBeWritten(t *testing.T) {
+	t.Parallel()
+	needTools(t, "setpriv", "mount")
+	w := newPair(t)
+	w.a.startHelper()
+	readOnly := []string{"sh", "-c", `mount --bind "$0" "$0" && mount -o remount,ro,bind "$0" && exec "$@"`}
+	for _, c := range []struct {
+		name, dir string
+		wrap      []string
+		says      string
+	}{
+		{"missing", w.dir + "/nowhere", nil, "no such"},
+		{"no directory", w.file("f", 1).path, nil, "not a directory"},
+		{"forbidden", w.folder(), asNobody(), "permission denied"},
+		{"read-only", w.folder(), nil, "read-only"},
+	} {
+		if c.name == "read-only" {
+			c.wrap = append(readOnly, c.dir)
+		}
+		for _, args := range [][]string{
+			{"receive", "7-acid-robot-zebra", "-o", c.dir + "/", "--helper", pairHelper},
+			{"receiver", pairHelper, phrase, c.dir + "/target"},
+		} {
+			p := w.b.launch(launch{args: args, wrap: c.wrap})
+			p.wantEnd(5*time.Second, 5)
+			p.wantSaid(c.says)
+		}
+	}
+}
+
+// smallDisk is a file system of a few megabytes at the receiver.
+func (w *world) smallDisk(mib int) string {
+	w.t.Helper()
+	dir := w.folder()
+	if err := unix.Mount("qft-e2e", dir, "tmpfs", 0, fmt.Sprintf("size=%dm", mib)); err != nil {
+		w.t.Skipf("needs to mount a small tmpfs: %v", err)
+	}
+	w.t.Cleanup(func() {
+		if err := unix.Unmount(dir, unix.MNT_DETACH); err != nil {
+			w.t.Errorf("unmounting: %v", err)
+		}
+	})
+	return dir
+}
+
+func TestDiskTooSmallIsToldBeforeAnythingIsSent(t *testing.T) {
+	t.Parallel()
+	w := newPair(t)
+	w.a.startHelper()
+	f := w.file("film", 20<<20)
+	dir := w.smallDisk(8)
+	x := &transfer{t: t, file: f, target: dir + "/film"}
+	x.sender = w.a.qft("send", f.path, "--helper", pairHelper)
+	x.receiver = w.b.qft("receive", w.learn(x.sender), "-o", dir, "--helper", pairHelper)
+	x.wantRefused(5, "space", "free")
+	if seen := w.b.traffic("eth0").in; seen > f.size/4 {
+		t.Errorf("%d bytes were sent for nothing", seen)
+	}
+}
+
+// TestDiskThatFillsUp: somebody else takes the space meanwhile. What has
+// arrived is kept, and the same commands continue when there is room.
+func TestDiskThatFillsUp(t *testing.T) {
+	t.Parallel()
+	w := newPair(t)
+	w.a.limit("eth0", "80mbit")
+	w.a.startHelper()
+	f := w.file("film", 40<<20)
+	dir := w.smallDisk(48)
+	x := w.bySender(w.a, w.b, pairHelper, f, dir+"/film")
+	eventually(t, 20*time.Second, "a third of the file", func() bool { return w.b.traffic("eth0").in > f.size/3 })
+	fill(t, dir+"/other", 20<<20)
+	x.wantRefused(5, "space", "again")
+	x.wantPartial()
+
+	if err := os.Remove(dir + "/other"); err != nil {
+		t.Fatal(err)
+	}
+	y := w.bySender(w.a, w.b, pairHelper, f, dir+"/film")
+	y.wantDelivered(30 * time.Second)
+	y.receiver.wantSaid("of it were there already")
+}
+
+func fill(t *testing.T, path string, n int) {
+	t.Helper()
+	if err := os.WriteFile(path, make([]byte, n), 0o644); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestFileThatChangesWhileItIsSent: what arrives must be one state of the
+// file; a mixture of two is never given its name.
+func TestFileThatChangesWhileItIsSent(t *testing.T) {
+	for name, change := range map[string]func(path string) error{
+		"shrinks": func(path string) error { return os.Truncate(path, 1<<20) },
+		"grows": func(path string) error {
+			f, err := os.OpenFile(path, os.O_WRONLY|os.O_APPEND, 0)
+			if err != nil {
+				return err
+			}
+			defer f.Close()
+			_, err = f.WriteString("one more line")
+			return err
+		},
+		"is rewritten": func(path string) error {
+			f, err := os.OpenFile(path, os.O_WRONLY, 0)
+			if err != nil {
+				return err
+			}
+			defer f.Close()
+			_, err = f.WriteAt(noise(4<<20), 0)
+			return err
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newPair(t)
+			w.a.limit("eth0", "80mbit")
+			w.a.startHelper()
+			f := w.file("log", 40<<20)
+			x := w.bySend(w.a, w.b, pairHelper, f)
+			eventually(t, 20*time.Second, "a third of the file", func() bool { return w.b.traffic("eth0").in > f.size/3 })
+			if err := change(f.path); err != nil {
+				t.Fatal(err)
+			}
+			x.sender.wantEnd(30*time.Second, 11)
+			x.receiver.wantEnd(5*time.Second, 11)
+			x.sender.wantSaid("changed", "again")
+			x.receiver.wantSaid("changed")
+			if _, err := os.Lstat(x.target); err == nil {
+				t.Errorf("a file that changed was given its name")
+			}
+		})
+	}
+}
+
+// TestSkip: the historical offset. What is there is kept as it is.
+func TestSkip(t *testing.T) {
+	t.Parallel()
+	w := newPair(t)
+	w.a.startHelper()
+	w.secrets = append(w.secrets, phrase)
+	f := w.file("film", 10<<20)
+	const skip = 7_000_001
+	whole, err := os.ReadFile(f.path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	target := filepath.Join(w.folder(), "film")
+	if err := os.WriteFile(target, whole[:skip], 0o644); err != nil {
+		t.Fatal(err)
+	}
+	x := &transfer{t: t, file: f, target: target}
+	x.sender = w.a.qft("sender", pairHelper, phrase, f.path, "0", fmt.Sprint(skip))
+	x.receiver = w.b.qft("receiver", pairHelper, phrase, target, "0", fmt.Sprint(skip))
+	x.wantDelivered(20 * time.Second)
+	if seen := w.b.traffic("eth0").in; seen > f.size-skip+1<<20 {
+		t.Errorf("%d bytes were sent of the %d that were missing", seen, f.size-skip)
+	}
+}
+
+// TestBitrate: the historical bound on the file bytes in a packet holds.
+func TestBitrate(t *testing.T) {
+	t.Parallel()
+	w := newPair(t)
+	w.a.startHelper()
+	w.secrets = append(w.secrets, phrase)
+	f := w.file("film", 2<<20)
+	x := &transfer{t: t, file: f, target: w.folder() + "/film"}
+	x.sender = w.a.qft("sender", pairHelper, phrase, f.path, "256")
+	x.receiver = w.b.qft("receiver", pairHelper, phrase, x.target, "256")
+	x.wantDelivered(30 * time.Second)
+	text := w.b.must("ip", "-n", w.b.ns, "-s", "link", "show", "dev", "eth0")
+	t.Log(strings.TrimSpace(text))
+}

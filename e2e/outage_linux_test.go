@@ -1,0 +1,137 @@
+package e2e
+
+import (
+	"syscall"
+	"testing"
+	"time"
+)
+
+const (
+	// outage is how long a side sleeps, or a link is cut: long enough for a
+	// firewall to forget, and for a person to have closed the lid.
+	outage = 60 * time.Second
+
+	// backWithin is how soon data must flow again once it can.
+	backWithin = 3 * time.Second
+
+	// moving is how many further bytes on the receiver's link show that data
+	// flows: many times what probing sends meanwhile.
+	moving = 1 << 20
+)
+
+// slow is a transfer between two homes through an uplink that keeps it going
+// for some ten seconds, with a part of it already across.
+func slowTransfer(t *testing.T) (*homes, *transfer) {
+	t.Helper()
+	if testing.Short() {
+		t.Skip("an outage takes a minute of real time")
+	}
+	t.Parallel()
+	w := newHomes(t, "")
+	w.routerA.limit("wan", "40mbit")
+	w.helper.startHelper()
+	x := w.bySend(w.a, w.b, helperAddr4, w.file("holiday.tar", 48<<20))
+	x.receiver.wantSay(15*time.Second, "connected")
+	eventually(t, 15*time.Second, "a quarter of the file", func() bool { return w.b.traffic("eth0").in > x.file.size/4 })
+	return w, x
+}
+
+// goesOn wants data to flow again soon, and the file to arrive.
+func (w *homes) goesOn(x *transfer, within time.Duration) {
+	w.t.Helper()
+	before := w.b.traffic("eth0").in
+	took := eventually(w.t, within, "data flows again", func() bool { return w.b.traffic("eth0").in > before+moving })
+	w.t.Logf("CONTINUED after %.2f s", took.Seconds())
+	x.wantDelivered(time.Minute)
+	w.wantNoData()
+}
+
+// pass lets real time pass: it is what these tests are about.
+func pass(d time.Duration) { <-time.After(d) }
+
+func TestGoesOnAfterSleep(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		who  func(x *transfer) []*proc
+	}{
+		{"sender", func(x *transfer) []*proc { return []*proc{x.sender} }},
+		{"receiver", func(x *transfer) []*proc { return []*proc{x.receiver} }},
+		{"both", func(x *transfer) []*proc { return []*proc{x.sender, x.receiver} }},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			w, x := slowTransfer(t)
+			for _, p := range c.who(x) {
+				p.signal(syscall.SIGSTOP)
+			}
+			pass(outage)
+			if c.name != "both" {
+				awake := map[string]*proc{"sender": x.receiver, "receiver": x.sender}[c.name]
+				awake.wantSaid("contact lost since")
+			}
+			for _, p := range c.who(x) {
+				p.signal(syscall.SIGCONT)
+			}
+			w.goesOn(x, backWithin)
+		})
+	}
+}
+
+func TestGoesOnAfterCut(t *testing.T) {
+	t.Run("unplugged", func(t *testing.T) {
+		w, x := slowTransfer(t)
+		t.Log("# B's own cable: B has no address in use and no route meanwhile")
+		w.b.ip("link set dev eth0 down")
+		pass(outage)
+		x.receiver.wantSaid("contact lost since")
+		x.sender.wantSaid("contact lost since")
+		w.b.ip("link set dev eth0 up", "route add default via 192.168.2.1")
+		w.goesOn(x, backWithin)
+		x.receiver.wantSaid("contact is back")
+	})
+	t.Run("forgotten", func(t *testing.T) {
+		w, x := slowTransfer(t)
+		t.Log("# the provider's line is dead, and both routers forget the mapping meanwhile")
+		for _, r := range []*host{w.routerA, w.routerB} {
+			r.sysctl("net/netfilter/nf_conntrack_udp_timeout", "10")
+			r.sysctl("net/netfilter/nf_conntrack_udp_timeout_stream", "10")
+		}
+		w.public.ip("link set dev rb.wan down")
+		pass(outage)
+		x.sender.wantSaid("contact lost since")
+		w.public.ip("link set dev rb.wan up")
+		w.goesOn(x, backWithin)
+	})
+}
+
+// TestGoesOnAfterAddressChange: a telephone that leaves the Wi-Fi, a router
+// that is given a new address by its provider.
+func TestGoesOnAfterAddressChange(t *testing.T) {
+	moveHome := func(w *homes) {
+		w.b.ip("addr del 192.168.2.2/24 dev eth0", "addr add 192.168.2.77/24 dev eth0",
+			"route replace default via 192.168.2.1")
+	}
+	// Taking the old address from the router makes the kernel forget all
+	// mappings that used it.
+	renumber := func(r *host, old, fresh string) {
+		r.ip("addr del "+old+" dev wan", "addr add "+fresh+" dev wan")
+	}
+	for _, c := range []struct {
+		name   string
+		change func(w *homes)
+	}{
+		{"receiver at home", moveHome},
+		{"receiver's router", func(w *homes) { renumber(w.routerB, "203.0.113.22/24", "203.0.113.122/24") }},
+		{"sender's router", func(w *homes) { renumber(w.routerA, "203.0.113.21/24", "203.0.113.121/24") }},
+		{"both routers", func(w *homes) {
+			renumber(w.routerA, "203.0.113.21/24", "203.0.113.121/24")
+			renumber(w.routerB, "203.0.113.22/24", "203.0.113.122/24")
+		}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			w, x := slowTransfer(t)
+			c.change(w)
+			// There is contact as soon as somebody notices that there is none.
+			w.goesOn(x, 20*time.Second)
+		})
+	}
+}

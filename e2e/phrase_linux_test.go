@@ -1,0 +1,126 @@
+package e2e
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+)
+
+// wrongCodes are codes of the same number and other words of the list: the
+// same three in other orders.
+func wrongCodes(code string) []string {
+	f := strings.Split(code, "-")
+	var all []string
+	for _, p := range [][3]int{{1, 3, 2}, {2, 1, 3}, {2, 3, 1}, {3, 1, 2}, {3, 2, 1}} {
+		c := fmt.Sprintf("%s-%s-%s-%s", f[0], f[p[0]], f[p[1]], f[p[2]])
+		if c != code && !slices.Contains(all, c) {
+			all = append(all, c)
+		}
+	}
+	return all
+}
+
+func TestWrongCodeIsRefusedAndTheRightOneStillWorks(t *testing.T) {
+	t.Parallel()
+	w := newPair(t)
+	w.a.startHelper()
+	f := w.file("letter", 1<<20)
+	dir := w.folder()
+	s := w.a.qft("send", f.path, "--helper", pairHelper)
+	code := w.learn(s)
+
+	r := w.b.qft("receive", wrongCodes(code)[0], "-o", dir, "--helper", pairHelper)
+	r.wantEnd(10*time.Second, 6)
+	r.wantSaid("does not match", "Check the code")
+	s.wantSay(5*time.Second, "somebody came with a wrong phrase and was refused (4 more")
+
+	x := &transfer{t: t, file: f, target: dir + "/letter", sender: s}
+	x.receiver = w.b.qft("receive", code, "-o", dir, "--helper", pairHelper)
+	x.wantDelivered(20 * time.Second)
+}
+
+// TestTypingErrorsAreRepaired: one slip in each word costs no attempt.
+func TestTypingErrorsAreRepaired(t *testing.T) {
+	t.Parallel()
+	w := newPair(t)
+	w.a.startHelper()
+	f := w.file("letter", 1000)
+	s := w.a.qft("send", f.path, "--helper", pairHelper)
+	words := strings.Split(w.learn(s), "-")
+	for i := 1; i <= 3; i++ {
+		words[i] = strings.ToUpper(words[i][:1]) + words[i][2:] // the second letter is missing
+	}
+	x := &transfer{t: t, file: f, target: w.folder() + "/letter", sender: s}
+	x.receiver = w.b.qft("receive", strings.Join(words, " "), "-o", x.target, "--helper", pairHelper)
+	x.wantDelivered(20 * time.Second)
+	if strings.Contains(s.err.text(), "wrong phrase") {
+		t.Errorf("the slip was counted as a guess")
+	}
+}
+
+func TestFiveWrongGuessesBurnACode(t *testing.T) {
+	t.Parallel()
+	w := newPair(t)
+	w.a.startHelper()
+	s := w.a.qft("send", w.file("letter", 1000).path, "--helper", pairHelper)
+	wrong := wrongCodes(w.learn(s))
+	for i := range 5 {
+		r := w.b.qft("receive", wrong[i%len(wrong)], "-o", w.folder(), "--helper", pairHelper)
+		r.wantEnd(10*time.Second, 6)
+		if i < 4 {
+			s.wantSay(5*time.Second, fmt.Sprintf("refused (%d more", 4-i))
+		}
+	}
+	s.wantEnd(5*time.Second, 7)
+	s.wantSaid("too many", "again") // a new code comes from sending again
+}
+
+func TestTwoSendersOnOnePhraseOfTheirOwn(t *testing.T) {
+	t.Parallel()
+	w := newPair(t)
+	w.secrets = append(w.secrets, phrase)
+	w.a.startHelper()
+	one := w.a.qft("sender", pairHelper, phrase, w.file("one", 1000).path)
+	two := w.b.qft("sender", pairHelper, phrase, w.file("two", 1000).path)
+	one.wantSay(10*time.Second, "waiting")
+	two.wantSay(10*time.Second, "waiting")
+	target := w.folder() + "/which"
+	r := w.b.qft("receiver", pairHelper, phrase, target)
+	for _, p := range []*proc{r, one, two} {
+		p.wantEnd(20*time.Second, 7)
+		p.wantSaid("same phrase", "another phrase")
+	}
+}
+
+func TestSecondSenderOnATakenNumberIsToldAtOnce(t *testing.T) {
+	t.Parallel()
+	w := newPair(t)
+	w.a.startHelper()
+	s := w.a.qft("send", w.file("one", 1000).path, "--helper", pairHelper)
+	code := w.learn(s)
+	other := w.b.qft("sender", pairHelper, wrongCodes(code)[0], w.file("two", 1000).path)
+	other.wantEnd(5*time.Second, 7)
+	other.wantSaid("another")
+	if !s.running() {
+		t.Errorf("the first sender must go on waiting")
+	}
+}
+
+// TestPhraseFromTheEnvironment: not in the list of processes.
+func TestPhraseFromTheEnvironment(t *testing.T) {
+	t.Parallel()
+	w := newPair(t)
+	w.secrets = append(w.secrets, phrase)
+	w.a.startHelper()
+	f := w.file("letter", 1000)
+	env := []string{"QFT_PHRASE=" + phrase, "QFT_HELPER=" + pairHelper}
+	x := &transfer{t: t, file: f, target: w.folder() + "/letter"}
+	x.sender = w.a.launch(launch{args: []string{"send", f.path}, env: env})
+	x.receiver = w.b.launch(launch{args: []string{"receiver", pairHelper, "-", x.target}, env: env})
+	x.wantDelivered(20 * time.Second)
+	if x.sender.out.text() != "" {
+		t.Errorf("a sender with a phrase of its own has no code to print: %q", x.sender.out.text())
+	}
+}

@@ -1,0 +1,152 @@
+package e2e
+
+import (
+	"regexp"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// paused is a transfer on one cable that has been stopped in the middle and is
+// begun again: what the person sees, and what the cable carries.
+type paused struct {
+	*pair
+	file   file
+	target string
+}
+
+// half starts a transfer and returns it when about half is across. The rate
+// lets several entries of the receiver's journal be written before that.
+func newPaused(t *testing.T) *paused {
+	t.Helper()
+	t.Parallel()
+	p := &paused{pair: newPair(t)}
+	p.a.limit("eth0", "80mbit")
+	p.a.startHelper()
+	p.file = p.pair.file("film.mkv", 64<<20)
+	p.target = p.folder() + "/film.mkv"
+	return p
+}
+
+func (p *paused) half() *transfer {
+	p.t.Helper()
+	x := p.again()
+	before := p.b.traffic("eth0").in
+	eventually(p.t, 30*time.Second, "half of the file", func() bool { return p.b.traffic("eth0").in > before+p.file.size/2 })
+	return x
+}
+
+// again types the same two commands.
+func (p *paused) again() *transfer {
+	return p.bySender(p.a, p.b, pairHelper, p.file, p.target)
+}
+
+// continues wants the same two commands to send only what is missing: at
+// least a quarter must not travel twice.
+func (p *paused) continues() {
+	p.t.Helper()
+	before := p.b.traffic("eth0").in
+	x := p.again()
+	x.wantDelivered(30 * time.Second)
+	carried := p.b.traffic("eth0").in - before
+	p.t.Logf("RESUMED: %d of %d bytes travelled the second time", carried, p.file.size)
+	if carried > p.file.size*3/4 {
+		p.t.Errorf("%d of %d bytes travelled again", carried, p.file.size)
+	}
+	for _, side := range []*proc{x.sender, x.receiver} {
+		if !regexp.MustCompile(`[0-9.]+ MB of it were there already`).MatchString(side.err.text()) {
+			p.t.Errorf("%s does not say how much was there already", side.title)
+		}
+	}
+}
+
+// sides picks the one that is stopped and the other.
+func (x *transfer) sides(who string) (one, other *proc) {
+	if who == "sender" {
+		return x.sender, x.receiver
+	}
+	return x.receiver, x.sender
+}
+
+// TestInterruptedAndContinued: Ctrl-C on either side ends it at once, the
+// other side is told, nothing is lost.
+func TestInterruptedAndContinued(t *testing.T) {
+	for _, who := range []string{"sender", "receiver"} {
+		for name, sig := range map[string]syscall.Signal{"SIGINT": syscall.SIGINT, "SIGTERM": syscall.SIGTERM} {
+			t.Run(who+" "+name, func(t *testing.T) {
+				p := newPaused(t)
+				x := p.half()
+				one, other := x.sides(who)
+				one.signal(sig)
+				other.wantEnd(2*time.Second, 10)
+				one.wantEnd(2*time.Second, 130)
+				other.wantSaid("the other side", "same command again")
+				one.wantSaid("same command again")
+				x.wantPartial()
+				p.continues()
+			})
+		}
+	}
+}
+
+// TestKilledAndContinued: a crash or a power cut on either side. The other
+// keeps waiting for it, as it should, until its person gives up.
+func TestKilledAndContinued(t *testing.T) {
+	for _, who := range []string{"sender", "receiver", "both"} {
+		t.Run(who, func(t *testing.T) {
+			p := newPaused(t)
+			x := p.half()
+			one, other := x.sides(who)
+			one.signal(syscall.SIGKILL)
+			if who == "both" {
+				other.signal(syscall.SIGKILL)
+				<-other.done
+			} else {
+				other.wantSay(30*time.Second, "contact lost")
+				other.signal(syscall.SIGINT)
+				other.wantEnd(10*time.Second, 130)
+			}
+			<-one.done
+			x.wantPartial()
+			p.continues()
+		})
+	}
+}
+
+// TestContinuedUnderAnotherCode: a code is good for one transfer, and what has
+// arrived under the first is there for the second.
+func TestContinuedUnderAnotherCode(t *testing.T) {
+	p := newPaused(t)
+	dir := p.folder()
+	one := p.a.qft("send", p.file.path, "--helper", pairHelper)
+	into := p.b.qft("receive", p.learn(one), "-o", dir, "--helper", pairHelper)
+	eventually(t, 30*time.Second, "half of the file", func() bool { return p.b.traffic("eth0").in > p.file.size/2 })
+	into.signal(syscall.SIGINT)
+	one.wantEnd(2*time.Second, 10)
+	into.wantEnd(2*time.Second, 130)
+
+	before := p.b.traffic("eth0").in
+	two := p.a.qft("send", p.file.path, "--helper", pairHelper)
+	x := &transfer{t: t, file: p.file, target: dir + "/film.mkv", sender: two}
+	x.receiver = p.b.qft("receive", p.learn(two), "-o", dir, "--helper", pairHelper)
+	x.wantDelivered(30 * time.Second)
+	x.receiver.wantSaid("of it were there already")
+	if carried := p.b.traffic("eth0").in - before; carried > p.file.size*3/4 {
+		t.Errorf("%d of %d bytes travelled again", carried, p.file.size)
+	}
+}
+
+// TestInterruptedWhileWaiting: Ctrl-C before there is another side.
+func TestInterruptedWhileWaiting(t *testing.T) {
+	t.Parallel()
+	w := newPair(t)
+	w.a.startHelper()
+	s := w.a.qft("send", w.file("x", 10).path, "--helper", pairHelper)
+	w.learn(s)
+	r := w.b.qft("receiver", pairHelper, phrase, w.folder()+"/x")
+	r.wantSay(10*time.Second, "waiting for the other side")
+	for _, p := range []*proc{s, r} {
+		p.signal(syscall.SIGINT)
+		p.wantEnd(2*time.Second, 130)
+	}
+}

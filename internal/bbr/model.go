@@ -1,0 +1,215 @@
+package congestion
+
+const (
+	initialPackets = 48 // in the first window
+	leastWindow    = 6  // packets
+	leastRate      = 20 // packets per second
+
+	windowGain = 2.0
+
+	minRound = 4e6   // ns: shorter rounds would be noise
+	minPhase = 20e6  // ns
+	bwRounds = 10    // rounds that a bandwidth sample counts
+	bwTime   = 1e9   // ns that it counts at least
+	rttTime  = 10e9  // ns that the smallest RTT counts
+	clearRun = 400e3 // bytes of low-rate packets after which older ones count half
+)
+
+// Packet is what the controller remembers of a packet in flight, for the
+// delivery rate (draft-cheng-iccrg-delivery-rate-estimation section 3).
+type Packet struct {
+	delivered   int64 // bytes delivered when it left
+	deliveredAt int64 // ns, of the latest delivery then
+	firstAt     int64 // ns, when the flight that it ends began
+	sentAt      int64 // ns
+	upTo        int64 // bytes sent, it included
+	limited     bool  // the sender had nothing more to send
+	low         bool  // sent when less was asked of the path than it takes
+	up          bool  // sent when more was asked
+}
+
+// rateState measures the delivery rate.
+type rateState struct {
+	sent         int64 // bytes
+	delivered    int64 // bytes
+	deliveredAt  int64 // ns
+	firstAt      int64 // ns
+	limitedUntil int64 // bytes delivered until which samples are limited; 0: none
+	newest       Packet
+	any          bool
+}
+
+// sample is one measurement.
+type sample struct {
+	rate     float64 // bytes per second
+	limited  bool
+	prior    int64 // bytes delivered when the newest packet left
+	sentAt   int64
+	interval int64
+}
+
+func (r *rateState) onSent(t int64, p *Packet, inFlight int) {
+	if inFlight == 0 {
+		r.firstAt, r.deliveredAt = t, t
+	}
+	p.delivered, p.deliveredAt, p.firstAt, p.sentAt = r.delivered, r.deliveredAt, r.firstAt, t
+	p.limited = r.limitedUntil > 0
+}
+
+func (r *rateState) onAcked(t int64, p *Packet, size int) {
+	r.delivered += int64(size)
+	r.deliveredAt = t
+	if !r.any || p.sentAt > r.newest.sentAt || p.sentAt == r.newest.sentAt && p.upTo > r.newest.upTo {
+		r.newest = *p
+		r.any = true
+		r.firstAt = p.sentAt
+	}
+}
+
+// take returns what the packets acknowledged since the last take show.
+func (r *rateState) take() (s sample, ok bool) {
+	if !r.any {
+		return s, false
+	}
+	p := r.newest
+	r.any = false
+	if r.limitedUntil > 0 && r.delivered > r.limitedUntil {
+		r.limitedUntil = 0
+	}
+	// "send_elapsed and ack_elapsed: the longer one", so that neither a burst
+	// of packets nor one of acknowledgements is taken for bandwidth (3.3).
+	s.interval = max(p.sentAt-p.firstAt, r.deliveredAt-p.deliveredAt)
+	s.limited, s.prior, s.sentAt = p.limited, p.delivered, p.sentAt
+	if s.interval > 0 {
+		s.rate = float64(r.delivered-p.delivered) / float64(s.interval) * 1e9
+	}
+	return s, true
+}
+
+// maxFilter is the largest of the samples of the latest rounds. Like Kathleen
+// Nichols' filter in the kernel (lib/win_minmax.c) it keeps three candidates.
+type maxFilter struct {
+	s [3]candidate
+}
+
+type candidate struct {
+	at    int64
+	round int64
+	v     float64
+}
+
+func (f *maxFilter) best() float64 { return f.s[0].v }
+
+func (f *maxFilter) add(t, round int64, v float64) {
+	n := candidate{t, round, v}
+	if v >= f.s[0].v || f.old(f.s[2], t, round, 1) {
+		f.s = [3]candidate{n, n, n}
+		return
+	}
+	if v >= f.s[1].v {
+		f.s[1], f.s[2] = n, n
+	} else if v >= f.s[2].v {
+		f.s[2] = n
+	}
+	switch {
+	case f.old(f.s[0], t, round, 1):
+		f.s = [3]candidate{f.s[1], f.s[2], n}
+		if f.old(f.s[0], t, round, 1) {
+			f.s = [3]candidate{f.s[1], f.s[2], n}
+		}
+	case f.s[1].at == f.s[0].at && f.old(f.s[1], t, round, 4):
+		f.s[1], f.s[2] = n, n
+	case f.s[2].at == f.s[1].at && f.old(f.s[2], t, round, 2):
+		f.s[2] = n
+	}
+}
+
+// old reports whether a candidate is older than a share of the window.
+func (f *maxFilter) old(s candidate, t, round, share int64) bool {
+	return round-s.round > bwRounds/share && t-s.at > bwTime/share
+}
+
+func (f *maxFilter) set(t, round int64, v float64) {
+	n := candidate{t, round, v}
+	f.s = [3]candidate{n, n, n}
+}
+
+// rttState is the smallest recent round-trip time.
+type rttState struct {
+	min    int64 // ns; 0: none yet
+	minAt  int64
+	latest int64
+}
+
+func (r *rttState) sample(t, rtt int64) {
+	if rtt <= 0 {
+		return
+	}
+	r.latest = rtt
+	// A value close to the smallest confirms it: without this a quiet path
+	// would have to be emptied every ten seconds to learn what is known.
+	if r.min == 0 || rtt <= r.min+r.min/64+100e3 {
+		r.minAt = t
+	}
+	if r.min == 0 || rtt < r.min {
+		r.min = rtt
+	}
+}
+
+// queueLimit is how much the RTT must exceed the smallest to mean a queue.
+func (r *rttState) queueLimit() int64 { return r.min + max(r.min/8, 8e6) }
+
+// clear reports whether packets pass without waiting in a queue.
+func (r *rttState) clear() bool { return r.latest > 0 && r.latest <= r.queueLimit() }
+
+// lossState measures what is lost when the path is not overloaded: random
+// loss, which sending less does not cure, and which is made up for.
+type lossState struct {
+	lowLost, lowAll float64 // bytes sent below the bandwidth
+	upLost, upAll   float64 // bytes of the latest Up
+}
+
+// count notes the fate of a packet. What is lost while there is a queue may
+// have been lost to the queue: to make up for that would keep it full.
+func (l *lossState) count(p *Packet, size int, lost, clear bool) {
+	n := float64(size)
+	switch {
+	case p.low && clear:
+		l.lowAll += n
+		if lost {
+			l.lowLost += n
+		}
+		if l.lowAll > clearRun {
+			l.lowAll /= 2
+			l.lowLost /= 2
+		}
+	case p.up:
+		l.upAll += n
+		if lost {
+			l.upLost += n
+		}
+	}
+}
+
+// base is the share that is lost at random.
+func (l *lossState) base() float64 {
+	if l.lowAll < 30e3 {
+		return 0
+	}
+	return min(l.lowLost/l.lowAll, 0.6)
+}
+
+// excess reports whether Up lost clearly more than chance does.
+func (l *lossState) excess() bool {
+	if l.upAll < 20e3 {
+		return false
+	}
+	return l.upLost/l.upAll > 1.5*l.base()+0.05
+}
+
+// quietState is a contact that was lost.
+type quietState struct {
+	silent bool
+	until  int64 // packets that left before it do not count as lost
+	gentle int64 // half the rate until then; 0: no
+}

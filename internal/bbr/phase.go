@@ -1,0 +1,224 @@
+package congestion
+
+const (
+	startupGain = 2.77 // 4 ln 2, draft-ietf-ccwg-bbr section 2.4
+	drainGain   = 0.5
+	upGain      = 1.25
+	downGain    = 0.8
+	slowGain    = 0.9 // Cruise with a queue
+	flatRounds  = 3   // rounds without growth end Startup
+	growth      = 1.25
+	cruiseFor   = 5 // phases
+	minRTTFor   = 200e6
+)
+
+// roundState counts round trips: one ends when a packet that left after the
+// previous end is acknowledged.
+type roundState struct {
+	count   int64
+	end     int64 // bytes delivered at which it ends
+	began   int64 // ns
+	best    float64
+	low     int64   // smallest RTT in it
+	bound   float64 // short-term limit of the bandwidth; 0: none
+	prev    float64 // best of the previous round
+	ended   bool
+	lastLow int64 // smallest RTT of the latest whole round
+}
+
+func (r *roundState) update(c *Controller, t int64, s sample) {
+	r.ended = false
+	if c.rtt.latest > 0 && (r.low == 0 || c.rtt.latest < r.low) {
+		r.low = c.rtt.latest
+	}
+	if s.prior < r.end || t-r.began < minRound {
+		return
+	}
+	r.ended = true
+	r.end = c.rate.delivered
+	r.began = t
+	r.lastLow = r.low
+	if !s.limited {
+		r.count++
+		c.adapt(t)
+	}
+	r.prev, r.best, r.low = r.best, 0, 0
+}
+
+// adapt lowers the bandwidth at once when a round shows a standing queue and
+// less bandwidth than is remembered: the path has become slower, and waiting
+// for the filter to forget would fill the queue.
+func (c *Controller) adapt(t int64) {
+	r := &c.round
+	if c.phase.state == Startup || c.phase.state == Up {
+		return
+	}
+	recent := max(r.best, r.prev)
+	switch {
+	case r.lastLow > c.rtt.queueLimit() && recent > 0 && recent < 0.95*c.bw.best():
+		r.bound = recent
+	case r.lastLow <= c.rtt.queueLimit():
+		if r.bound > 0 {
+			// The queue is gone: what was measured is the truth now.
+			c.bw.set(t, r.count, max(recent, r.bound))
+		}
+		r.bound = 0
+	}
+}
+
+// phaseState is the state and since when.
+type phaseState struct {
+	state  State
+	began  int64
+	length int64
+	bw     float64 // when Up began or grew last
+	upAt   int64
+	sent   int64 // bytes delivered after which acknowledgements show the phase
+}
+
+// startState is the search for the bandwidth.
+type startState struct {
+	end    int64 // bytes of the first window
+	acked  bool
+	firstA int64 // ns, first acknowledgement
+	firstU int64 // bytes, sent up to that packet
+	hint   float64
+	full   float64
+	flat   int
+}
+
+// onAcked uses the first window, which leaves as a train: the bottleneck
+// spaces its packets by what it can carry (packet dispersion, Dovrolis 2001).
+func (s *startState) onAcked(t int64, p *Packet) {
+	if !s.acked {
+		s.acked = true
+		s.firstA, s.firstU = t, p.upTo
+		return
+	}
+	if p.upTo > s.end || t <= s.firstA {
+		return
+	}
+	if n := p.upTo - s.firstU; n > s.end/2 {
+		s.hint = float64(n) / float64(t-s.firstA) * 1e9
+	}
+}
+
+// startupRate is the pacing rate while the bandwidth is being searched.
+func (c *Controller) startupRate() float64 {
+	bw := c.bandwidth()
+	if bw == 0 {
+		// The first window leaves as a train.
+		return 100e6
+	}
+	r := startupGain * bw
+	if h := c.start.hint; h > 0 {
+		// The spacing of the train knows the order of magnitude in one round
+		// trip; go there at once, and carefully beyond.
+		switch {
+		case bw < 0.6*h:
+			r = max(r, 0.75*h)
+			r = min(r, max(h, 1.25*bw))
+		default:
+			r = min(r, 1.5*bw)
+		}
+	}
+	return r
+}
+
+func (c *Controller) gain() float64 {
+	switch c.phase.state {
+	case Drain:
+		return drainGain
+	case Up:
+		return upGain
+	case Down:
+		return downGain
+	case Cruise:
+		if c.round.lastLow > c.rtt.queueLimit() {
+			return slowGain
+		}
+	}
+	return 1
+}
+
+func (c *Controller) enter(t int64, s State) {
+	c.phase.state = s
+	c.phase.began = t
+	c.phase.length = max(c.rtt.min, minPhase)
+	c.phase.sent = c.rate.sent
+}
+
+// step moves on.
+func (c *Controller) step(t int64, inFlight int) {
+	if c.quiet.gentle > 0 && t >= c.quiet.gentle {
+		c.quiet.gentle = 0
+	}
+	past := t-c.phase.began >= c.phase.length
+	switch c.phase.state {
+	case Startup:
+		c.startup(t)
+	case Drain:
+		bdp := c.bandwidth() * float64(c.rtt.min) / 1e9
+		if float64(inFlight) <= 1.1*bdp && t-c.phase.began > c.phase.length/2 || t-c.phase.began > 4*c.phase.length {
+			c.enter(t, Cruise)
+			c.phase.length = 2 * max(c.rtt.min, minPhase)
+		}
+	case Cruise:
+		if t-c.rtt.minAt > rttTime {
+			c.enter(t, MinRTT)
+			c.phase.length = max(minRTTFor, 2*c.rtt.min)
+			c.rtt.minAt = t
+			c.rtt.min = c.rtt.latest
+			return
+		}
+		if past {
+			c.enter(t, Up)
+			c.phase.bw = c.bandwidth()
+			c.loss.upLost, c.loss.upAll = 0, 0
+		}
+	case Up:
+		c.up(t)
+	case Down:
+		if past {
+			c.enter(t, Cruise)
+			c.phase.length *= cruiseFor
+		}
+	case MinRTT:
+		if past {
+			c.enter(t, Cruise)
+			c.phase.length *= 2
+		}
+	}
+}
+
+// startup ends when three rounds in a row brought no growth, or a queue.
+func (c *Controller) startup(t int64) {
+	if !c.round.ended || c.bw.best() == 0 {
+		return
+	}
+	s := &c.start
+	if c.bw.best() >= growth*s.full {
+		s.full = c.bw.best()
+		s.flat = 0
+	} else if c.rate.limitedUntil == 0 {
+		s.flat++
+	}
+	queued := c.round.lastLow > c.rtt.queueLimit()+c.rtt.min/8 && c.bw.best() > 0.5*s.hint
+	if s.flat >= flatRounds || queued && s.flat > 0 {
+		c.enter(t, Drain)
+	}
+}
+
+// up goes on for as long as the path gives more.
+func (c *Controller) up(t int64) {
+	full := t-c.phase.began >= c.phase.length+c.rtt.min
+	switch {
+	case c.loss.excess() || c.rtt.latest > c.rtt.queueLimit()+c.rtt.min/4:
+		c.enter(t, Down)
+	case full && c.bandwidth() > 1.1*c.phase.bw:
+		c.phase.began = t - c.rtt.min
+		c.phase.bw = c.bandwidth()
+	case full:
+		c.enter(t, Down)
+	}
+}
