@@ -10,27 +10,27 @@ import (
 // helperPatience is how soon a person is told that the helper is of no use.
 const helperPatience = 20 * time.Second
 
-// wantNoHelper wants both commands to give up soon and to say what to do.
-func (w *pair) wantNoHelper(addr string) {
+// wantNoHelper wants both commands to give up soon and to say so.
+func (w *pair) wantNoHelper(addr string, says ...string) {
 	w.t.Helper()
 	s := w.b.qft("send", w.file("x", 10).path, "--helper", addr)
 	r := w.b.qft("receive", "7-acid-robot-zebra", "--helper", addr)
 	for _, p := range []*proc{s, r} {
 		p.wantEnd(helperPatience, 8)
-		p.wantSaid("helper", "qft helper PORT")
+		p.wantSaid(says...)
 	}
 }
 
 func TestHelperUnreachable(t *testing.T) {
-	for name, addr := range map[string]string{
-		"nobody on the port":    "192.0.2.1:4999", // refused by ICMP
-		"nobody at the address": "192.0.2.99:4000",
-		"no route":              "198.51.100.1:4000",
-		"no such name":          "helper.invalid:4000",
+	for _, c := range []struct{ name, addr, says string }{
+		{"nobody on the port", "192.0.2.1:4999", "is it running"}, // refused by ICMP
+		{"nobody at the address", "192.0.2.99:4000", "is it running"},
+		{"no route", "198.51.100.1:4000", "is it running"},
+		{"no such name", "helper.invalid:4000", "qft helper PORT"},
 	} {
-		t.Run(name, func(t *testing.T) {
+		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
-			newPair(t).wantNoHelper(addr)
+			newPair(t).wantNoHelper(c.addr, "helper", c.says)
 		})
 	}
 }
@@ -39,9 +39,11 @@ func TestHelperUnreachable(t *testing.T) {
 // not.
 func TestHelperAnsweringGarbage(t *testing.T) {
 	for name, answer := range map[string]func(question []byte) [][]byte{
-		"noise":     func([]byte) [][]byte { return [][]byte{noise(1), noise(20), noise(1200)} },
-		"echo":      func(q []byte) [][]byte { return [][]byte{q} },
-		"own noise": func([]byte) [][]byte { return [][]byte{append([]byte{0x51, 2}, noise(60)...), {0x51}, {0x51, 0xff}, {}} },
+		"noise": func([]byte) [][]byte { return [][]byte{noise(1), noise(20), noise(1200)} },
+		"echo":  func(q []byte) [][]byte { return [][]byte{q} },
+		"own noise": func([]byte) [][]byte {
+			return [][]byte{append([]byte{0x51, 2}, noise(60)...), {0x51}, {0x51, 0xff}, {}}
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -59,7 +61,7 @@ func TestHelperAnsweringGarbage(t *testing.T) {
 					}
 				}
 			}()
-			w.wantNoHelper(pairHelper)
+			w.wantNoHelper(pairHelper, "helper")
 		})
 	}
 }

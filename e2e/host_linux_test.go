@@ -254,19 +254,20 @@ func (h *host) limit(dev, rate string) {
 	}
 }
 
-// traffic is what an interface has seen, in bytes.
-type traffic struct{ in, out int64 }
+// traffic is what an interface has seen: bytes, and packets received.
+type traffic struct{ in, out, packets int64 }
 
 func (h *host) traffic(dev string) traffic {
 	h.w.t.Helper()
 	var links []struct {
-		Stats struct{ RX, TX struct{ Bytes int64 } } `json:"stats64"`
+		Stats struct{ RX, TX struct{ Bytes, Packets int64 } } `json:"stats64"`
 	}
 	text := h.must("ip", "-n", h.ns, "-j", "-s", "link", "show", "dev", dev)
 	if err := json.Unmarshal([]byte(text), &links); err != nil || len(links) != 1 {
 		h.w.t.Fatalf("counters of %s on %s: %v: %s", dev, h.role, err, text)
 	}
-	return traffic{links[0].Stats.RX.Bytes, links[0].Stats.TX.Bytes}
+	seen := links[0].Stats
+	return traffic{seen.RX.Bytes, seen.TX.Bytes, seen.RX.Packets}
 }
 
 // eventually waits for something that can only be looked at, and fails the

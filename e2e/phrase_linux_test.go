@@ -33,7 +33,7 @@ func TestWrongCodeIsRefusedAndTheRightOneStillWorks(t *testing.T) {
 
 	r := w.b.qft("receive", wrongCodes(code)[0], "-o", dir, "--helper", pairHelper)
 	r.wantEnd(10*time.Second, 6)
-	r.wantSaid("does not match", "Check the code")
+	r.wantSaid("does not match", "receive again")
 	s.wantSay(5*time.Second, "somebody came with a wrong phrase and was refused (4 more")
 
 	x := &transfer{t: t, file: f, target: dir + "/letter", sender: s}
@@ -90,7 +90,7 @@ func TestTwoSendersOnOnePhraseOfTheirOwn(t *testing.T) {
 	r := w.b.qft("receiver", pairHelper, phrase, target)
 	for _, p := range []*proc{r, one, two} {
 		p.wantEnd(20*time.Second, 7)
-		p.wantSaid("same phrase", "another phrase")
+		p.wantSaid("phrase at the same time", "another phrase")
 	}
 }
 
@@ -102,7 +102,7 @@ func TestSecondSenderOnATakenNumberIsToldAtOnce(t *testing.T) {
 	code := w.learn(s)
 	other := w.b.qft("sender", pairHelper, wrongCodes(code)[0], w.file("two", 1000).path)
 	other.wantEnd(5*time.Second, 7)
-	other.wantSaid("another")
+	other.wantSaid("somebody else", "send again")
 	if !s.running() {
 		t.Errorf("the first sender must go on waiting")
 	}

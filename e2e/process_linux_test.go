@@ -63,14 +63,20 @@ func (h *host) launch(l launch) *proc {
 // the process that is signalled and measured is the program's.
 func (h *host) start(title string, args, env []string) *proc {
 	h.w.t.Helper()
-	p := &proc{t: h.w.t, title: title, done: make(chan struct{})}
-	p.cmd = exec.Command("ip", append([]string{"netns", "exec", h.ns}, args...)...)
+	return h.w.start(title, append([]string{"ip", "netns", "exec", h.ns}, args...), env)
+}
+
+// start runs a program on the machine that the tests run on.
+func (w *world) start(title string, args, env []string) *proc {
+	w.t.Helper()
+	p := &proc{t: w.t, title: title, done: make(chan struct{})}
+	p.cmd = exec.Command(args[0], args[1:]...)
 	p.cmd.Env = append([]string{
 		"PATH=" + os.Getenv("PATH"),
-		"HOME=" + h.w.dir, // empty: nobody's configuration
+		"HOME=" + w.dir, // empty: nobody's configuration
 		"GORACE=exitcode=66",
 	}, env...)
-	p.cmd.Dir = h.w.dir
+	p.cmd.Dir = w.dir
 	p.cmd.Stdout, p.cmd.Stderr = &p.out, &p.err
 	p.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	p.cmd.WaitDelay = 2 * time.Second
@@ -95,7 +101,7 @@ func (p *proc) watch(floor int64) {
 		p.cmd.Wait() // the state says how it ended
 		close(waited)
 	}()
-	tick := time.NewTicker(100 * time.Millisecond)
+	tick := time.NewTicker(40 * time.Millisecond)
 	defer tick.Stop()
 	for {
 		select {

@@ -15,20 +15,25 @@ import (
 // phrase is one of a user's own choice. No word of it may turn up in a log.
 const phrase = "Xylograph pangolin 42 quixotry"
 
-// helpers run until the test ends; then they must end on request, without
-// having seen a word of any phrase.
+// startHelper runs a helper until the test ends; then it must end on request,
+// without having seen a word of any phrase.
 func (h *host) startHelper() *proc {
 	h.w.t.Helper()
 	p := h.qft("helper", helperPort, "--verbose")
 	p.wantSay(10*time.Second, "listening")
 	h.w.t.Cleanup(func() {
-		if p.running() {
-			p.signal(syscall.SIGTERM)
-			p.wantEnd(5*time.Second, 0)
-		}
+		stopHelper(p)
 		h.w.wantSecret(p)
 	})
 	return p
+}
+
+func stopHelper(p *proc) {
+	p.t.Helper()
+	if p.running() {
+		p.signal(syscall.SIGTERM)
+		p.wantEnd(5*time.Second, 0)
+	}
 }
 
 // wantSecret wants no phrase in what a helper has written.

@@ -173,7 +173,9 @@ func (c *Controller) Window() int {
 	slack := bw * (float64(c.rtt.min)/8 + 5e6) / 1e9
 	w := int(gain*bdp+slack) + leastWindow*c.cfg.MaxDatagram
 	if c.phase.state == Startup {
-		w = max(w, c.cfg.InitialWindow)
+		// What is in flight must be allowed to grow at the rate that is being
+		// tried, or the window hides what the path can do.
+		w = max(w, c.cfg.InitialWindow, int(1.5*c.startupRate()*float64(c.rtt.min)/1e9))
 	}
 	return w
 }

@@ -7,12 +7,12 @@ const (
 
 	windowGain = 2.0
 
-	minRound = 4e6   // ns: shorter rounds would be noise
-	minPhase = 20e6  // ns
-	bwRounds = 10    // rounds that a bandwidth sample counts
-	bwTime   = 1e9   // ns that it counts at least
-	rttTime  = 10e9  // ns that the smallest RTT counts
-	clearRun = 400e3 // bytes of low-rate packets after which older ones count half
+	minRound      = 4e6  // ns: shorter rounds would be noise
+	minPhase      = 20e6 // ns
+	bwRounds      = 10   // rounds that a bandwidth sample counts
+	bwTime        = 1e9  // ns that it counts at least
+	rttTime       = 10e9 // ns that the smallest RTT counts
+	leastEvidence = 50e3 // bytes that a share of losses can be estimated from
 )
 
 // Packet is what the controller remembers of a packet in flight, for the
@@ -139,13 +139,21 @@ type rttState struct {
 	min    int64 // ns; 0: none yet
 	minAt  int64
 	latest int64
+	high   int64 // ns since when all samples have shown a queue; 0: they do not
+	now    int64
 }
 
 func (r *rttState) sample(t, rtt int64) {
 	if rtt <= 0 {
 		return
 	}
-	r.latest = rtt
+	r.latest, r.now = rtt, t
+	switch {
+	case r.min == 0 || rtt <= r.queueLimit():
+		r.high = 0
+	case r.high == 0:
+		r.high = t
+	}
 	// A value close to the smallest confirms it: without this a quiet path
 	// would have to be emptied every ten seconds to learn what is known.
 	if r.min == 0 || rtt <= r.min+r.min/64+100e3 {
@@ -159,45 +167,70 @@ func (r *rttState) sample(t, rtt int64) {
 // queueLimit is how much the RTT must exceed the smallest to mean a queue.
 func (r *rttState) queueLimit() int64 { return r.min + max(r.min/8, 8e6) }
 
+// standing reports whether the queue is no mere burst: every sample of some
+// time has shown it.
+func (r *rttState) standing() bool {
+	return r.high > 0 && r.now-r.high >= max(r.min/8, 5e6)
+}
+
 // clear reports whether packets pass without waiting in a queue.
 func (r *rttState) clear() bool { return r.latest > 0 && r.latest <= r.queueLimit() }
 
 // lossState measures what is lost when the path is not overloaded: random
 // loss, which sending less does not cure, and which is made up for.
 type lossState struct {
-	lowLost, lowAll float64 // bytes sent below the bandwidth
+	lowLost, lowAll float64 // bytes of the latest low phase
+	from            int64   // ns; what left since met no queue. 0: there is one
 	upLost, upAll   float64 // bytes of the latest Up
+	weight          float64 // bytes that share rests on
+	share           float64 // lost at random
 }
 
-// count notes the fate of a packet. What is lost while there is a queue may
-// have been lost to the queue: to make up for that would keep it full.
+// count notes the fate of a packet; clear: there is no queue at the moment.
+// What is lost while there is one may have been lost to it, and to make up for
+// that would keep it full. Losses are noticed later than arrivals, so it is
+// the time of sending that decides.
 func (l *lossState) count(p *Packet, size int, lost, clear bool) {
 	n := float64(size)
-	switch {
-	case p.low && clear:
-		l.lowAll += n
-		if lost {
-			l.lowLost += n
-		}
-		if l.lowAll > clearRun {
-			l.lowAll /= 2
-			l.lowLost /= 2
-		}
-	case p.up:
+	if p.up {
 		l.upAll += n
 		if lost {
 			l.upLost += n
 		}
 	}
+	if !p.low {
+		return
+	}
+	switch {
+	case !clear:
+		l.from, l.lowAll, l.lowLost = 0, 0, 0
+	case l.from == 0 && !lost:
+		l.from = p.sentAt
+	}
+	if l.from == 0 || p.sentAt < l.from {
+		return
+	}
+	l.lowAll += n
+	if lost {
+		l.lowLost += n
+	}
+}
+
+// learn takes up what the latest low phase has shown. It is called when the
+// fate of all its packets is known: losses are noticed later than arrivals,
+// and half of a phase shows too few or too many of them.
+func (l *lossState) learn() {
+	if l.lowAll < leastEvidence {
+		return // goes on counting in the next one
+	}
+	l.weight /= 2
+	l.share = (l.share*l.weight + l.lowLost) / (l.weight + l.lowAll)
+	l.weight += l.lowAll
+	l.lowLost, l.lowAll, l.from = 0, 0, 0
 }
 
 // base is the share that is lost at random.
-func (l *lossState) base() float64 {
-	if l.lowAll < 30e3 {
-		return 0
-	}
-	return min(l.lowLost/l.lowAll, 0.6)
-}
+func (l *lossState) base() float64 { return min(l.share, 0.6) }
 
 // excess reports whether Up lost clearly more than chance does.
 func (l *lossState) excess() bool {

@@ -99,7 +99,8 @@ func (s *startState) onAcked(t int64, p *Packet) {
 		return
 	}
 	if n := p.upTo - s.firstU; n > s.end/2 {
-		s.hint = float64(n) / float64(t-s.firstA) * 1e9
+		// The last ones may be acknowledged late, for want of company.
+		s.hint = max(s.hint, float64(n)/float64(t-s.firstA)*1e9)
 	}
 }
 
@@ -114,13 +115,10 @@ func (c *Controller) startupRate() float64 {
 	if h := c.start.hint; h > 0 {
 		// The spacing of the train knows the order of magnitude in one round
 		// trip; go there at once, and carefully beyond.
-		switch {
-		case bw < 0.6*h:
-			r = max(r, 0.75*h)
-			r = min(r, max(h, 1.25*bw))
-		default:
-			r = min(r, 1.5*bw)
+		if bw < 0.5*h {
+			return 0.75 * h
 		}
+		r = min(r, 1.5*bw, 1.25*max(h, bw))
 	}
 	return r
 }
@@ -134,7 +132,7 @@ func (c *Controller) gain() float64 {
 	case Down:
 		return downGain
 	case Cruise:
-		if c.round.lastLow > c.rtt.queueLimit() {
+		if c.rtt.standing() {
 			return slowGain
 		}
 	}
@@ -172,6 +170,7 @@ func (c *Controller) step(t int64, inFlight int) {
 			return
 		}
 		if past {
+			c.loss.learn()
 			c.enter(t, Up)
 			c.phase.bw = c.bandwidth()
 			c.loss.upLost, c.loss.upAll = 0, 0
@@ -193,18 +192,27 @@ func (c *Controller) step(t int64, inFlight int) {
 
 // startup ends when three rounds in a row brought no growth, or a queue.
 func (c *Controller) startup(t int64) {
-	if !c.round.ended || c.bw.best() == 0 {
+	s := &c.start
+	if c.bw.best() == 0 {
 		return
 	}
-	s := &c.start
+	if c.rtt.standing() && c.bw.best() > 0.5*s.hint && c.round.count > 1 {
+		c.enter(t, Drain)
+		return
+	}
+	if !c.round.ended {
+		return
+	}
+	if c.bw.best() > 1.15*s.hint {
+		s.hint = 0 // it was too low
+	}
 	if c.bw.best() >= growth*s.full {
 		s.full = c.bw.best()
 		s.flat = 0
 	} else if c.rate.limitedUntil == 0 {
 		s.flat++
 	}
-	queued := c.round.lastLow > c.rtt.queueLimit()+c.rtt.min/8 && c.bw.best() > 0.5*s.hint
-	if s.flat >= flatRounds || queued && s.flat > 0 {
+	if s.flat >= flatRounds {
 		c.enter(t, Drain)
 	}
 }
@@ -213,7 +221,7 @@ func (c *Controller) startup(t int64) {
 func (c *Controller) up(t int64) {
 	full := t-c.phase.began >= c.phase.length+c.rtt.min
 	switch {
-	case c.loss.excess() || c.rtt.latest > c.rtt.queueLimit()+c.rtt.min/4:
+	case c.loss.excess() || c.rtt.standing():
 		c.enter(t, Down)
 	case full && c.bandwidth() > 1.1*c.phase.bw:
 		c.phase.began = t - c.rtt.min

@@ -181,7 +181,7 @@ func (c *Controller) Rate() float64 {
 	case Silent:
 		r = 4 * c.out.size
 	case Competing:
-		r = 1.25 * perSecond(c.rival.window, c.hist.nth(0).rtt)
+		r = 4 * perSecond(c.rival.window, c.hist.nth(0).rtt)
 	}
 	if c.cfg.MaxRate > 0 {
 		r = min(r, c.cfg.MaxRate)

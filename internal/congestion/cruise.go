@@ -13,8 +13,9 @@ type siege struct {
 // crowd is what we know of others who share the bottleneck.
 type crowd struct {
 	here  bool
-	since int64 // ns; when they were noticed
-	steps int   // taken up since the last sign of them
+	since int64   // ns; when they were noticed
+	rate  float64 // bytes/s; bandwidth until then
+	steps int     // taken up since the last sign of them
 }
 
 const (
@@ -93,6 +94,7 @@ func (c *Controller) cruise(t int64) {
 		c.crowded(t, floor)
 		return
 	}
+	c.rival.gone(t, now.rtt)
 	if c.crowd.here && c.crowd.steps < crowdSteps {
 		// Everybody adds the same and gives up the same share: that makes
 		// shares equal (Chiu and Jain 1989).
@@ -135,7 +137,7 @@ func (c *Controller) crowded(t, floor int64) {
 		c.path.calm.keep()
 	}
 	queue := floor - c.path.base.value()
-	if g.floor > 0 && abs(float64(floor-g.floor)) < float64(queue)/8 {
+	if g.floor > 0 && c.path.bandwidth > 0.3*c.path.capacity && abs(float64(floor-g.floor)) < float64(queue)/8 {
 		g.flat++
 	} else {
 		g.flat = 0
@@ -150,12 +152,16 @@ func (c *Controller) crowded(t, floor int64) {
 		c.rest(t)
 		return
 	}
+	if c.rival.window > 0 {
+		c.contend(t) // still there
+		return
+	}
 	if g.yields >= 3 && queue > g.worst/3 && t-g.clear > 10*(c.unit()+g.worst) {
 		c.contend(t)
 		return
 	}
 	if !c.crowd.here {
-		c.crowd = crowd{here: true, since: t}
+		c.crowd = crowd{here: true, since: t, rate: c.path.bandwidth}
 	}
 	c.crowd.steps = 0
 	_, cut := c.crowdPace(t)
@@ -191,7 +197,7 @@ func (c *Controller) drain(t int64) {
 	}
 	left := c.backlog()
 	switch {
-	case t-ph.begin > ph.length && !c.probe.byLoss:
+	case t-ph.begin > ph.length && (!c.probe.byLoss || now.sent > ph.begin):
 		// Others keep the queue up.
 		c.rest(t)
 	case left > c.unit()/4:

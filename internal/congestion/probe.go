@@ -120,12 +120,13 @@ func (c *Controller) stop(t int64, v *verdict) {
 func (c *Controller) push(t int64, v *verdict) bool {
 	pr := &c.probe
 	got := c.measure(c.phase.begin, false)
-	if c.train.hint == 0 || got > 0.7*c.train.hint {
+	all := c.train.best
+	if v.rise < c.threshold()/2 || got > 0.7*all {
 		return false
 	}
 	c.crowd.here = true
-	c.path.capacity = c.train.hint
-	if v.bad || v.rise > max(c.unit()/2, 40e6) || got > 0.4*c.train.hint {
+	c.path.capacity = all
+	if v.bad || v.rise > max(c.unit()/2, 40e6) || got > 0.4*all {
 		return false
 	}
 	if v.progress < c.unit()/4 {
@@ -135,7 +136,7 @@ func (c *Controller) push(t int64, v *verdict) bool {
 		return false
 	}
 	pr.share = got
-	c.enter(t, Startup, min(1.5*c.phase.rate, c.train.hint))
+	c.enter(t, Startup, min(1.5*c.phase.rate, all))
 	return true
 }
 
@@ -204,6 +205,7 @@ func (c *Controller) settle(t int64, v *verdict) {
 	if ph.state == Startup {
 		ph.eager = 4
 		c.crowd.since = t
+		c.crowd.rate = b
 	}
 	c.yield(t)
 }

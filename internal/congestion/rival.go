@@ -4,25 +4,49 @@ import "math"
 
 // rival is how we behave beside somebody who fills every queue: like it.
 type rival struct {
-	window float64 // bytes
+	window float64 // bytes; 0: nobody like that is here
 	most   float64 // bytes; window before the latest cut
 	since  int64   // ns; when the epoch began
 	cut    int64   // ns; what left before it has been answered for
 	lost   float64 // bytes, of what left since
-	sent   int64   // bytes sent in all at the cut
-	before bool    // window was left to see if the rival is still there
-	seen   int64   // ns; when that was last done
+	peak   int64   // ns; the largest RTT lately
+	looked int64   // ns; when it was last seen if the queue is still kept full
+	rate   float64 // bytes/s; what we had when it was last gone
+	left   int64   // ns; and when that was
+}
+
+// gone notes that the queue empties again.
+func (r *rival) gone(t, rtt int64) {
+	if r.window > 0 {
+		*r = rival{rate: perSecond(r.window, rtt), left: t}
+	}
 }
 
 const (
-	cubicC    = 0.4 // packets/s^3
-	cubicBeta = 0.7
+	cubicC      = 0.4 // packets/s^3
+	cubicBeta   = 0.7
+	lookEvery   = 30e9 // ns
+	lookAlone   = 2e9  // ns; if we have nearly all there is
+	rivalMemory = 60e9 // ns
 )
 
 // contend begins to hold our own against a queue that others keep full.
 func (c *Controller) contend(t int64) {
-	w := max(c.siege.rate, c.path.bandwidth) * float64(c.hist.nth(0).rtt) / 1e9
-	c.rival = rival{window: w, most: w, since: t, cut: t, sent: c.out.bytes, seen: t}
+	r := &c.rival
+	rtt := c.hist.nth(0).rtt
+	if r.window == 0 {
+		// Half of everything, as if the other were one; or what we had when
+		// it was last here.
+		b := c.path.capacity / 2
+		if r.rate > 0 && t-r.left < rivalMemory {
+			b = r.rate
+		}
+		r.window = max(c.path.bandwidth, b) * float64(rtt) / 1e9
+		r.most = r.window
+		r.peak = rtt
+		r.since = t
+	}
+	r.cut, r.lost, r.looked = t, 0, t
 	c.enter(t, Competing, c.path.bandwidth)
 }
 
@@ -30,31 +54,36 @@ func (c *Controller) contend(t int64) {
 func (c *Controller) compete(t int64) {
 	r := &c.rival
 	now := c.hist.nth(0)
-	if floor, n := c.hist.floor(c.phase.begin, t-2*c.unit()); n > 1 && t-c.phase.begin > 2*c.unit() {
-		worst := int64(0)
-		for i := 0; i < c.hist.n && c.hist.nth(i).at > t-2*c.unit(); i++ {
-			worst = max(worst, c.hist.nth(i).rtt)
-		}
-		if floor > 0 && worst-c.path.base.value() < c.threshold() {
-			c.believe(c.measure(c.phase.begin, false))
-			c.rest(t)
-			return
-		}
-	}
 	size := c.out.size
-	if now.sent > r.cut && r.lost > 0 {
-		s := span{bytes: float64(now.upTo - r.sent), lost: r.lost}
-		if s.lost > c.path.loss.credit(s, size, 3) || c.path.loss.share() < 0.001 {
-			if r.window < r.most {
-				r.most = r.window * (1 + cubicBeta) / 2
-			} else {
-				r.most = r.window
-			}
-			r.window *= cubicBeta
-			r.since, r.cut, r.lost, r.sent = t, t, 0, c.out.bytes
-			return
-		}
+	c.path.base.turn = t // the path was never clear enough to learn otherwise
+	base := c.path.base.value()
+	full := now.rtt-base > (r.peak-base)/2
+	got := c.measure(c.phase.begin, false)
+	every := int64(lookEvery)
+	if got > 0.9*c.path.capacity {
+		every = lookAlone
 	}
+	if t-r.looked > max(every, 20*now.rtt) {
+		c.believe(got)
+		c.crowd.here = true
+		c.yield(t)
+		return
+	}
+	if now.sent > r.cut && r.lost > 0 && (full || r.lost > r.window/20) {
+		if r.window < r.most {
+			r.most = r.window * (1 + cubicBeta) / 2
+		} else {
+			r.most = r.window
+		}
+		r.window = max(r.window*cubicBeta, 4*size)
+		r.since, r.cut, r.lost = t, t, 0
+		r.peak = now.rtt
+		return
+	}
+	if !full && r.lost < r.window/20 {
+		r.lost = 0 // at random
+	}
+	r.peak = max(r.peak, now.rtt)
 	e := float64(t-r.since+now.rtt) / 1e9
 	k := math.Cbrt(r.most / size * (1 - cubicBeta) / cubicC)
 	d := e - k

@@ -47,7 +47,7 @@ func wantNotSent(t *testing.T, w *world, blocks map[int64]bool) {
 func TestKilledTransferContinues(t *testing.T) {
 	const size = 9*blockSize + 777
 	b := content(2, size)
-	seeds := 16
+	seeds := 10
 	if testing.Short() {
 		seeds = 10
 	}

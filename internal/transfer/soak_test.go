@@ -1,50 +1,154 @@
 package transfer
-import ("testing";"os";"path/filepath";"errors";"math/rand/v2";"strconv")
-func TestSoakTmp(t *testing.T){
- n,_:=strconv.Atoi(os.Getenv("SOAK")); base,_:=strconv.Atoi(os.Getenv("BASE"))
- for seed:=base; seed<base+n; seed++ {
-  rng:=rand.New(rand.NewPCG(uint64(seed),77))
-  size:=rng.IntN(20*blockSize); if rng.IntN(10)==0 {size=rng.IntN(3)}
-  b:=content(uint64(seed),size)
-  var top string
-  t.Run("s",func(t *testing.T){
-  w:=newWorld(t,uint64(seed))
-  w.link.piece=[]int{1400,9000,300000,1<<20}[rng.IntN(4)]; w.link.batch=1+rng.IntN(60); w.link.loss=rng.Float64()*0.5; w.link.dup=rng.Float64()*0.3
-  if rng.IntN(4)==0 { w.link.corrupt=func(p packet){ if w.rng.IntN(2000)==0 { p.data[0]^=1 } } }
-  src,dir:=place(t,b); top=dir
-  sc:=SenderConfig{Path:src}; rc:=ReceiverConfig{Dir:dir}
-  sc.Memory=int64(8+rng.IntN(25))<<20; rc.Memory=int64(8+rng.IntN(25))<<20
-  if rng.IntN(3)==0 && size>0 { rc.Skip=int64(rng.IntN(size)+1); if rng.IntN(2)==0 {sc.Skip=rng.Int64N(rc.Skip+1)}; writeFile(t,filepath.Join(dir,"file.bin"),b[:rc.Skip]) }
-  isSkip:=rc.Skip>0
-  ok:=false
-  for run:=0; run<60 && !ok; run++ {
-   w.exec=&delayed{rng:w.rng}; if rng.IntN(5)==0 {w.exec=inline{}}
-   safe:=journaled(t,dir,"file.bin")
-   w.connect(sc,rc)
-   k:=rng.IntN(400); if run>12 {k=1<<30}
-   for i:=0;i<k;i++ { w.round(); w.checkMemory(); if rng.IntN(30)==0 {w.now=w.now.Add(journalPeriod)}
-     sd,_:=w.s.Done(); rd,_:=w.r.Done(); if sd&&rd {break} }
-   wantNotSent(t,w,safe)
-   sd,serr:=w.s.Done(); rd,rerr:=w.r.Done()
-   if sd&&rd { w.close()
-     if serr==nil && rerr==nil { ok=true; break }
-     var e *Error
-     if errors.As(rerr,&e) && e.Kind==Corrupt && w.link.corrupt!=nil { continue }
-     if errors.As(rerr,&e) && e.Kind==BadSkip && w.link.corrupt!=nil { continue }
-     t.Fatalf("seed %d: %v / %v",seed,serr,rerr) }
-   switch rng.IntN(5) {
-   case 0: w.crash()
-   case 1: w.s.Stop(nil); w.s.Step(w.now); w.finish()
-   case 2: w.r.Stop(nil); w.r.Step(w.now); w.finish()
-   case 3: w.s.PeerClosed(nil); w.r.PeerClosed(nil); w.finish()
-   case 4: w.s.Close(); w.r.Close(); for w.exec.round() {}; if !w.r.released||!w.s.released {t.Fatal("open")}
-   }
-   if g,err:=os.ReadFile(filepath.Join(dir,"file.bin")); err==nil { if string(g)==string(b) { ok=true } else if !isSkip || string(g)!=string(b[:rc.Skip]) { t.Fatalf("seed %d: mixture",seed) } }
-  }
-  if !ok {t.Fatalf("seed %d: never",seed)}
-  wantFile(t,filepath.Join(dir,"file.bin"),b)
-  })
-  os.RemoveAll(filepath.Dir(top))
-  if t.Failed() {return}
- }
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"strconv"
+	"testing"
+)
+
+// story is one seed's file, link, memory, skips and interruptions.
+type story struct {
+	*world
+	rng     *rand.Rand
+	b       []byte
+	sc      SenderConfig
+	rc      ReceiverConfig
+	dir     string
+	damaged bool // the link changes bytes
+}
+
+// TestAnyInterruption runs a transfer again and again, each time to another
+// end: killed, stopped by either side, cut off, closed. After each nothing but
+// the right bytes may be under the final name, nothing that the journal
+// vouched for may be sent again, and in the end the file must be there.
+// QFT_SEEDS sets how many stories are told.
+func TestAnyInterruption(t *testing.T) {
+	seeds := 40
+	if n, err := strconv.Atoi(os.Getenv("QFT_SEEDS")); err == nil {
+		seeds = n
+	}
+	for seed := range uint64(seeds) {
+		t.Run(fmt.Sprint(seed), func(t *testing.T) {
+			s := newStory(t, seed)
+			for run := 0; !s.chapter(run); run++ {
+				if run == 40 {
+					t.Fatal("the file does not arrive")
+				}
+			}
+			wantFile(t, filepath.Join(s.dir, "file.bin"), s.b)
+		})
+		if t.Failed() {
+			return
+		}
+	}
+}
+
+func newStory(t *testing.T, seed uint64) *story {
+	s := &story{world: newWorld(t, seed), rng: rand.New(rand.NewPCG(seed, 77))}
+	size := s.rng.IntN(20 * blockSize)
+	if s.rng.IntN(10) == 0 {
+		size = s.rng.IntN(3)
+	}
+	s.b = content(seed, size)
+	s.link.piece = []int{1400, 9000, 300_000, blockSize}[s.rng.IntN(4)]
+	s.link.batch = 1 + s.rng.IntN(60)
+	s.link.loss, s.link.dup = s.rng.Float64()/2, s.rng.Float64()/3
+	if s.damaged = s.rng.IntN(4) == 0; s.damaged {
+		s.link.corrupt = func(p packet) {
+			if s.rng.IntN(2000) == 0 {
+				p.data[0] ^= 1
+			}
+		}
+	}
+	s.sc.Path, s.dir = place(t, s.b)
+	s.rc.Dir = s.dir
+	s.sc.Memory = int64(8+s.rng.IntN(25)) << 20
+	s.rc.Memory = int64(8+s.rng.IntN(25)) << 20
+	if s.rng.IntN(3) == 0 && size > 0 {
+		s.rc.Skip = 1 + s.rng.Int64N(int64(size))
+		s.sc.Skip = s.rng.Int64N(s.rc.Skip + 1)
+		writeFile(t, filepath.Join(s.dir, "file.bin"), s.b[:s.rc.Skip])
+	}
+	return s
+}
+
+// chapter runs the transfer until it ends or is interrupted, and reports
+// whether the file has arrived.
+func (s *story) chapter(run int) bool {
+	s.exec = &delayed{rng: s.world.rng}
+	if s.rng.IntN(5) == 0 {
+		s.exec = inline{}
+	}
+	safe := journaled(s.t, s.dir, "file.bin")
+	s.connect(s.sc, s.rc)
+	rounds := s.rng.IntN(400)
+	if run > 12 {
+		rounds = 100_000
+	}
+	over := false
+	for ; rounds > 0 && !over; rounds-- {
+		s.round()
+		s.checkMemory()
+		if s.rng.IntN(30) == 0 {
+			s.now = s.now.Add(journalPeriod)
+		}
+		sent, _ := s.s.Done()
+		received, _ := s.r.Done()
+		over = sent && received
+	}
+	wantNotSent(s.t, s.world, safe)
+	if over {
+		return s.ended()
+	}
+	s.interrupt()
+	got, err := os.ReadFile(filepath.Join(s.dir, "file.bin"))
+	if err == nil && !bytes.Equal(got, s.b) && !(s.rc.Skip > 0 && bytes.Equal(got, s.b[:s.rc.Skip])) {
+		s.t.Fatal("a mixture is in place")
+	}
+	return err == nil && bytes.Equal(got, s.b)
+}
+
+// ended checks an end that nobody forced.
+func (s *story) ended() bool {
+	s.close()
+	_, serr := s.s.Done()
+	_, rerr := s.r.Done()
+	var e *Error
+	damage := s.damaged && errors.As(rerr, &e) && (e.Kind == Corrupt || e.Kind == BadSkip)
+	if !damage && (serr != nil || rerr != nil) {
+		s.t.Fatalf("sender: %v, receiver: %v", serr, rerr)
+	}
+	return rerr == nil
+}
+
+func (s *story) interrupt() {
+	switch s.rng.IntN(5) {
+	case 0:
+		s.crash()
+	case 1:
+		s.s.Stop(nil)
+		s.s.Step(s.now)
+		s.finish()
+	case 2:
+		s.r.Stop(nil)
+		s.r.Step(s.now)
+		s.finish()
+	case 3:
+		s.s.PeerClosed(nil)
+		s.r.PeerClosed(nil)
+		s.finish()
+	case 4:
+		s.s.Close()
+		s.r.Close()
+		for s.exec.round() {
+		}
+		if !s.s.released || !s.r.released {
+			s.t.Fatal("files are still open")
+		}
+	}
 }

@@ -1,0 +1,158 @@
+package e2e
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// labFolder holds linklab, which emulates links with rate, delay and loss
+// where the kernel cannot. It lies beside the repository.
+const labFolder = "../../shared/lab"
+
+// linklab builds it once per run.
+var linklab = sync.OnceValues(func() (string, error) {
+	bin := filepath.Join(kit.dir, "linklab")
+	cmd := exec.Command("go", "build", "-o", bin, "./cmd/linklab")
+	cmd.Dir = labFolder
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return "", fmt.Errorf("building linklab: %w\n%s", err, out)
+	}
+	return bin, nil
+})
+
+// link is two machines joined by an emulated link, the helper on the second.
+type link struct {
+	*world
+	lab   *proc
+	stats string
+	a, b  *host
+}
+
+const linkHelper = "10.99.0.2:" + helperPort
+
+func newLink(t *testing.T, args ...string) *link {
+	t.Helper()
+	if _, err := os.Stat(labFolder); err != nil {
+		t.Skipf("needs linklab beside the repository: %v", err)
+	}
+	l := &link{world: newWorld(t)}
+	bin, err := linklab()
+	if err != nil {
+		t.Fatal(err)
+	}
+	name := l.name + "-link"
+	ready := filepath.Join(l.dir, "ready")
+	l.stats = filepath.Join(l.dir, "stats")
+	args = append([]string{bin, "up", "--name", name, "--ready", ready, "--stats", l.stats}, args...)
+	l.lab = l.start("linklab", args, nil)
+	t.Cleanup(l.down)
+	eventually(t, 10*time.Second, "the link is up", func() bool {
+		_, err := os.Stat(ready)
+		return err == nil || !l.lab.running()
+	})
+	l.a, l.b = l.adopt("a", name+"-a"), l.adopt("b", name+"-b")
+	return l
+}
+
+// down ends the link; it removes its namespaces and writes its statistics.
+func (l *link) down() {
+	l.lab.signal(syscall.SIGTERM)
+	select {
+	case <-l.lab.done:
+	case <-time.After(10 * time.Second):
+		l.t.Errorf("linklab did not end")
+	}
+}
+
+// truth is how far the link was what it should have been: how late packets
+// were, what the emulator dropped by itself, what the hypervisor took.
+func (l *link) truth() string {
+	l.t.Helper()
+	l.down()
+	text, err := os.ReadFile(l.stats)
+	if err != nil {
+		l.t.Fatal(err)
+	}
+	var out []string
+	for line := range strings.Lines(string(text)) {
+		var s struct {
+			Dir         string
+			Utilisation float64
+			Queue95     float64 `json:"queue_ms_p95"`
+			Late99      float64 `json:"late_ms_p99"`
+			DropTun     int     `json:"drop_tun"`
+			Failed      int     `json:"failed_writes"`
+			Steal       float64 `json:"steal_share"`
+		}
+		if err := json.Unmarshal([]byte(line), &s); err != nil {
+			l.t.Fatalf("%v: %s", err, line)
+		}
+		if s.Dir == "" {
+			out = append(out, fmt.Sprintf("stolen %.1f %%", 100*s.Steal))
+			continue
+		}
+		out = append(out, fmt.Sprintf("%s: link %.0f %% used, queue p95 %.0f ms, late p99 %.2f ms, %d lost by linklab",
+			s.Dir, 100*s.Utilisation, s.Queue95, s.Late99, s.DropTun+s.Failed))
+	}
+	return strings.Join(out, "; ")
+}
+
+// alone is how long the transfer took without the meeting, as qft says it.
+func (x *transfer) alone() time.Duration {
+	m := regexp.MustCompile(`(?m)^received .* in ([0-9a-zµ.]+) \(`).FindStringSubmatch(x.receiver.err.text())
+	if m == nil {
+		x.t.Fatal("the receiver does not say how long it took")
+	}
+	d, err := time.ParseDuration(m[1])
+	if err != nil {
+		x.t.Fatal(err)
+	}
+	return d
+}
+
+// TestOverLossyLinks prints what a long and lossy path yields. It fails only
+// if the file does not arrive: how fast is judged in the laboratory, where
+// time is exact.
+func TestOverLossyLinks(t *testing.T) {
+	const rate = 100 // Mbit/s
+	for _, c := range []struct {
+		rtt  int // ms
+		loss int // percent, each way
+		long bool
+	}{
+		{50, 10, false},
+		{50, 1, true},
+		{50, 0, true},
+		{1000, 10, false},
+		{1000, 1, true},
+		{1000, 0, true},
+	} {
+		t.Run(fmt.Sprintf("RTT %d ms, loss %d %%", c.rtt, c.loss), func(t *testing.T) {
+			size := int64(50_000_000)
+			if testing.Short() {
+				size = 5_000_000
+			}
+			if testing.Short() && c.long {
+				t.Skip("only for the figures")
+			}
+			w := newLink(t, "--rate", fmt.Sprintf("%dmbit", rate), "--rtt", fmt.Sprintf("%dms", c.rtt), "--loss", fmt.Sprint(c.loss))
+			helper := w.b.startHelper()
+			x := w.bySend(w.a, w.b, linkHelper, w.world.file("film", size))
+			x.wantDelivered(3 * time.Minute)
+			alone := float64(size) * 8 / x.alone().Seconds() / 1e6
+			t.Logf("GOODPUT %d Mbit/s, RTT %d ms, loss %d %%: %d MB, %.1f Mbit/s = %.0f %% of the link (%.1f Mbit/s without the meeting); RSS send %d MiB, receive %d MiB",
+				rate, c.rtt, c.loss, size/1e6, x.speed(), 100*x.speed()/rate, alone, x.sender.peak.Load()>>20, x.receiver.peak.Load()>>20)
+			stopHelper(helper) // its namespace goes with the link
+			t.Logf("LINK %s", w.truth())
+		})
+	}
+}
