@@ -50,6 +50,10 @@ func peerError(op string, e *peer.Error) error {
 		out.Hint = "Is that the helper's address, is it running, and does this network let UDP out?"
 	case peer.HelperRefused:
 		out.Kind = KindHelper
+		out.Hint = "Try again in a minute, or use another helper."
+	case peer.HelperForeign:
+		out.Kind = KindHelper
+		out.Hint = "Compare the helper's address and port, and its version (qft version) with yours."
 	case peer.NumberTaken:
 		out.Kind = KindTaken
 		out.Hint = "Another sender uses that number: send again for a new code."

@@ -69,10 +69,12 @@ func (t *terminal) event(e qft.Event) {
 		t.say("the other side is there; looking for a direct path")
 	case qft.Connected:
 		t.path = e.Path
+		if t.started.IsZero() {
+			t.started = time.Now()
+		}
 		t.say("connected: %s, %s, round trip %s", clean(e.Path), e.Remote, round(e.RTT))
 	case qft.Offer:
 		t.file = e
-		t.started = time.Now()
 		if e.Resumed > 0 {
 			t.say("%s, %s; %s of it were there already", clean(e.Name), size(e.Size), size(e.Resumed))
 		} else {

@@ -120,7 +120,7 @@ func (c *Controller) Update(now time.Time, rtt time.Duration, inFlight int) {
 	p := c.point(t, int64(rtt))
 	if c.in.any {
 		gap := t - c.in.at
-		if float64(gap) > max(float64(max(c.path.base.value(), 200e6)), 4*c.in.every) {
+		if float64(gap) > max(float64(max(p.rtt, 200e6)), 4*c.in.every) {
 			c.resume(t)
 		} else {
 			c.in.every += (float64(gap) - c.in.every) / 8

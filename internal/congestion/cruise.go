@@ -156,7 +156,7 @@ func (c *Controller) crowded(t, floor int64) {
 		c.contend(t) // still there
 		return
 	}
-	if g.yields >= 3 && queue > g.worst/3 && t-g.clear > 10*(c.unit()+g.worst) {
+	if g.yields >= 3 && queue > g.worst/3 && t-g.clear > 6*(c.unit()+g.worst) {
 		c.contend(t)
 		return
 	}

@@ -42,7 +42,7 @@ func (c *Controller) contend(t int64) {
 			b = r.rate
 		}
 		r.window = max(c.path.bandwidth, b) * float64(rtt) / 1e9
-		r.most = r.window
+		r.most = r.window * 1.3 // room to grow into at once
 		r.peak = rtt
 		r.since = t
 	}

@@ -51,8 +51,10 @@ type Kind int
 const (
 	// HelperUnreachable: the helper never answered.
 	HelperUnreachable Kind = iota + 1
-	// HelperRefused: it answered, and does not want us or speaks another version.
+	// HelperRefused: it answered, and has no room for us now.
 	HelperRefused
+	// HelperForeign: what answers there is no helper, or one of another version.
+	HelperForeign
 	// NumberTaken: another sender holds the number of the code.
 	NumberTaken
 	// PhraseWrong: the phrase is not the one of the other side.

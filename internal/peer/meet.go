@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"strings"
 	"time"
 
 	"qft/internal/nat"
@@ -106,7 +107,7 @@ func (p *Peer) stepMeeting(now time.Time) {
 		p.onHelper(now, e)
 	}
 	if p.state == meeting && !p.meet.answered && !now.Before(p.began.Add(helperPatience)) {
-		p.fail(now, HelperUnreachable, fmt.Errorf("the helper at %v does not answer", p.cfg.Helpers))
+		p.fail(now, HelperUnreachable, fmt.Errorf("the helper at %s does not answer", p.helpers()))
 	}
 	for _, m := range p.meet.members {
 		if m.responder != nil && !m.deadline.After(now) {
@@ -121,6 +122,15 @@ func (p *Peer) stepMeeting(now time.Time) {
 	if p.sess != nil && p.agent != nil {
 		p.postAddresses(now)
 	}
+}
+
+// helpers lists the helper's addresses for people.
+func (p *Peer) helpers() string {
+	var all []string
+	for _, a := range p.cfg.Helpers {
+		all = append(all, a.String())
+	}
+	return strings.Join(all, " or ")
 }
 
 func (p *Peer) meetDeadline() time.Time {
@@ -177,11 +187,14 @@ func (p *Peer) onRefused(now time.Time, err error) {
 		return // it knew us before; the client keeps asking
 	}
 	p.meet.answered = true
-	if errors.Is(err, rendezvous.ErrTaken) {
-		p.fail(now, NumberTaken, fmt.Errorf("joining the room: %w", err))
-		return
+	kind := HelperRefused
+	switch {
+	case errors.Is(err, rendezvous.ErrTaken):
+		kind = NumberTaken
+	case errors.Is(err, rendezvous.ErrVersion), errors.Is(err, rendezvous.ErrGarbled):
+		kind = HelperForeign
 	}
-	p.fail(now, HelperRefused, fmt.Errorf("joining the room: %w", err))
+	p.fail(now, kind, fmt.Errorf("joining the room at %s: %w", p.helpers(), err))
 }
 
 // sid binds a handshake to the two members, and so to this meeting.
@@ -318,12 +331,13 @@ func (p *Peer) wrong(now time.Time) {
 	if p.sess != nil {
 		return
 	}
+	if p.cfg.Role == rendezvous.Receiver && !p.meet.own {
+		p.fail(now, PhraseWrong, errors.New("the code does not match the sender's"))
+		return
+	}
 	p.meet.left--
 	p.tell(WrongPhrase{Left: max(p.meet.left, 0)})
-	switch {
-	case p.cfg.Role == rendezvous.Receiver && !p.meet.own:
-		p.fail(now, PhraseWrong, errors.New("the code does not match the sender's"))
-	case p.meet.left <= 0:
+	if p.meet.left <= 0 {
 		p.fail(now, PhraseBurnt, errors.New("too many others tried a wrong phrase"))
 	}
 }

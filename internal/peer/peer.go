@@ -1,7 +1,6 @@
 package peer
 
 import (
-	"fmt"
 	"encoding/binary"
 	"io"
 	"net/netip"
@@ -325,12 +324,4 @@ func (p *Peer) Done() bool { return p.state == over && p.cfg.App.Done() }
 // label24 derives a 24-bit connection id.
 func label24(s *secret.Session, label string) uint32 {
 	return binary.BigEndian.Uint32(append([]byte{0}, s.Export(label, 3)...))
-}
-
-// DebugDeadlines is for debugging.
-func (p *Peer) DebugDeadlines() (all []string) {
-	for _, m := range p.machines() {
-		all = append(all, fmt.Sprintf("%T %v", m, m.Deadline()))
-	}
-	return append(all, fmt.Sprint("state ", p.state, " meet ", p.meetDeadline(), " app ", p.cfg.App.Deadline(), " search ", p.searchDeadline(), " end ", p.end))
 }

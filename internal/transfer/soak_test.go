@@ -28,7 +28,7 @@ type story struct {
 // vouched for may be sent again, and in the end the file must be there.
 // QFT_SEEDS sets how many stories are told.
 func TestAnyInterruption(t *testing.T) {
-	seeds := 40
+	seeds := 20
 	if n, err := strconv.Atoi(os.Getenv("QFT_SEEDS")); err == nil {
 		seeds = n
 	}
