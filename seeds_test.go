@@ -60,13 +60,12 @@ func TestMeetings(t *testing.T) {
 // scenario is a random internet and what happens in it.
 type scenario struct {
 	*meeting
-	r       *rand.Rand
-	bad     float64 // how bad the lines are, 0 to 1
-	text    []string
-	sides   [2]side
-	size    int
-	outages []window
-	late    time.Duration // the receiver starts so much after the sender
+	r     *rand.Rand
+	bad   float64 // how bad the lines are, 0 to 1
+	text  []string
+	sides [2]side
+	size  int
+	late  time.Duration // the receiver starts so much after the sender
 }
 
 // side is how one peer is attached.
@@ -76,8 +75,6 @@ type side struct {
 	nat    *lab.NAT
 	v4, v6 bool
 }
-
-type window struct{ from, to time.Duration }
 
 func (s *scenario) note(format string, args ...any) {
 	s.text = append(s.text, fmt.Sprintf(format, args...))

@@ -260,7 +260,9 @@ type traffic struct{ in, out, packets int64 }
 func (h *host) traffic(dev string) traffic {
 	h.w.t.Helper()
 	var links []struct {
-		Stats struct{ RX, TX struct{ Bytes, Packets int64 } } `json:"stats64"`
+		Stats struct {
+			RX, TX struct{ Bytes, Packets int64 }
+		} `json:"stats64"`
 	}
 	text := h.must("ip", "-n", h.ns, "-j", "-s", "link", "show", "dev", dev)
 	if err := json.Unmarshal([]byte(text), &links); err != nil || len(links) != 1 {

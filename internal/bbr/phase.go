@@ -72,8 +72,6 @@ type phaseState struct {
 	began  int64
 	length int64
 	bw     float64 // when Up began or grew last
-	upAt   int64
-	sent   int64 // bytes delivered after which acknowledgements show the phase
 }
 
 // startState is the search for the bandwidth.
@@ -143,7 +141,6 @@ func (c *Controller) enter(t int64, s State) {
 	c.phase.state = s
 	c.phase.began = t
 	c.phase.length = max(c.rtt.min, minPhase)
-	c.phase.sent = c.rate.sent
 }
 
 // step moves on.

@@ -171,7 +171,13 @@ func (c *Controller) unit() int64 {
 
 // threshold is how much the RTT must rise to mean a queue, ns.
 func (c *Controller) threshold() int64 {
-	return max(c.path.base.value()/32, 2500e3, int64(4*c.path.calm.dev))
+	thr := max(c.path.base.value()/32, 2500e3, int64(4*c.path.calm.dev))
+	if c.path.bandwidth > 0 {
+		// Two packets of ours are the least that can be told from none, and
+		// as long as an acknowledgement may wait for the next packet.
+		thr = max(thr, min(100e6, int64(2*c.out.size/c.path.bandwidth*1e9)))
+	}
+	return thr
 }
 
 // Rate is the pacing rate in bytes/s; it is never zero.
@@ -181,7 +187,7 @@ func (c *Controller) Rate() float64 {
 	case Silent:
 		r = 4 * c.out.size
 	case Competing:
-		r = 4 * perSecond(c.rival.window, c.hist.nth(0).rtt)
+		r = 3 * perSecond(c.rival.window, c.hist.nth(0).rtt)
 	}
 	if c.cfg.MaxRate > 0 {
 		r = min(r, c.cfg.MaxRate)

@@ -24,7 +24,7 @@ func (r *rival) gone(t, rtt int64) {
 
 const (
 	cubicC      = 0.4 // packets/s^3
-	cubicBeta   = 0.7
+	cubicBeta   = 0.8
 	lookEvery   = 30e9 // ns
 	lookAlone   = 2e9  // ns; if we have nearly all there is
 	rivalMemory = 60e9 // ns

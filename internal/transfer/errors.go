@@ -90,37 +90,42 @@ type Error struct {
 
 // Error is one line in lower case that says what happened and what to do.
 func (e *Error) Error() string {
-	what, here, there := e.Kind.texts()
+	_, advice, there := e.Kind.texts()
 	var parts []string
 	if e.Peer {
 		parts = append(parts, "the other side reports")
-		here = there
+		advice = there
 	}
 	if subject := strings.TrimSpace(e.Op + " " + e.Path); subject != "" {
 		parts = append(parts, subject)
 	}
-	if e.Err != nil {
-		what = cause(e.Err).Error()
-	}
-	text := strings.Join(append(parts, what), ": ")
-	if here != "" {
-		text += "; " + here
+	text := strings.Join(append(parts, e.what()), ": ")
+	if advice != "" {
+		text += "; " + advice
 	}
 	return text
+}
+
+// what says what happened, without naming a file.
+func (e *Error) what() string {
+	what, _, _ := e.Kind.texts()
+	switch {
+	case e.Err == nil:
+		return what
+	case !e.Peer && (e.Kind == Canceled || e.Kind == Lost):
+		return what + ": " + cause(e.Err).Error() // the cause alone says little
+	}
+	return cause(e.Err).Error()
 }
 
 func (e *Error) Unwrap() error { return e.Err }
 
 // wireText is what the peer is told: without this machine's directories.
 func (e *Error) wireText() string {
-	what, _, _ := e.Kind.texts()
-	if e.Err != nil {
-		what = cause(e.Err).Error()
-	}
 	if e.Path == "" {
-		return what
+		return e.what()
 	}
-	return e.Path[strings.LastIndexAny(e.Path, `/\`)+1:] + ": " + what
+	return e.Path[strings.LastIndexAny(e.Path, `/\`)+1:] + ": " + e.what()
 }
 
 // cause strips the operation and path that package os put around an error:

@@ -45,7 +45,7 @@ func wantNotSent(t *testing.T, w *world, blocks map[int64]bool) {
 // TestKilledTransferContinues kills both sides at a step that the seed
 // decides, several times over, and lets them run once more to the end.
 func TestKilledTransferContinues(t *testing.T) {
-	const size = 9*blockSize + 777
+	const size = 7*blockSize + 777
 	b := content(2, size)
 	const seeds = 12
 	resumed := 0
@@ -144,7 +144,7 @@ func (v *volatile) Sync() error { return v.datasync() }
 
 func TestPowerCutLosesNothingThatTheJournalVouchesFor(t *testing.T) {
 	b := content(3, 6*blockSize+5)
-	for seed := range 8 {
+	for seed := range 6 {
 		w := newWorld(t, uint64(100+seed))
 		src, dir := place(t, b)
 		w.each = func() {

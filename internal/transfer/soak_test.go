@@ -28,7 +28,7 @@ type story struct {
 // vouched for may be sent again, and in the end the file must be there.
 // QFT_SEEDS sets how many stories are told.
 func TestAnyInterruption(t *testing.T) {
-	seeds := 20
+	seeds := 16
 	if n, err := strconv.Atoi(os.Getenv("QFT_SEEDS")); err == nil {
 		seeds = n
 	}
@@ -50,7 +50,7 @@ func TestAnyInterruption(t *testing.T) {
 
 func newStory(t *testing.T, seed uint64) *story {
 	s := &story{world: newWorld(t, seed), rng: rand.New(rand.NewPCG(seed, 77))}
-	size := s.rng.IntN(20 * blockSize)
+	size := s.rng.IntN(12 * blockSize)
 	if s.rng.IntN(10) == 0 {
 		size = s.rng.IntN(3)
 	}

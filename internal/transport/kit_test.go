@@ -7,7 +7,6 @@ import (
 
 	"qft/internal/lab"
 	"qft/internal/secret"
-	"qft/internal/udp"
 )
 
 // sessions returns the two ends of a finished handshake.
@@ -58,7 +57,6 @@ func fillPattern(p []byte, off int64) {
 type checker struct {
 	t       testing.TB
 	got     rangeSet[int64]
-	window  int64
 	backlog int64 // bytes taken and not yet drained
 	budget  int64 // refuses beyond; zero: takes everything
 	peak    int64
@@ -147,15 +145,4 @@ func (w *world) wantBulk(n int64, limit time.Duration) time.Duration {
 
 func link(mbit float64, delay time.Duration) lab.Link {
 	return lab.Link{Rate: mbit * 1e6, Delay: delay, Queue: max(100*time.Millisecond, 2*delay)}
-}
-
-// tapped counts what passes through it on the way to a machine.
-type tapped struct {
-	lab.Machine
-	see func(now time.Time, p udp.Packet)
-}
-
-func (m tapped) Receive(now time.Time, p udp.Packet) {
-	m.see(now, p)
-	m.Machine.Receive(now, p)
 }

@@ -40,7 +40,6 @@ type control struct {
 	pn     uint64
 	typ    frameType
 	stream byte
-	fin    bool
 	offset int64
 	length int
 }
