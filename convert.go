@@ -13,10 +13,10 @@ func transferError(op string, err error) error {
 	if !errors.As(err, &e) {
 		return &Error{Op: op, Err: err}
 	}
-	return &Error{Op: op, Kind: transferKind(e), Err: err}
+	return &Error{Op: op, Kind: transferKind(op, e), Err: err}
 }
 
-func transferKind(e *transfer.Error) Kind {
+func transferKind(op string, e *transfer.Error) Kind {
 	switch e.Kind {
 	case transfer.Changed, transfer.Corrupt:
 		return KindChanged
@@ -29,7 +29,12 @@ func transferKind(e *transfer.Error) Kind {
 	switch e.Kind {
 	case transfer.Canceled:
 		return KindCanceled
-	case transfer.NotFound, transfer.Directory, transfer.NotRegular, transfer.Unreadable, transfer.BadName, transfer.BadSkip:
+	case transfer.NotFound:
+		if op == "receive" {
+			return KindDisk // the folder that it should go to
+		}
+		return KindFile
+	case transfer.Directory, transfer.NotRegular, transfer.Unreadable, transfer.BadName, transfer.BadSkip:
 		return KindFile
 	case transfer.Exists:
 		return KindExists

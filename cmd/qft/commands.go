@@ -82,7 +82,11 @@ func (o *options) phrase(t *terminal) (string, error) {
 	if !o.ask {
 		return "", nil
 	}
-	return t.askSecret("Phrase: ")
+	p, err := t.askSecret("Phrase: ")
+	if err == nil && p == "" {
+		err = usageError{errors.New("the phrase is empty")}
+	}
+	return p, err
 }
 
 func sendCommand(t *terminal) *cobra.Command {
@@ -231,6 +235,9 @@ func (t *terminal) legacy(args []string) (cfg qft.Config, err error) {
 		if cfg.Phrase, err = o.phrase(t); err != nil {
 			return cfg, err
 		}
+	}
+	if strings.TrimSpace(cfg.Phrase) == "" {
+		return cfg, usageError{errors.New("the phrase is empty")}
 	}
 	if len(args) > 3 {
 		n, err := strconv.ParseUint(args[3], 10, 16)

@@ -162,7 +162,7 @@ func (c *Controller) Blackout(now time.Time) {
 
 // unit is the span of time that phases are measured in, ns.
 func (c *Controller) unit() int64 {
-	u := max(c.path.base.value(), minUnit)
+	u := max(c.path.base.value(), minUnit, int64(min(c.path.calm.rough*2.5, 0.25)*1e9))
 	if c.path.bandwidth > 0 {
 		u = max(u, min(1e9, int64(24*c.out.size/c.path.bandwidth*1e9)))
 	}

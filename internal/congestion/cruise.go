@@ -19,7 +19,7 @@ type crowd struct {
 }
 
 const (
-	crowdSteps = 6
+	crowdSteps = 4
 	crowdYoung = 24 // units
 )
 
@@ -46,7 +46,7 @@ func (c *Controller) rest(t int64) {
 	}
 	u := c.unit()
 	if c.crowd.here {
-		u = max(c.path.base.value(), minUnit)
+		u = max(c.path.base.value(), minUnit, int64(min(c.path.calm.rough*2.5, 0.25)*1e9))
 	}
 	ph.length = int64(units * float64(u))
 	c.path.calm.restart()
@@ -61,6 +61,8 @@ func (c *Controller) cruise(t int64) {
 		return
 	}
 	c.path.calm.add(now.at, now.rtt, c.unit()/4)
+	grain := int64(1.5*c.out.size/c.path.bandwidth*1e9) + 500e3
+	c.path.calm.roughen(now, max(10e6, c.path.base.value()/8), grain)
 	progress := now.sent - ph.begin
 	if progress >= c.unit()/2 {
 		floor, n := c.hist.floor(ph.begin, now.at-c.unit()/2)
@@ -166,6 +168,9 @@ func (c *Controller) crowded(t, floor int64) {
 	c.crowd.steps = 0
 	_, cut := c.crowdPace(t)
 	c.believe(c.path.bandwidth * min(max(took, 0.5), cut))
+	if took < 0.6 {
+		c.path.capacity = c.path.bandwidth // it is less for everybody
+	}
 	c.probe.byLoss = false
 	c.yield(t)
 }

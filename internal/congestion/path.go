@@ -53,6 +53,25 @@ type calm struct {
 	begin    int64   // of the interval; 0: none yet
 	floor    int64
 	n        int // intervals since the restart
+
+	rough float64 // how steeply the RTT wanders, in s/s
+	last  point   // where that was last looked at; at 0: nowhere
+}
+
+// roughen takes a point of a cruise. A queue rises and falls as slowly as the
+// sum of the rates differs from the capacity; jitter knows no such bound.
+func (m *calm) roughen(p *point, gap, grain int64) {
+	if m.last.at == 0 || p.at-m.last.at > 4*gap {
+		m.last = *p
+		return
+	}
+	dt := p.at - m.last.at
+	if dt < gap {
+		return
+	}
+	d := max(0, abs(float64(p.rtt-m.last.rtt))-float64(grain))
+	m.rough += (min(d/float64(dt), 1) - m.rough) / 32
+	m.last = *p
 }
 
 func (m *calm) restart() { m.begin, m.n, m.fresh = 0, 0, m.dev }
