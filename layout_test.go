@@ -40,7 +40,7 @@ var machines = []string{"internal/secret", "internal/congestion", "internal/tran
 // modules are the third-party packages' modules that shipped code may import.
 var modules = []string{
 	"filippo.io/edwards25519", "github.com/adrg/xdg", "github.com/spf13/cobra",
-	"github.com/zeebo/blake3", "golang.org/x/crypto", "golang.org/x/net",
+	"github.com/zeebo/blake3", "golang.org/x/crypto",
 	"golang.org/x/sys", "golang.org/x/term", "rsc.io/qr",
 }
 

@@ -118,10 +118,10 @@ func qrText(text string) string {
 	var b strings.Builder
 	const quiet = 2 // modules of white around it
 	for y := -quiet; y < c.Size+quiet; y += 2 {
-		b.WriteString("  ")
+		// White on black whatever the terminal's own colours are: scanners
+		// want it that way round.
+		b.WriteString("  \x1b[97;40m")
 		for x := -quiet; x < c.Size+quiet; x++ {
-			// Black on the terminal's background would vanish on a dark one:
-			// draw the white modules.
 			top, bottom := !c.Black(x, y), !c.Black(x, y+1)
 			switch {
 			case top && bottom:
@@ -134,7 +134,7 @@ func qrText(text string) string {
 				b.WriteByte(' ')
 			}
 		}
-		b.WriteByte('\n')
+		b.WriteString("\x1b[0m\n")
 	}
 	return b.String()
 }

@@ -105,6 +105,9 @@ func (c *Controller) Acked(now time.Time, p *Packet, size int) {
 
 // Lost notes a packet that is given up.
 func (c *Controller) Lost(now time.Time, p *Packet, size int) {
+	if s := c.phase.state; s == Cruising || s == Testing {
+		c.path.loss.runs.add(p, size)
+	}
 	if p.sent > c.rival.cut {
 		c.rival.lost += float64(size)
 	}
@@ -162,7 +165,7 @@ func (c *Controller) Blackout(now time.Time) {
 
 // unit is the span of time that phases are measured in, ns.
 func (c *Controller) unit() int64 {
-	u := max(c.path.base.value(), minUnit, int64(min(c.path.calm.rough*2.5, 0.25)*1e9))
+	u := max(c.path.base.value(), minUnit)
 	if c.path.bandwidth > 0 {
 		u = max(u, min(1e9, int64(24*c.out.size/c.path.bandwidth*1e9)))
 	}
@@ -171,7 +174,7 @@ func (c *Controller) unit() int64 {
 
 // threshold is how much the RTT must rise to mean a queue, ns.
 func (c *Controller) threshold() int64 {
-	thr := max(c.path.base.value()/32, 2500e3, int64(4*c.path.calm.dev))
+	thr := max(c.path.base.value()/32, 2500e3, int64(c.path.calm.noise))
 	if c.path.bandwidth > 0 {
 		// Two packets of ours are the least that can be told from none, and
 		// as long as an acknowledgement may wait for the next packet.

@@ -1,5 +1,7 @@
 package congestion
 
+import "math"
+
 // siege is a time in which the queue never emptied.
 type siege struct {
 	clear  int64   // ns; when there was last no queue
@@ -46,10 +48,10 @@ func (c *Controller) rest(t int64) {
 	}
 	u := c.unit()
 	if c.crowd.here {
-		u = max(c.path.base.value(), minUnit, int64(min(c.path.calm.rough*2.5, 0.25)*1e9))
+		u = max(c.path.base.value(), minUnit)
 	}
 	ph.length = int64(units * float64(u))
-	c.path.calm.restart()
+	c.path.calm.restart(ph.state == Draining)
 	c.enter(t, Cruising, 0.99*c.path.bandwidth)
 }
 
@@ -61,8 +63,6 @@ func (c *Controller) cruise(t int64) {
 		return
 	}
 	c.path.calm.add(now.at, now.rtt, c.unit()/4)
-	grain := int64(1.5*c.out.size/c.path.bandwidth*1e9) + 500e3
-	c.path.calm.roughen(now, max(10e6, c.path.base.value()/8), grain)
 	progress := now.sent - ph.begin
 	if progress >= c.unit()/2 {
 		floor, n := c.hist.floor(ph.begin, now.at-c.unit()/2)
@@ -101,6 +101,7 @@ func (c *Controller) cruise(t int64) {
 		// Everybody adds the same and gives up the same share: that makes
 		// shares equal (Chiu and Jain 1989).
 		c.crowd.steps++
+		c.path.calm.learn(c.path.base.value())
 		b := c.path.bandwidth
 		step, _ := c.crowdPace(t)
 		c.path.bandwidth = min(b+step*c.path.capacity, 2*b)
@@ -114,9 +115,13 @@ func (c *Controller) cruise(t int64) {
 
 // try begins a probe.
 func (c *Controller) try(t int64) {
-	c.path.calm.keep()
+	c.path.calm.learn(c.path.base.value())
 	b := c.path.bandwidth
+	s := between(c.hist.after(c.phase.begin), *c.hist.nth(0))
 	c.probe = probe{level: 1, sure: b, start: b, ref: int64(c.path.calm.avg)}
+	if s.bytes > 16*c.out.size && s.offered() > 0.9*c.phase.rate {
+		c.probe.got = perSecond(s.bytes-s.lost, max(s.left, s.came))
+	}
 	if c.path.calm.n == 0 {
 		c.probe.ref, _ = c.hist.floor(c.phase.begin, c.hist.nth(0).at-c.unit())
 	}
@@ -136,7 +141,7 @@ func (c *Controller) crowded(t, floor int64) {
 	took := float64(s.left) / float64(max(s.came, 1)) // share of our rate that passed
 	c.log(t, "CROWDED", " took ", took, " floor q ", (floor-c.path.base.value())/1e3)
 	if took > 0.98 {
-		c.path.calm.keep()
+		c.path.calm.learn(c.path.base.value())
 	}
 	queue := floor - c.path.base.value()
 	if g.floor > 0 && c.path.bandwidth > 0.3*c.path.capacity && abs(float64(floor-g.floor)) < float64(queue)/8 {
@@ -241,14 +246,19 @@ func (c *Controller) test(t int64) {
 	ph := &c.phase
 	now := c.hist.nth(0)
 	s := between(c.hist.after(ph.begin), *now)
-	if now.sent-ph.begin < c.unit() || s.bytes < 200*c.out.size && now.sent-ph.begin < 1e9 {
-		return
-	}
+	m := &c.path.loss
 	before := c.trial.before
 	was, is := before.lost/before.bytes, s.lost/s.bytes
-	m := &c.path.loss
-	*m = lossModel{clumps: m.clumps, settled: true}
-	if was-is > (1-was)*(1/testGain-1)/2 {
+	// If it is not chance, the same amount arrives and only losses shrink.
+	shrink := (1 - was) * (1/testGain - 1)
+	sigma := math.Sqrt(was * (1 - was) * m.runs.factor() * c.out.size * (1/s.bytes + 1/before.bytes))
+	long := now.sent - ph.begin
+	if long < c.unit() || s.bytes < 100*c.out.size && long < 2e9 ||
+		sigma > shrink/4 && s.bytes < 3*before.bytes && long < 3e9 {
+		return
+	}
+	*m = lossModel{runs: m.runs, settled: true}
+	if was-is > shrink/2 || was > hopeless {
 		// What is lost at random can be anything from nothing: begin there.
 		m.bytes = 1000 * c.out.size
 		c.trial = trial{}

@@ -53,12 +53,12 @@ func (s *sim) meter(f *flow, every time.Duration, until time.Duration, trace boo
 					prev = m.got[k-2]
 				}
 				st := m.c.Stats()
-				fmt.Printf("%8.3f f%d %-9s bw %8.2f rate %8.2f got %8.2f Mbit/s base %6.1f q %6.1f link %6.1f rough %5.2f loss %.3f hint %.1f inflight %d/%d drop %d\n",
+				fmt.Printf("%8.3f f%d %-9s bw %8.2f rate %8.2f got %8.2f Mbit/s base %6.1f q %6.1f link %6.1f noise %5.2f loss %.3f hint %.1f inflight %d/%d drop %d\n",
 					float64(s.now)/1e9, f.id, st.State, st.Bandwidth/mbit, m.c.Rate()/mbit,
 					float64(m.got[k-1]-prev)/every.Seconds()/mbit,
 					float64(st.BaseRTT)/1e6, float64(st.Queue)/1e6,
 					float64(s.link.backlog(s.now))/(1+first(s.link.rate(s.now)))*1e3,
-					m.c.path.calm.rough, st.Loss, m.c.train.hint/mbit, f.tx.inFlight, m.c.Window(), s.link.dropped[f.id])
+					m.c.path.calm.noise/1e6, st.Loss, m.c.train.hint/mbit, f.tx.inFlight, m.c.Window(), s.link.dropped[f.id])
 			}
 		})
 	}

@@ -12,13 +12,42 @@ type lossModel struct {
 	bytes, lost float64 // what was learned from, fading
 	tested      float64 // share that was found not to depend on the rate
 	settled     bool    // learned from more than the first window
-	clumps      float64 // variance of the count of losses over that of a binomial
+	runs        clumps
+}
+
+// clumps knows in what runs packets are lost. The longer, the less a count of
+// losses says.
+type clumps struct {
+	lost, runs float64 // fading
+	end        int64   // of the latest run, in bytes sent
+}
+
+func (k *clumps) add(p *Packet, size int) {
+	if p.upTo-int64(size) != k.end {
+		k.runs++
+	}
+	k.lost++
+	k.end = p.upTo
+	if k.lost > 500 {
+		k.lost /= 2
+		k.runs /= 2
+	}
+}
+
+// factor is by how much the variance of a count of losses exceeds that of
+// independent ones: with geometric runs of mean length n it is 2n-1.
+func (k *clumps) factor() float64 {
+	if k.runs == 0 {
+		return 1
+	}
+	return min(2*k.lost/k.runs-1, maxClumps)
 }
 
 const (
 	lossMemory = 4000 // packets; older ones fade
 	maxClumps  = 40
 	maxLoss    = 0.6 // more than that leaves no signal to control by
+	hopeless   = 0.7 // nobody loses as much at random
 )
 
 // share is the part of the packets lost at random, 0 to maxLoss.
@@ -35,13 +64,6 @@ func (m *lossModel) learn(s span, size float64) {
 	if n < 1 {
 		return
 	}
-	if m.bytes > 0 {
-		p := m.share()
-		d := s.lost/size - n*p
-		chi := d * d / (n*p*(1-p) + 1)
-		weight := min(1, n/1000) / 4
-		m.clumps += (min(chi, 4*maxClumps) - m.clumps) * weight
-	}
 	m.bytes += s.bytes
 	m.lost += s.lost
 	if full := lossMemory * size; m.bytes > full {
@@ -56,7 +78,7 @@ func (m *lossModel) deviation(s span, size float64) float64 {
 	n := s.bytes / size
 	p := m.share()
 	known := m.bytes / size
-	v := n * p * (1 - p) * max(1, m.clumps)
+	v := n * p * (1 - p) * max(1, m.runs.factor())
 	if known > 0 {
 		v *= 1 + n/known
 	}
@@ -73,5 +95,5 @@ func (m *lossModel) credit(s span, size, sigmas float64) float64 {
 
 // excess reports whether the span lost more than chance explains.
 func (m *lossModel) excess(s span, size float64) bool {
-	return s.lost > m.credit(s, size, 3)+size
+	return s.lost > m.credit(s, size, 3)+size || s.lost > hopeless*s.bytes
 }

@@ -45,39 +45,25 @@ func (m *minFilter) set(at, rtt int64) {
 	*m = minFilter{now: rtt, turn: at, touched: at}
 }
 
-// calm is what the RTT does while nothing is probed: the smallest of short
-// intervals, their average and mean deviation.
+// calm is what the RTT does during a cruise.
 type calm struct {
-	avg, dev float64 // ns
-	fresh    float64 // dev with what this cruise has added; it counts when the cruise was calm
-	begin    int64   // of the interval; 0: none yet
-	floor    int64
-	n        int // intervals since the restart
+	avg   float64 // ns; of the smallest RTTs of short intervals
+	worst int64   // ns; the largest of them
+	begin int64   // of the interval; 0: none yet
+	floor int64
+	n     int // intervals since the restart
 
-	rough float64 // how steeply the RTT wanders, in s/s
-	last  point   // where that was last looked at; at 0: nowhere
+	// noise is how far the RTT strays from its base though no queue can be the
+	// cause: in the cruise behind a drain, when everybody has just yielded.
+	noise float64 // ns
+	clean bool    // this is such a cruise
 }
 
-// roughen takes a point of a cruise. A queue rises and falls as slowly as the
-// sum of the rates differs from the capacity; jitter knows no such bound.
-func (m *calm) roughen(p *point, gap, grain int64) {
-	if m.last.at == 0 || p.at-m.last.at > 4*gap {
-		m.last = *p
-		return
-	}
-	dt := p.at - m.last.at
-	if dt < gap {
-		return
-	}
-	d := max(0, abs(float64(p.rtt-m.last.rtt))-float64(grain))
-	m.rough += (min(d/float64(dt), 1) - m.rough) / 32
-	m.last = *p
+const maxNoise = 12e6 // ns; larger ones are queues
+
+func (m *calm) restart(clean bool) {
+	m.begin, m.n, m.worst, m.clean = 0, 0, 0, clean
 }
-
-func (m *calm) restart() { m.begin, m.n, m.fresh = 0, 0, m.dev }
-
-// keep accepts what the cruise has shown.
-func (m *calm) keep() { m.dev = m.fresh }
 
 func (m *calm) add(at, rtt, interval int64) {
 	if m.begin == 0 {
@@ -88,15 +74,27 @@ func (m *calm) add(at, rtt, interval int64) {
 		m.floor = min(m.floor, rtt)
 		return
 	}
-	x := float64(m.floor)
 	if m.n == 0 {
-		m.avg = x
+		m.avg = float64(m.floor)
 	} else {
-		m.fresh += (abs(x-m.avg) - m.fresh) / 16
-		m.avg += (x - m.avg) / 4
+		m.avg += (float64(m.floor) - m.avg) / 4
 	}
+	m.worst = max(m.worst, m.floor)
 	m.n++
 	m.begin, m.floor = at, rtt
+}
+
+// learn ends a clean cruise.
+func (m *calm) learn(base int64) {
+	if m.clean && m.n > 0 {
+		m.clean = false
+		d := min(float64(m.worst-base), maxNoise) - m.noise
+		if d > 0 {
+			m.noise += d / 2
+		} else {
+			m.noise += d / 16
+		}
+	}
 }
 
 func abs(x float64) float64 {

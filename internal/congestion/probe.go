@@ -7,6 +7,7 @@ type probe struct {
 	sure   float64 // bytes/s; the rate below the present one, which the path has taken
 	ref    int64   // ns; RTT before it
 	share  float64 // bytes/s; what a startup in a crowd has got so far
+	got    float64 // bytes/s; what arrived at that rate; 0: unknown
 	byLoss bool    // it ended in losses without a queue
 }
 
@@ -59,7 +60,7 @@ func (c *Controller) judge(t int64) {
 	case ph.state == Startup && c.train.hint > 0:
 		need = c.unit() / 8
 	}
-	clear := v.rise <= max(thr/6, int64(1.5*c.path.calm.dev))
+	clear := v.rise <= max(thr/6, int64(c.path.calm.noise/4))
 	if v.progress < need || v.s.bytes < 16*c.out.size || v.expected < thr ||
 		!clear && v.progress < c.unit() && v.expected < 4*thr {
 		return
@@ -76,11 +77,23 @@ func (c *Controller) judge(t int64) {
 		// The first window may have overrun a short queue; what left at half
 		// the rate it showed knows better.
 		if v.s.lost/v.s.bytes < m.share() {
-			*m = lossModel{}
+			*m = lossModel{runs: m.runs}
 		}
 		m.learn(v.s, c.out.size)
 		m.settled = true
 	}
+	// Losses may hide that no more gets through, if chance has to explain many.
+	got := perSecond(v.s.bytes-v.s.lost, max(v.s.left, v.s.came))
+	if pr.got > 0 && pr.sure > 0 {
+		more := (ph.rate - pr.sure) / pr.sure
+		noise := 2 * c.path.loss.deviation(v.s, c.out.size) / v.s.bytes
+		if got < pr.got*(1+more/3-noise) {
+			v.bad = true
+			c.settle(t, &v)
+			return
+		}
+	}
+	pr.got = got
 	pr.sure = ph.rate
 	if ph.state == Startup {
 		c.believe(max(c.path.bandwidth, ph.rate))
@@ -97,7 +110,8 @@ func (c *Controller) starved(t int64, v *verdict) {
 		c.rest(t)
 		return
 	}
-	c.probe.sure = max(c.probe.sure, v.s.offered())
+	c.log(t, "STARVED", " offered ", v.s.offered()*8e-6, " ", c.out.bytes-c.phase.bytes, " ", v.progress/1e3)
+	c.believe(max(c.path.bandwidth, v.s.offered()))
 	c.enter(t, Startup, c.phase.rate)
 }
 
@@ -120,7 +134,10 @@ func (c *Controller) stop(t int64, v *verdict) {
 func (c *Controller) push(t int64, v *verdict) bool {
 	pr := &c.probe
 	got := c.measure(c.phase.begin, false)
-	all := c.train.best
+	all := c.train.hint
+	if all == 0 {
+		all = c.train.seen
+	}
 	if v.rise < c.threshold()/2 || got > 0.7*all {
 		return false
 	}

@@ -13,6 +13,8 @@ type rival struct {
 	looked int64   // ns; when it was last seen if the queue is still kept full
 	rate   float64 // bytes/s; what we had when it was last gone
 	left   int64   // ns; and when that was
+	looks  int     // in a row that showed it is still there
+	got    int64   // bytes acknowledged until now
 }
 
 // gone notes that the queue empties again.
@@ -47,6 +49,8 @@ func (c *Controller) contend(t int64) {
 		r.since = t
 	}
 	r.cut, r.lost, r.looked = t, 0, t
+	r.got = c.in.bytes
+	r.looks++
 	c.enter(t, Competing, c.path.bandwidth)
 }
 
@@ -59,7 +63,7 @@ func (c *Controller) compete(t int64) {
 	base := c.path.base.value()
 	full := now.rtt-base > (r.peak-base)/2
 	got := c.measure(c.phase.begin, false)
-	every := int64(lookEvery)
+	every := int64(lookEvery) >> max(0, 5-r.looks)
 	if got > 0.9*c.path.capacity {
 		every = lookAlone
 	}
@@ -76,7 +80,7 @@ func (c *Controller) compete(t int64) {
 			r.most = r.window
 		}
 		r.window = max(r.window*cubicBeta, 4*size)
-		r.since, r.cut, r.lost = t, t, 0
+		r.since, r.cut, r.lost, r.got = t, t, 0, c.in.bytes
 		r.peak = now.rtt
 		return
 	}
@@ -90,5 +94,7 @@ func (c *Controller) compete(t int64) {
 	target := r.most + cubicC*d*d*d*size
 	// Like Reno with the same cut (RFC 9438 section 4.3).
 	reno := r.most*cubicBeta + 3*(1-cubicBeta)/(1+cubicBeta)*e*1e9/float64(now.rtt)*size
-	r.window = max(r.window, min(max(target, reno), 1.5*r.window), 4*size)
+	grow := float64(c.in.bytes-r.got) / 2 // at most by half per round trip
+	r.got = c.in.bytes
+	r.window = max(r.window, min(max(target, reno), r.window+grow), 4*size)
 }

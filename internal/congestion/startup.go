@@ -7,6 +7,7 @@ type train struct {
 	first point
 	half  point   // the last one in the first half
 	best  float64 // bytes/s
+	seen  float64 // bytes/s; without any credit for losses
 	hint  float64 // bytes/s; 0: none
 }
 
@@ -20,6 +21,7 @@ func (r *train) add(now *point, size float64) bool {
 	if s.bytes >= 16*size {
 		// The last packets may be acknowledged late, for want of company.
 		r.best = max(r.best, s.passed(s.bytes/2))
+		r.seen = max(r.seen, s.passed(0))
 	}
 	if now.upTo < r.end/2 {
 		r.half = *now
@@ -49,10 +51,11 @@ func (c *Controller) startup(t int64) {
 	if c.train.add(now, c.out.size) {
 		// The hint may be wrong, a policer's burst for instance, and a wrong
 		// step is felt for a round trip. Where those are short, take two.
-		c.phase.rate = c.train.hint / 4
+		rate := c.train.hint / 4
 		if c.path.base.value() > 200e6 {
-			c.phase.rate = c.train.hint / 2
+			rate = c.train.hint / 2
 		}
+		c.enter(t, Startup, rate)
 		c.path.loss.learn(between(point{}, *now), c.out.size)
 	}
 	c.judge(t)

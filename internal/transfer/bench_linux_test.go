@@ -13,7 +13,7 @@ import (
 // fastDir is a directory in memory if there is one, so that the benchmark
 // measures this package and not a disk.
 func fastDir(b *testing.B) string {
-	dir, err := os.MkdirTemp("/dev/shm", "qft-bench")
+	dir, err := os.MkdirTemp("/dev/shm", "qft-transfer-bench-")
 	if err != nil {
 		return b.TempDir()
 	}

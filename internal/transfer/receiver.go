@@ -38,19 +38,19 @@ type ReceiverConfig struct {
 type Receiver struct {
 	session
 	skip   int64
-	memory int64
+	memory int64 // bytes of buffers
 	disk   *partial
+	found  found // there at the start
 	asm    assembly
 	offer  offer
-	haves  []run // still to be told to the sender
-	opened bool  // the offer was accepted
-	known  int64 // blocks whose hash the sender has told or was told
-	root   *digest
+	haves  []run   // still to be told to the sender
+	opened bool    // the offer was accepted
+	known  int64   // blocks whose hash the sender has told or was told
+	root   *digest // the sender's, from END on
 	ledger ledger
 	copier copier
 	safe   safeCount
 	wound  bool // the last work was started
-	was    found
 }
 
 // NewReceiver checks that the directory can be written to and, if the name is
@@ -120,7 +120,7 @@ func (r *Receiver) Progress() Progress {
 		Safe:     r.safe.bytes,
 		Resumed:  r.safe.resumed,
 		Phase:    r.phase,
-		Replaced: r.was.replaced,
+		Replaced: r.found.replaced,
 	}
 	if r.phase == Moving && r.asm.writing >= r.asm.pool.limit/2 || r.phase == Finishing {
 		p.Limit = ByDisk
@@ -217,8 +217,8 @@ func (r *Receiver) prepared(got found, err *Error) {
 	r.asm.file = r.disk.data
 	r.asm.run = r.run
 	r.asm.report = r.checked
-	r.was = got
-	r.was.runs = nil
+	r.found = got
+	r.found.runs = nil // they may be many
 	for _, run := range got.runs {
 		fresh := r.takeOver(run)
 		if len(fresh.sums) > 0 {

@@ -31,8 +31,8 @@ type Sender struct {
 	session
 	file  *source
 	offer offer
-	space space
-	sums  digests
+	space space   // what is offered
+	sums  digests // of the blocks that were read, and of those the receiver has
 	cache cache
 
 	from    int64         // the receiver has what lies before
@@ -96,8 +96,9 @@ func (s *Sender) Progress() Progress {
 
 // ReadBulk fills p with the bytes of the linear space at off, from memory, and
 // returns len(p) and true. If they are not in memory it returns 0 and false:
-// they are being read, and when Config.Go's done has run it is worth asking
-// again.
+// then something is being read, and when a done function of Config.Go has run
+// it is worth asking again, for the same places in the same order. Once the
+// transfer has failed it may stay false.
 func (s *Sender) ReadBulk(p []byte, off int64) (n int, ok bool) {
 	if !s.space.contains(off, len(p)) {
 		return 0, false

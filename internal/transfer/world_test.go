@@ -438,7 +438,7 @@ func wantKind(t *testing.T, who string, err error, kind Kind, peer bool) {
 // not depend on how long a disk takes to sync.
 func tempDir(t *testing.T) string {
 	t.Helper()
-	dir, err := os.MkdirTemp("/dev/shm", "qft-test")
+	dir, err := os.MkdirTemp("/dev/shm", "qft-transfer-")
 	if err != nil {
 		return t.TempDir()
 	}
