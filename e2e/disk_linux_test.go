@@ -211,6 +211,7 @@ func fill(t *testing.T, path string, n int) {
 // TestFileThatChangesWhileItIsSent: what arrives must be one state of the
 // file; a mixture of two is never given its name.
 func TestFileThatChangesWhileItIsSent(t *testing.T) {
+	t.Parallel()
 	for name, change := range map[string]func(path string) error{
 		"shrinks": func(path string) error { return os.Truncate(path, 1<<20) },
 		"grows": func(path string) error {

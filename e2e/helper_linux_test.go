@@ -22,6 +22,7 @@ func (w *pair) wantNoHelper(addr string, says ...string) {
 }
 
 func TestHelperUnreachable(t *testing.T) {
+	t.Parallel()
 	for _, c := range []struct{ name, addr, says string }{
 		{"nobody on the port", "192.0.2.1:4999", "is it running"}, // refused by ICMP
 		{"nobody at the address", "192.0.2.99:4000", "is it running"},
@@ -38,6 +39,7 @@ func TestHelperUnreachable(t *testing.T) {
 // TestHelperAnsweringGarbage: the port belongs to something else, friendly or
 // not.
 func TestHelperAnsweringGarbage(t *testing.T) {
+	t.Parallel()
 	for name, answer := range map[string]func(question []byte) [][]byte{
 		"noise": func([]byte) [][]byte { return [][]byte{noise(1), noise(20), noise(1200)} },
 		"echo":  func(q []byte) [][]byte { return [][]byte{q} },
@@ -121,6 +123,7 @@ func TestHelperIsNotNeededOncePeersHaveMet(t *testing.T) {
 }
 
 func TestHelperEndsCleanly(t *testing.T) {
+	t.Parallel()
 	for name, sig := range map[string]syscall.Signal{"SIGTERM": syscall.SIGTERM, "SIGINT": syscall.SIGINT} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

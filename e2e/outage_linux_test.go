@@ -42,7 +42,11 @@ func (w *homes) goesOn(x *transfer, within time.Duration) {
 	before := w.b.traffic("eth0").in
 	took := eventually(w.t, within, "data flows again", func() bool { return w.b.traffic("eth0").in > before+moving })
 	w.t.Logf("CONTINUED after %.2f s", took.Seconds())
+	again := time.Now()
+	before = w.b.traffic("eth0").in
 	x.wantDelivered(time.Minute)
+	rest, d := w.b.traffic("eth0").in-before, x.receiver.ended.Sub(again)
+	w.t.Logf("REST %d MB at %.1f of 40 Mbit/s", rest/1e6, float64(rest)*8/d.Seconds()/1e6)
 	w.wantNoData()
 }
 
@@ -50,6 +54,7 @@ func (w *homes) goesOn(x *transfer, within time.Duration) {
 func pass(d time.Duration) { <-time.After(d) }
 
 func TestGoesOnAfterSleep(t *testing.T) {
+	t.Parallel()
 	for _, c := range []struct {
 		name string
 		who  func(x *transfer) []*proc
@@ -77,6 +82,7 @@ func TestGoesOnAfterSleep(t *testing.T) {
 }
 
 func TestGoesOnAfterCut(t *testing.T) {
+	t.Parallel()
 	t.Run("unplugged", func(t *testing.T) {
 		w, x := slowTransfer(t)
 		t.Log("# B's own cable: B has no address in use and no route meanwhile")
@@ -106,6 +112,7 @@ func TestGoesOnAfterCut(t *testing.T) {
 // TestGoesOnAfterAddressChange: a telephone that leaves the Wi-Fi, a router
 // that is given a new address by its provider.
 func TestGoesOnAfterAddressChange(t *testing.T) {
+	t.Parallel()
 	moveHome := func(w *homes) {
 		w.b.ip("addr del 192.168.2.2/24 dev eth0", "addr add 192.168.2.77/24 dev eth0",
 			"route replace default via 192.168.2.1")

@@ -198,6 +198,7 @@ func TestHonestWhereThereIsNoPath(t *testing.T) {
 // TestThroughANarrowerPath has a link in the middle that carries less than the
 // ends believe, as with PPPoE and tunnels.
 func TestThroughANarrowerPath(t *testing.T) {
+	t.Parallel()
 	for _, mtu := range []int{1492, 1280} {
 		t.Run(fmt.Sprint(mtu), func(t *testing.T) {
 			t.Parallel()

@@ -71,6 +71,7 @@ func (x *transfer) sides(who string) (one, other *proc) {
 // TestInterruptedAndContinued: Ctrl-C on either side ends it at once, the
 // other side is told, nothing is lost.
 func TestInterruptedAndContinued(t *testing.T) {
+	t.Parallel()
 	for _, who := range []string{"sender", "receiver"} {
 		for name, sig := range map[string]syscall.Signal{"SIGINT": syscall.SIGINT, "SIGTERM": syscall.SIGTERM} {
 			t.Run(who+" "+name, func(t *testing.T) {
@@ -92,6 +93,7 @@ func TestInterruptedAndContinued(t *testing.T) {
 // TestKilledAndContinued: a crash or a power cut on either side. The other
 // keeps waiting for it, as it should, until its person gives up.
 func TestKilledAndContinued(t *testing.T) {
+	t.Parallel()
 	for _, who := range []string{"sender", "receiver", "both"} {
 		t.Run(who, func(t *testing.T) {
 			p := newPaused(t)

@@ -4,233 +4,192 @@ import "time"
 
 // Config says what is known beforehand.
 type Config struct {
-	InitialWindow int           // bytes that may leave before anything is acknowledged. If zero, 64 packets
-	MaxDatagram   int           // bytes of the largest packet so far. If zero, 1200
-	MaxRate       float64       // bytes/s; pacing never exceeds it. If zero, no limit
-	RTT           time.Duration // round-trip time measured before. If zero, unknown
-	Seed          uint64        // of the random lengths of phases
+	InitialWindow int           // bytes that leave before anything is known. If zero, 48 packets
+	MaxDatagram   int           // bytes of a full packet. If zero, 1200
+	MaxRate       float64       // bytes per second; pacing never exceeds it. If zero, no limit
+	RTT           time.Duration // round-trip time measured before. If zero, not known
 }
 
-// Packet is what the controller remembers of a packet in flight. It is
-// embedded in the transport's own record of the packet.
-type Packet struct {
-	sent int64 // ns
-	upTo int64 // bytes sent up to and with it
-}
-
-// Controller decides how fast one path may be used.
-type Controller struct {
-	cfg   Config
-	zero  time.Time
-	out   outflow
-	in    inflow
-	hist  history
-	path  path
-	train train
-	phase phase
-	probe probe
-	trial trial
-	crowd crowd
-	siege siege
-	rival rival
-	dice  uint64
-}
-
-type outflow struct {
-	bytes int64   // sent in all
-	last  int64   // ns; when the latest packet left
-	size  float64 // bytes of the largest packet
-	idle  bool    // nothing in flight since the latest acknowledgement
-}
-
-type inflow struct {
-	newest Packet // the latest-sent packet that is acknowledged
-	bytes  int64  // acknowledged in all
-	at     int64  // ns; the latest acknowledgement
-	every  float64
-	fresh  bool // newest is not yet in the history
-	any    bool
-}
+// State is what the controller is doing.
+type State uint8
 
 const (
-	initialWindow = 64    // packets
-	initialRate   = 125e6 // bytes/s: the first window leaves as one train
-	minUnit       = 20e6  // ns
+	// Startup grows the rate every round until the path gives no more.
+	// Next: Drain.
+	Startup State = iota
+	// Drain sends less than the path takes until the queue that Startup made
+	// is gone. Next: Cruise.
+	Drain
+	// Cruise sends what the path takes. Next: Up, MinRTT.
+	Cruise
+	// Up tries whether the path takes more, for as long as it does. Next: Down.
+	Up
+	// Down gives back what Up may have queued, and shows how much is lost when
+	// nothing is asked of the path that it cannot do. Next: Cruise.
+	Down
+	// MinRTT halves the flight for a round to see the path without our queue.
+	// Next: Cruise.
+	MinRTT
 )
 
-// New returns a controller for a path that nothing is known of.
+func (s State) String() string {
+	return [...]string{"startup", "drain", "cruise", "up", "down", "min-rtt"}[s]
+}
+
+// Controller decides how fast one path may be used. See the package comment
+// for the model.
+type Controller struct {
+	cfg   Config
+	epoch time.Time
+	rate  rateState
+	bw    maxFilter // bytes per second that the path takes, before loss
+	rtt   rttState
+	loss  lossState
+	round roundState
+	phase phaseState
+	start startState
+	quiet quietState
+}
+
+// New returns a controller for a path of which little is known.
 func New(cfg Config) *Controller {
 	if cfg.MaxDatagram == 0 {
 		cfg.MaxDatagram = 1200
 	}
 	if cfg.InitialWindow == 0 {
-		cfg.InitialWindow = initialWindow * cfg.MaxDatagram
+		cfg.InitialWindow = initialPackets * cfg.MaxDatagram
 	}
-	c := &Controller{cfg: cfg, dice: cfg.Seed}
-	c.out.size = float64(cfg.MaxDatagram)
-	c.phase = phase{state: Startup, rate: initialRate}
-	return c
+	return &Controller{cfg: cfg}
 }
 
 func (c *Controller) ns(now time.Time) int64 {
-	if c.zero.IsZero() {
-		c.zero = now.Add(-1)
+	if c.epoch.IsZero() {
+		c.epoch = now.Add(-1)
 	}
-	return int64(now.Sub(c.zero))
+	return int64(now.Sub(c.epoch))
 }
 
 // Sent notes a packet that leaves now; inFlight is in bytes, without it.
 func (c *Controller) Sent(now time.Time, p *Packet, size, inFlight int) {
 	t := c.ns(now)
-	if inFlight == 0 && c.in.any && t-c.out.last > max(c.unit(), 200e6) {
-		c.resume(t)
+	c.rate.onSent(t, p, inFlight)
+	p.low = c.phase.state == Down || c.phase.state == Drain
+	p.up = c.phase.state == Up
+	c.cfg.MaxDatagram = max(c.cfg.MaxDatagram, size)
+	if c.start.end == 0 || !c.start.acked && c.rate.sent < int64(c.cfg.InitialWindow) {
+		c.start.end = c.rate.sent + int64(size)
 	}
-	c.out.bytes += int64(size)
-	c.out.last = t
-	c.out.size = max(c.out.size, float64(size))
-	p.sent, p.upTo = t, c.out.bytes
-	if c.train.end == 0 || !c.in.any && inFlight < c.cfg.InitialWindow {
-		c.train.end = c.out.bytes
-	}
+	c.rate.sent += int64(size)
+	p.upTo = c.rate.sent
 }
 
 // Acked notes a packet that is newly acknowledged.
 func (c *Controller) Acked(now time.Time, p *Packet, size int) {
-	c.in.bytes += int64(size)
-	if p.upTo > c.in.newest.upTo {
-		c.in.newest = *p
-		c.in.fresh = true
-	}
+	t := c.ns(now)
+	c.rate.onAcked(t, p, size)
+	c.loss.count(p, size, false, c.rtt.clear())
+	c.start.onAcked(t, p)
 }
 
 // Lost notes a packet that is given up.
 func (c *Controller) Lost(now time.Time, p *Packet, size int) {
-	if s := c.phase.state; s == Cruising || s == Testing {
-		c.path.loss.runs.add(p, size)
+	if p.sentAt < c.quiet.until {
+		return // lost with the contact, which says nothing about the path
 	}
-	if p.sent > c.rival.cut {
-		c.rival.lost += float64(size)
+	c.loss.count(p, size, true, c.rtt.clear())
+}
+
+// AppLimited notes that there is nothing to send though more could leave.
+func (c *Controller) AppLimited(now time.Time, inFlight int) {
+	c.rate.limitedUntil = max(c.rate.delivered+int64(inFlight), 1)
+}
+
+// Blackout notes that the peer has stopped answering.
+func (c *Controller) Blackout(now time.Time) {
+	if c.bw.best() > 0 {
+		c.quiet.silent = true
 	}
 }
 
-// Update draws the conclusions.
+// Update draws the conclusions from an acknowledgement: its losses and
+// acknowledged packets were noted before. rtt is zero if it gave no sample.
 func (c *Controller) Update(now time.Time, rtt time.Duration, inFlight int) {
 	t := c.ns(now)
-	if !c.in.fresh {
+	s, ok := c.rate.take()
+	if !ok {
 		return
 	}
-	c.in.fresh = false
-	p := c.point(t, int64(rtt))
-	if c.in.any {
-		gap := t - c.in.at
-		if float64(gap) > max(float64(max(p.rtt, 200e6)), 4*c.in.every) {
-			c.resume(t)
-		} else {
-			c.in.every += (float64(gap) - c.in.every) / 8
-		}
-	} else {
-		c.in.every = float64(p.rtt) / 8
+	if c.quiet.silent {
+		c.quiet = quietState{until: t, gentle: t + max(c.rtt.min, minPhase)}
 	}
-	c.in.any = true
-	c.in.at = t
-	c.path.base.add(t, p.rtt)
-	c.hist.add(p, c.unit()/32)
-	c.step(t)
+	c.rtt.sample(t, int64(rtt))
+	c.round.update(c, t, s)
+	bw := s.rate / (1 - c.loss.base())
+	if !s.limited || bw > c.bw.best() {
+		c.bw.add(t, c.round.count, bw)
+	}
+	c.round.best = max(c.round.best, bw)
+	c.step(t, inFlight)
 }
 
-func (c *Controller) point(t, rtt int64) point {
-	n := &c.in.newest
-	at := t
-	if rtt > 0 {
-		at = min(t, n.sent+rtt)
-	} else {
-		rtt = t - n.sent
+// Bandwidth is what the path is thought to take, in bytes per second, 0 if
+// not known yet.
+func (c *Controller) bandwidth() float64 {
+	b := c.bw.best()
+	if c.round.bound > 0 {
+		b = min(b, c.round.bound)
 	}
-	if c.hist.n > 0 {
-		at = max(at, c.hist.nth(0).at)
-	}
-	return point{at: at, sent: n.sent, upTo: n.upTo, got: c.in.bytes, rtt: max(rtt, 1)}
+	return b
 }
 
-// AppLimited notes that there is nothing to send.
-func (c *Controller) AppLimited(now time.Time, inFlight int) {
-}
-
-// Blackout notes that contact is lost.
-func (c *Controller) Blackout(now time.Time) {
-	if c.in.any {
-		c.phase.state = Silent
-	}
-}
-
-// unit is the span of time that phases are measured in, ns.
-func (c *Controller) unit() int64 {
-	u := max(c.path.base.value(), minUnit)
-	if c.path.bandwidth > 0 {
-		u = max(u, min(1e9, int64(24*c.out.size/c.path.bandwidth*1e9)))
-	}
-	return u
-}
-
-// threshold is how much the RTT must rise to mean a queue, ns.
-func (c *Controller) threshold() int64 {
-	thr := max(c.path.base.value()/32, 2500e3, int64(c.path.calm.noise))
-	if c.path.bandwidth > 0 {
-		// Two packets of ours are the least that can be told from none, and
-		// as long as an acknowledgement may wait for the next packet.
-		thr = max(thr, min(100e6, int64(2*c.out.size/c.path.bandwidth*1e9)))
-	}
-	return thr
-}
-
-// Rate is the pacing rate in bytes/s; it is never zero.
+// Rate is the pacing rate in bytes per second; it is never zero.
 func (c *Controller) Rate() float64 {
-	r := c.phase.rate
-	switch c.phase.state {
-	case Silent:
-		r = 4 * c.out.size
-	case Competing:
-		r = 3 * perSecond(c.rival.window, c.hist.nth(0).rtt)
+	r := c.bandwidth() * c.gain()
+	if c.phase.state == Startup {
+		r = c.startupRate()
+	}
+	if c.quiet.gentle > 0 {
+		r /= 2
 	}
 	if c.cfg.MaxRate > 0 {
 		r = min(r, c.cfg.MaxRate)
 	}
-	return max(r, c.out.size)
+	return max(r, float64(leastRate*c.cfg.MaxDatagram))
 }
 
 // Window is how many bytes may be in flight.
 func (c *Controller) Window() int {
-	switch {
-	case c.path.bandwidth == 0 && !c.in.any:
+	bw := c.bandwidth()
+	if bw == 0 || c.rtt.min == 0 {
 		return c.cfg.InitialWindow
-	case c.phase.state == Silent:
-		return int(2 * c.out.size)
-	case c.phase.state == Competing:
-		return int(c.rival.window)
 	}
-	w := 1.5 * c.phase.rate * float64(c.path.base.value()+25e6) / 1e9
-	return int(w + 8*c.out.size)
+	gain := windowGain
+	if c.phase.state == MinRTT {
+		gain = 0.5
+	}
+	bdp := bw * float64(c.rtt.min) / 1e9
+	// Acknowledgements wait for company, packets in flight for their fate, and
+	// this machine for its turn: none of that should stop the sending.
+	slack := bw * (float64(c.rtt.min)/8 + 5e6) / 1e9
+	w := int(gain*bdp+slack) + leastWindow*c.cfg.MaxDatagram
+	if c.phase.state == Startup {
+		// What is in flight must be allowed to grow at the rate that is being
+		// tried, or the window hides what the path can do.
+		w = max(w, c.cfg.InitialWindow, int(1.5*c.startupRate()*float64(c.rtt.min)/1e9))
+	}
+	return w
 }
 
 // Stats is a snapshot for people.
 type Stats struct {
 	State     State
-	Bandwidth float64       // bytes/s that the path takes, random loss included
-	BaseRTT   time.Duration // smallest recent round-trip time
-	Queue     time.Duration // by how much the latest round-trip time exceeds it
-	Loss      float64       // share of packets lost at random
+	Bandwidth float64       // bytes per second that the path takes, random loss included
+	MinRTT    time.Duration // smallest recent round-trip time
+	Loss      float64       // share of packets lost without a queue
 }
 
 // Stats reports the model.
 func (c *Controller) Stats() Stats {
-	s := Stats{
-		State:     c.phase.state,
-		Bandwidth: c.path.bandwidth,
-		BaseRTT:   time.Duration(c.path.base.value()),
-		Loss:      c.path.loss.share(),
-	}
-	if c.hist.n > 0 {
-		s.Queue = time.Duration(c.hist.nth(0).rtt) - s.BaseRTT
-	}
-	return s
+	return Stats{State: c.phase.state, Bandwidth: c.bandwidth(),
+		MinRTT: time.Duration(c.rtt.min), Loss: c.loss.base()}
 }

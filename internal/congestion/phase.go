@@ -1,101 +1,243 @@
 package congestion
 
-// State is what the controller is doing.
-type State uint8
-
 const (
-	Startup State = iota
-	Probing
-	Draining
-	Cruising
-	Testing
-	Competing
-	Silent
+	startupGain = 2.77 // 4 ln 2, draft-ietf-ccwg-bbr section 2.4
+	drainGain   = 0.5
+	upGain      = 1.25
+	shyGain     = 1.06 // Up after one that only lost packets
+	downGain    = 0.8
+	slowGain    = 0.9 // Cruise with a queue
+	flatRounds  = 3   // rounds without growth end Startup
+	growth      = 1.25
+	cruiseFor   = 5 // phases
+	minRTTFor   = 200e6
 )
 
-func (s State) String() string {
-	return [...]string{"startup", "probing", "draining", "cruising", "testing", "competing", "silent"}[s]
+// roundState counts round trips: one ends when a packet that left after the
+// previous end is acknowledged.
+type roundState struct {
+	count   int64
+	end     int64 // bytes delivered at which it ends
+	began   int64 // ns
+	best    float64
+	low     int64   // smallest RTT in it
+	bound   float64 // short-term limit of the bandwidth; 0: none
+	prev    float64 // best of the previous round
+	ended   bool
+	lastLow int64 // smallest RTT of the latest whole round
 }
 
-// phase is a stretch of time at one rate.
-type phase struct {
-	state  State
-	begin  int64   // ns; what leaves after it belongs to the phase
-	bytes  int64   // sent in all until then
-	rate   float64 // bytes/s
-	length int64   // ns; of a cruise
-	eager  int     // cruises to come that are short
-}
-
-func (c *Controller) enter(t int64, s State, rate float64) {
-	c.phase.state = s
-	c.phase.begin = t
-	c.phase.bytes = c.out.bytes
-	c.phase.rate = rate
-	c.log(t, s.String(), " rate ", int(rate*8e-4), "e-2")
-}
-
-func (c *Controller) step(t int64) {
-	if now := c.hist.nth(0); now.rtt-c.path.base.value() <= c.threshold() {
-		c.siege = siege{clear: t}
+func (r *roundState) update(c *Controller, t int64, s sample) {
+	r.ended = false
+	if c.rtt.latest > 0 && (r.low == 0 || c.rtt.latest < r.low) {
+		r.low = c.rtt.latest
 	}
+	if s.prior < r.end || t-r.began < minRound {
+		return
+	}
+	r.ended = true
+	r.end = c.rate.delivered
+	r.began = t
+	r.lastLow = r.low
+	if !s.limited {
+		r.count++
+		c.adapt(t)
+	}
+	r.prev, r.best, r.low = r.best, 0, 0
+}
+
+// adapt lowers the bandwidth at once when a round shows a standing queue and
+// less bandwidth than is remembered: the path has become slower, and waiting
+// for the filter to forget would fill the queue.
+func (c *Controller) adapt(t int64) {
+	r := &c.round
+	if c.phase.state == Startup || c.phase.state == Up {
+		return
+	}
+	recent := max(r.best, r.prev)
+	switch {
+	case r.lastLow > c.rtt.queueLimit() && recent > 0 && recent < 0.95*c.bw.best():
+		r.bound = recent
+	case r.lastLow <= c.rtt.queueLimit():
+		if r.bound > 0 {
+			// The queue is gone: what was measured is the truth now.
+			c.bw.set(t, r.count, max(recent, r.bound))
+		}
+		r.bound = 0
+	}
+}
+
+// phaseState is the state and since when.
+type phaseState struct {
+	state  State
+	began  int64
+	length int64
+	bw     float64 // when Up began or grew last
+	shy    bool    // the latest Up ended in losses
+}
+
+// startState is the search for the bandwidth.
+type startState struct {
+	end    int64 // bytes of the first window
+	acked  bool
+	firstA int64 // ns, first acknowledgement
+	firstU int64 // bytes, sent up to that packet
+	hint   float64
+	full   float64
+	flat   int
+}
+
+// onAcked uses the first window, which leaves as a train: the bottleneck
+// spaces its packets by what it can carry (packet dispersion, Dovrolis 2001).
+func (s *startState) onAcked(t int64, p *Packet) {
+	if !s.acked {
+		s.acked = true
+		s.firstA, s.firstU = t, p.upTo
+		return
+	}
+	if p.upTo > s.end || t <= s.firstA {
+		return
+	}
+	if n := p.upTo - s.firstU; n > s.end/2 {
+		// The last ones may be acknowledged late, for want of company.
+		s.hint = max(s.hint, float64(n)/float64(t-s.firstA)*1e9)
+	}
+}
+
+// startupRate is the pacing rate while the bandwidth is being searched.
+func (c *Controller) startupRate() float64 {
+	bw := c.bandwidth()
+	if bw == 0 {
+		// The first window leaves as a train.
+		return 100e6
+	}
+	r := startupGain * bw
+	if h := c.start.hint; h > 0 {
+		// The spacing of the train knows the order of magnitude in one round
+		// trip; go there at once, and carefully beyond.
+		if bw < 0.5*h {
+			return 0.75 * h
+		}
+		r = min(r, 1.5*bw, 1.25*max(h, bw))
+	}
+	return r
+}
+
+func (c *Controller) gain() float64 {
+	switch c.phase.state {
+	case Drain:
+		return drainGain
+	case Up:
+		if c.phase.shy {
+			return shyGain
+		}
+		return upGain
+	case Down:
+		return downGain
+	case Cruise:
+		if c.rtt.standing() {
+			return slowGain
+		}
+	}
+	return 1
+}
+
+func (c *Controller) enter(t int64, s State) {
+	c.phase.state = s
+	c.phase.began = t
+	c.phase.length = max(c.rtt.min, minPhase)
+}
+
+// step moves on.
+func (c *Controller) step(t int64, inFlight int) {
+	if c.quiet.gentle > 0 && t >= c.quiet.gentle {
+		c.quiet.gentle = 0
+	}
+	past := t-c.phase.began >= c.phase.length
 	switch c.phase.state {
 	case Startup:
 		c.startup(t)
-	case Probing:
-		c.judge(t)
-	case Draining:
-		c.drain(t)
-	case Cruising:
-		c.cruise(t)
-	case Testing:
-		c.test(t)
-	case Competing:
-		c.compete(t)
-	case Silent:
-		c.resume(t)
+	case Drain:
+		bdp := c.bandwidth() * float64(c.rtt.min) / 1e9
+		if float64(inFlight) <= 1.1*bdp && t-c.phase.began > c.phase.length/2 || t-c.phase.began > 4*c.phase.length {
+			c.enter(t, Cruise)
+			c.phase.length = 2 * max(c.rtt.min, minPhase)
+		}
+	case Cruise:
+		if t-c.rtt.minAt > rttTime {
+			c.enter(t, MinRTT)
+			c.phase.length = max(minRTTFor, 2*c.rtt.min)
+			c.rtt.minAt = t
+			c.rtt.min = c.rtt.latest
+			return
+		}
+		if past {
+			c.loss.learn()
+			if f := c.loss.policed(); f < 1 {
+				c.bw.set(t, c.round.count, f*c.bandwidth())
+			}
+			c.loss.midLost, c.loss.midAll = 0, 0
+			c.enter(t, Up)
+			c.phase.bw = c.bandwidth()
+			c.loss.upLost, c.loss.upAll = 0, 0
+		}
+	case Up:
+		c.up(t)
+	case Down:
+		if past {
+			c.enter(t, Cruise)
+			c.phase.length *= cruiseFor
+		}
+	case MinRTT:
+		if past {
+			c.enter(t, Cruise)
+			c.phase.length *= 2
+		}
 	}
 }
 
-// believe sets the estimate of the bandwidth; two packets per round trip and
-// per second are the least that can be estimated from.
-func (c *Controller) believe(rate float64) {
-	c.path.bandwidth = max(rate, 2*c.out.size, perSecond(2*c.out.size, c.path.base.value()))
-	c.path.capacity = max(c.path.capacity, c.path.bandwidth)
+// startup ends when three rounds in a row brought no growth, or a queue.
+func (c *Controller) startup(t int64) {
+	s := &c.start
+	if c.bw.best() == 0 {
+		return
+	}
+	if c.rtt.standing() && c.bw.best() > 0.5*s.hint && c.round.count > 1 {
+		c.enter(t, Drain)
+		return
+	}
+	if !c.round.ended {
+		return
+	}
+	if c.bw.best() > 1.15*s.hint {
+		s.hint = 0 // it was too low
+	}
+	if c.bw.best() >= growth*s.full {
+		s.full = c.bw.best()
+		s.flat = 0
+	} else if c.rate.limitedUntil == 0 {
+		s.flat++
+	}
+	if s.flat >= flatRounds {
+		c.enter(t, Drain)
+	}
 }
 
-// measure returns what the path takes now, judged by the latest half unit, if
-// possible by what left after t only.
-func (c *Controller) measure(t int64, strict bool) float64 {
-	now := *c.hist.nth(0)
-	enough := int64(12 * c.out.size)
-	from := c.hist.after(t)
-	if now.got-from.got < enough || now.at-from.at > c.unit()/2 {
-		from = c.hist.back(now.at-c.unit()/2, now.got-enough)
+// up goes on for as long as the path gives more.
+func (c *Controller) up(t int64) {
+	full := t-c.phase.began >= c.phase.length+c.rtt.min
+	switch {
+	case c.loss.excess():
+		c.phase.shy = true
+		c.enter(t, Down)
+	case c.rtt.standing():
+		c.phase.shy = false
+		c.enter(t, Down)
+	case full && c.bandwidth() > 1.1*c.phase.bw:
+		c.phase.began = t - c.rtt.min
+		c.phase.bw = c.bandwidth()
+	case full:
+		c.phase.shy = false
+		c.enter(t, Down)
 	}
-	if now.got-from.got < enough {
-		return max(c.path.bandwidth, c.phase.rate/2)
-	}
-	s := between(from, now)
-	if strict {
-		return s.passed(s.bytes * c.path.loss.share())
-	}
-	return s.passed(c.path.loss.credit(s, c.out.size, 2))
-}
-
-// backlog is how long, in ns, the packets in flight will wait in the queue if
-// the bandwidth is right.
-func (c *Controller) backlog() int64 {
-	now := c.hist.nth(0)
-	flight := float64(c.out.bytes - now.upTo)
-	return int64(flight/c.path.bandwidth*1e9) - c.path.base.value()
-}
-
-func (c *Controller) random() float64 {
-	// SplitMix64 (Steele, Lea, Flood 2014).
-	c.dice += 0x9e3779b97f4a7c15
-	z := c.dice
-	z = (z ^ z>>30) * 0xbf58476d1ce4e5b9
-	z = (z ^ z>>27) * 0x94d049bb133111eb
-	return float64((z^z>>31)>>11) / (1 << 53)
 }

@@ -6,7 +6,7 @@ import (
 	"net/netip"
 	"time"
 
-	congestion "qft/internal/bbr"
+	"qft/internal/congestion"
 	"qft/internal/secret"
 	"qft/internal/udp"
 )

@@ -5,7 +5,7 @@ import (
 	"sort"
 	"time"
 
-	congestion "qft/internal/bbr"
+	"qft/internal/congestion"
 )
 
 // fate is what has become of a sent packet.

@@ -182,6 +182,7 @@ type lossState struct {
 	lowLost, lowAll float64 // bytes of the latest low phase
 	from            int64   // ns; what left since met no queue. 0: there is one
 	upLost, upAll   float64 // bytes of the latest Up
+	midLost, midAll float64 // bytes of the latest Cruise
 	weight          float64 // bytes that share rests on
 	share           float64 // lost at random
 }
@@ -192,13 +193,18 @@ type lossState struct {
 // the time of sending that decides.
 func (l *lossState) count(p *Packet, size int, lost, clear bool) {
 	n := float64(size)
-	if p.up {
+	switch {
+	case p.up:
 		l.upAll += n
 		if lost {
 			l.upLost += n
 		}
-	}
-	if !p.low {
+		return
+	case !p.low:
+		l.midAll += n
+		if lost {
+			l.midLost += n
+		}
 		return
 	}
 	switch {
@@ -227,6 +233,21 @@ func (l *lossState) learn() {
 	l.share = (l.share*l.weight + l.lowLost) / (l.weight + l.lowAll)
 	l.weight += l.lowAll
 	l.lowLost, l.lowAll, l.from = 0, 0, 0
+}
+
+// policed returns by how much the bandwidth is thought too high: when Cruise
+// loses clearly more than the phases below it, and there is no queue to see,
+// then something on the path (a policer, a very short queue) drops what exceeds
+// its rate. 1: not at all.
+func (l *lossState) policed() float64 {
+	if l.midAll < leastEvidence || l.weight == 0 {
+		return 1
+	}
+	mid := l.midLost / l.midAll
+	if mid < 1.5*l.base()+0.02 {
+		return 1
+	}
+	return (1 - mid) / (1 - l.base())
 }
 
 // base is the share that is lost at random.
