@@ -20,7 +20,7 @@ demo: build
 
 test: tools check cross
 	go test -race -shuffle=on ./...
-	go test -count=1 -run 'TestAllocations|TestThroughput' ./internal/... # what -race distorts
+	go test -count=1 ./internal/transport ./internal/lab # simulations that are too long for -race
 	./scripts/fuzz $(FUZZTIME)
 
 # check: what a compiler does not say.

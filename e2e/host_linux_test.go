@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"syscall"
 	"testing"
@@ -63,7 +64,19 @@ func needNamespaces(t *testing.T) {
 		t.Skip("needs root, for network namespaces")
 	}
 	needTools(t, "ip", "nft", "tc")
+	if err := namespaces(); err != nil {
+		t.Skipf("needs network namespaces: %v", err)
+	}
 }
+
+// namespaces tries once whether they can be made: in a container root may not.
+var namespaces = sync.OnceValue(func() error {
+	name := kit.name + "-probe"
+	if out, err := exec.Command("ip", "netns", "add", name).CombinedOutput(); err != nil {
+		return fmt.Errorf("ip netns add: %w: %s", err, out)
+	}
+	return exec.Command("ip", "netns", "del", name).Run()
+})
 
 func needTools(t *testing.T, tools ...string) {
 	t.Helper()

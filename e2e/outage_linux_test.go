@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"fmt"
 	"syscall"
 	"testing"
 	"time"
@@ -17,9 +18,12 @@ const (
 	// moving is how many further bytes on the receiver's link show that data
 	// flows: many times what probing sends meanwhile.
 	moving = 1 << 20
+
+	// uplink is what the sender's provider allows, in Mbit/s.
+	uplink = 40
 )
 
-// slow is a transfer between two homes through an uplink that keeps it going
+// slowTransfer is a transfer between two homes through an uplink that keeps it going
 // for some ten seconds, with a part of it already across.
 func slowTransfer(t *testing.T) (*homes, *transfer) {
 	t.Helper()
@@ -28,7 +32,7 @@ func slowTransfer(t *testing.T) (*homes, *transfer) {
 	}
 	t.Parallel()
 	w := newHomes(t, "")
-	w.routerA.limit("wan", "40mbit")
+	w.routerA.limit("wan", fmt.Sprintf("%dmbit", uplink))
 	w.helper.startHelper()
 	x := w.bySend(w.a, w.b, helperAddr4, w.file("holiday.tar", 48<<20))
 	x.receiver.wantSay(15*time.Second, "connected")
@@ -46,7 +50,11 @@ func (w *homes) goesOn(x *transfer, within time.Duration) {
 	before = w.b.traffic("eth0").in
 	x.wantDelivered(time.Minute)
 	rest, d := w.b.traffic("eth0").in-before, x.receiver.ended.Sub(again)
-	w.t.Logf("REST %d MB at %.1f of 40 Mbit/s", rest/1e6, float64(rest)*8/d.Seconds()/1e6)
+	rate := float64(rest) * 8 / d.Seconds() / 1e6
+	w.t.Logf("REST %d MB at %.1f of %d Mbit/s", rest/1e6, rate, uplink)
+	if rate < uplink/4 {
+		w.t.Errorf("it goes on, but only at %.1f of %d Mbit/s", rate, uplink)
+	}
 	w.wantNoData()
 }
 

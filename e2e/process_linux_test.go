@@ -207,19 +207,10 @@ func (p *proc) showStacks() {
 // wantSay waits until the story contains text.
 func (p *proc) wantSay(within time.Duration, text string) {
 	p.t.Helper()
-	p.wantMore(within, 0, text)
-}
-
-// wantMore does so for what was said after a mark.
-func (p *proc) wantMore(within time.Duration, mark int, text string) {
-	p.t.Helper()
-	if !p.err.wait(p.done, within, func(s string) bool { return strings.Contains(s[mark:], text) }) {
+	if !p.err.wait(p.done, within, func(s string) bool { return strings.Contains(s, text) }) {
 		p.t.Fatalf("%s did not say %q within %v", p.title, text, within)
 	}
 }
-
-// mark is a place in the story: everything said so far is before it.
-func (p *proc) mark() int { return len(p.err.text()) }
 
 // wantSaid wants each text in the story of a program that has ended.
 func (p *proc) wantSaid(texts ...string) {

@@ -99,6 +99,14 @@ func (c *Controller) Lost(now time.Time, p *Packet, size int) {
 	c.loss.count(p, size, true, c.rtt.clear())
 }
 
+// Found notes a packet that arrived though it had been given up.
+func (c *Controller) Found(now time.Time, p *Packet, size int) {
+	c.rate.onAcked(c.ns(now), p, size)
+	if p.sentAt >= c.quiet.until {
+		c.loss.undo(p, size)
+	}
+}
+
 // AppLimited notes that there is nothing to send though more could leave.
 func (c *Controller) AppLimited(now time.Time, inFlight int) {
 	c.rate.limitedUntil = max(c.rate.delivered+int64(inFlight), 1)

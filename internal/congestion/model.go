@@ -141,6 +141,7 @@ type rttState struct {
 	latest int64
 	high   int64 // ns since when all samples have shown a queue; 0: they do not
 	now    int64
+	doubt  int64 // ns; since when min is what a standing queue may have made; 0: it is not
 }
 
 func (r *rttState) sample(t, rtt int64) {
@@ -219,6 +220,19 @@ func (l *lossState) count(p *Packet, size int, lost, clear bool) {
 	l.lowAll += n
 	if lost {
 		l.lowLost += n
+	}
+}
+
+// undo takes back a loss that was none.
+func (l *lossState) undo(p *Packet, size int) {
+	n := float64(size)
+	switch {
+	case p.up:
+		l.upLost = max(0, l.upLost-n)
+	case !p.low:
+		l.midLost = max(0, l.midLost-n)
+	case l.from > 0 && p.sentAt >= l.from:
+		l.lowLost = max(0, l.lowLost-n)
 	}
 }
 

@@ -11,6 +11,8 @@ const (
 	growth      = 1.25
 	cruiseFor   = 5 // phases
 	minRTTFor   = 200e6
+	rerouteTime = 1e9 // ns
+	doubtTime   = 2e9 // ns; after it a longer route is made sure of
 )
 
 // roundState counts round trips: one ends when a packet that left after the
@@ -24,7 +26,8 @@ type roundState struct {
 	bound   float64 // short-term limit of the bandwidth; 0: none
 	prev    float64 // best of the previous round
 	ended   bool
-	lastLow int64 // smallest RTT of the latest whole round
+	lastLow int64    // smallest RTT of the latest whole round
+	lows    [6]int64 // of the latest rounds, newest first
 }
 
 func (r *roundState) update(c *Controller, t int64, s sample) {
@@ -39,11 +42,43 @@ func (r *roundState) update(c *Controller, t int64, s sample) {
 	r.end = c.rate.delivered
 	r.began = t
 	r.lastLow = r.low
+	copy(r.lows[1:], r.lows[:])
+	r.lows[0] = r.low
+	c.reroute(t)
 	if !s.limited {
 		r.count++
 		c.adapt(t)
 	}
 	r.prev, r.best, r.low = r.best, 0, 0
+}
+
+// reroute notices that the path without queue has become longer: the round-trip
+// time stays high, and the same, for rounds in which less is sent than the path
+// takes. To wait for the smallest one to age would mean a window for
+// the old path meanwhile.
+func (c *Controller) reroute(t int64) {
+	r := &c.round
+	if c.phase.state == Startup || c.rtt.high == 0 || t-c.rtt.high < rerouteTime {
+		return
+	}
+	low := r.lows[0]
+	for i, l := range r.lows {
+		if l <= c.rtt.queueLimit() {
+			return // too recent
+		}
+		if i < len(r.lows)/2 {
+			low = min(low, l)
+		}
+	}
+	if old := min(r.lows[3], r.lows[4], r.lows[5]); low < old-old/32 || low > old+old/16 {
+		return // a queue that is draining, or filling
+	}
+	c.rtt.min, c.rtt.minAt, c.rtt.high = low, t, 0
+	c.rtt.doubt = t
+	if r.bound > 0 {
+		c.bw.set(t, r.count, max(r.bound, r.best, r.prev))
+		r.bound = 0
+	}
 }
 
 // adapt lowers the bandwidth at once when a round shows a standing queue and
@@ -164,7 +199,8 @@ func (c *Controller) step(t int64, inFlight int) {
 			c.phase.length = 2 * max(c.rtt.min, minPhase)
 		}
 	case Cruise:
-		if t-c.rtt.minAt > rttTime {
+		if t-c.rtt.minAt > rttTime || c.rtt.doubt > 0 && t-c.rtt.doubt > doubtTime {
+			c.rtt.doubt = 0
 			c.enter(t, MinRTT)
 			c.phase.length = max(minRTTFor, 2*c.rtt.min)
 			c.rtt.minAt = t

@@ -55,6 +55,7 @@ func (d *direct) round() int {
 }
 
 func TestAllocationsPerPacket(t *testing.T) {
+	skipUnderRace(t)
 	d := newDirect(t)
 	for range 3000 {
 		d.round()

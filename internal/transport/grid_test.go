@@ -49,6 +49,7 @@ func (c cell) transfer(t testing.TB, seed uint64, length time.Duration) result {
 // TestGrid prints how much of each link a transfer uses. With QFT_GRID=1 it
 // runs the whole grid, with transfers of 30 s; else a corner of it.
 func TestGrid(t *testing.T) {
+	skipUnderRace(t)
 	t.Parallel()
 	rates, length := []float64{20}, 10*time.Second
 	if os.Getenv("QFT_GRID") != "" {

@@ -146,3 +146,12 @@ func (w *world) wantBulk(n int64, limit time.Duration) time.Duration {
 func link(mbit float64, delay time.Duration) lab.Link {
 	return lab.Link{Rate: mbit * 1e6, Delay: delay, Queue: max(100*time.Millisecond, 2*delay)}
 }
+
+// skipUnderRace leaves long simulations to the run without the race detector,
+// which make test does as well: one goroutine simulates, so there is nothing
+// for it to find.
+func skipUnderRace(t *testing.T) {
+	if underRace {
+		t.Skip("long simulation: runs without -race")
+	}
+}

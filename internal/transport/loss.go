@@ -4,8 +4,8 @@ import "time"
 
 const (
 	// Probe timeouts back off to about this much, so that contact is noticed
-	// soon after it returns, at the price of one small packet a second.
-	maxProbeInterval = time.Second
+	// soon after it returns, at the price of a packet in that time.
+	maxProbeInterval = 750 * time.Millisecond
 
 	// The reordering window starts at this share of the smallest RTT (RFC 8985
 	// section 6.2 step 4) and at no less than minReorder.

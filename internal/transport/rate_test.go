@@ -17,6 +17,7 @@ func goodput(w *world, length time.Duration, offered float64) float64 {
 }
 
 func TestRateFollowsThePath(t *testing.T) {
+	skipUnderRace(t)
 	t.Parallel()
 	step := &lab.Schedule{Period: 4 * time.Second, Steps: []lab.Step{{At: 0, Rate: 50e6}, {At: 2 * time.Second, Rate: 5e6}}}
 	for _, c := range []struct {
@@ -49,6 +50,7 @@ func TestRateFollowsThePath(t *testing.T) {
 }
 
 func TestRateSurvivesALazyApplication(t *testing.T) {
+	skipUnderRace(t)
 	t.Parallel()
 	// One packet every 50 ms for a minute must not make the path look slow.
 	l := link(50, 20*time.Millisecond)
@@ -73,6 +75,7 @@ func TestRateSurvivesALazyApplication(t *testing.T) {
 }
 
 func TestSlowAckPathIsEnough(t *testing.T) {
+	skipUnderRace(t)
 	t.Parallel()
 	w := newWorld(t, 1, link(50, 20*time.Millisecond), link(0.5, 20*time.Millisecond))
 	if share := goodput(w, 20*time.Second, 50e6); share < 0.8 {
@@ -81,6 +84,7 @@ func TestSlowAckPathIsEnough(t *testing.T) {
 }
 
 func TestTwoFlowsShare(t *testing.T) {
+	skipUnderRace(t)
 	t.Parallel()
 	l := link(50, 20*time.Millisecond)
 	w := lab.New(1)
@@ -110,5 +114,25 @@ func TestTwoFlowsShare(t *testing.T) {
 	}
 	if used := (x + y) * 8 / 20 / 50e6 / payloadShare; used < 0.85 {
 		t.Errorf("together they use %.3f of the link", used)
+	}
+}
+
+func TestLongerRouteIsNoQueue(t *testing.T) {
+	skipUnderRace(t)
+	t.Parallel()
+	l := link(50, 50*time.Millisecond)
+	l.Queue = 400 * time.Millisecond
+	w := newWorld(t, 1, l, l)
+	w.sendBulk(1 << 40)
+	w.Run(5*time.Second, nil)
+	l.Delay = 200 * time.Millisecond
+	w.hostA.Up().Set(l)
+	w.hostA.Down().Set(l)
+	before := w.sink.backlog
+	w.Run(10*time.Second, nil)
+	share := float64(w.sink.backlog-before) * 8 / 10 / 50e6 / payloadShare
+	t.Logf("%.3f in the 10 s after the route became 300 ms longer", share)
+	if share < 0.6 {
+		t.Errorf("only %.3f of the rate after the route became longer", share)
 	}
 }

@@ -157,6 +157,10 @@ func (c *Conn) onAck(a *arrival, f *ackFrame) error {
 	if c.mtu.blackHole(c.local()) {
 		c.stats.BlackHoles++
 	}
+	if sample > 0 {
+		// What the peer waited for company is no queue.
+		sample = max(sample-min(f.delay, maxAckDelay), 1)
+	}
 	c.cc.Update(a.now, sample, c.loss.inFlight)
 	c.sent.retire(a.now.Sub(c.start) - 3*c.rtt.smoothed)
 	c.forgetAcked()
@@ -203,11 +207,15 @@ func (c *Conn) forgetAcked() {
 // onAcked is the one place where a packet is found to have arrived.
 func (c *Conn) onAcked(now time.Time, pn uint64, p *sentPacket, since time.Duration) {
 	c.loss.arrived(now, pn, p, since)
-	if p.fate == inFlight {
+	known := !p.probe && pn >= c.ccFirst // to the controller of this path
+	switch {
+	case p.fate == inFlight:
 		c.landed(p)
-		if !p.probe && pn >= c.ccFirst {
+		if known {
 			c.cc.Acked(now, &p.cc, int(p.size))
 		}
+	case known:
+		c.cc.Found(now, &p.cc, int(p.size))
 	}
 	p.fate = acked
 	if p.ctl {
