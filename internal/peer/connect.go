@@ -84,20 +84,32 @@ func (p *Peer) connect(now time.Time, path nat.Path) {
 		MaxRate:    p.cfg.MaxRate,
 	})
 	p.state = connected
-	p.client.Leave()
-	p.meet.members = nil
 	p.told = path.Remote
 	p.tell(Connected{Word: path.Via, Remote: path.Remote, RTT: path.RTT})
 	p.cfg.App.Start(now, Link{p.conn})
 }
 
 func (p *Peer) stepConnected(now time.Time) {
-	if p.client != nil && p.client.Done() {
-		p.client = nil
-	}
+	p.leaveRoom(now)
 	p.cfg.App.Step(now)
 	p.followAgent(now)
 	p.watchContact(now)
+}
+
+// leaveRoom leaves the public room once the partner has been heard over the
+// connection. Until then it may still say through the helper that it does not
+// want us.
+func (p *Peer) leaveRoom(now time.Time) {
+	switch {
+	case p.client == nil:
+	case p.client.Done():
+		p.client = nil
+	case p.conn.Stats().Received > 0:
+		p.meet.members = nil
+		p.client.Leave()
+	default:
+		p.pumpHelper(now)
+	}
 }
 
 // followAgent uses the path that the agent has found, when it is a new one.

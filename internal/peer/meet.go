@@ -99,13 +99,7 @@ func (m *meetState) drop(id rendezvous.ID) {
 }
 
 func (p *Peer) stepMeeting(now time.Time) {
-	for p.client != nil && (p.state == meeting || p.state == punching) {
-		e, ok := p.client.Next()
-		if !ok {
-			break
-		}
-		p.onHelper(now, e)
-	}
+	p.pumpHelper(now)
 	if p.state == meeting && !p.meet.answered && !now.Before(p.began.Add(helperPatience)) {
 		p.fail(now, HelperUnreachable, fmt.Errorf("the helper at %s does not answer", p.helpers()))
 	}
@@ -131,6 +125,17 @@ func (p *Peer) helpers() string {
 		all = append(all, a.String())
 	}
 	return strings.Join(all, " or ")
+}
+
+// pumpHelper takes what the helper has told, until we part.
+func (p *Peer) pumpHelper(now time.Time) {
+	for p.client != nil && p.state < parting {
+		e, ok := p.client.Next()
+		if !ok {
+			break
+		}
+		p.onHelper(now, e)
+	}
 }
 
 func (p *Peer) meetDeadline() time.Time {

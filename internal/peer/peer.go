@@ -288,6 +288,10 @@ func (p *Peer) fail(now time.Time, kind Kind, err error) {
 		return
 	}
 	p.err = &Error{Kind: kind, Err: err}
+	if p.state == connected {
+		p.cfg.App.Stop(now) // parts when it is done
+		return
+	}
 	p.part(now)
 }
 

@@ -127,6 +127,8 @@ type turnState struct {
 	now     time.Time // latest time handed in
 	wake    bool      // something changed: call Send
 	pacing  bool      // data waits for the pacer only
+	due     time.Time // when Send was to be called next; zero: no matter
+	stallPN uint64    // packets below were on their way when this end stood still
 	newAcks []interval[uint64]
 }
 

@@ -136,3 +136,26 @@ func TestLongerRouteIsNoQueue(t *testing.T) {
 		t.Errorf("only %.3f of the rate after the route became longer", share)
 	}
 }
+
+func TestRateSurvivesASleepOfThisEnd(t *testing.T) {
+	t.Parallel()
+	for _, side := range []string{"sender", "receiver", "both"} {
+		t.Run(side, func(t *testing.T) {
+			l := link(40, 10*time.Millisecond)
+			w := newWorld(t, 1, l, l)
+			w.sendBulk(1 << 40)
+			w.Run(3*time.Second, nil)
+			w.hostA.Pause(side != "receiver")
+			w.hostB.Pause(side != "sender")
+			w.Run(time.Minute, nil)
+			w.hostA.Pause(false)
+			w.hostB.Pause(false)
+			w.Run(2*time.Second, nil)
+			before := w.sink.backlog
+			w.Run(5*time.Second, nil)
+			if share := float64(w.sink.backlog-before) * 8 / 5 / 40e6 / payloadShare; share < 0.85 {
+				t.Errorf("%.3f of the rate after a minute of sleep; %+v", share, w.a.Stats())
+			}
+		})
+	}
+}

@@ -12,6 +12,7 @@ import (
 // Receive takes a packet from the network. Whatever does not authenticate is
 // dropped without a trace but a count.
 func (c *Conn) Receive(now time.Time, p udp.Packet) {
+	c.noticeStall(now)
 	c.turn.now = now
 	h, ok := parseHeader(p.Data)
 	if !ok || h.id != c.cfg.ReceiveID || c.state == closed {
@@ -142,7 +143,7 @@ func (c *Conn) onAck(a *arrival, f *ackFrame) error {
 				continue
 			}
 			since := a.now.Sub(c.start) - p.at
-			if pn == f.largest && p.fate == inFlight {
+			if pn == f.largest && p.fate == inFlight && pn >= c.turn.stallPN {
 				sample = since
 			}
 			c.onAcked(a.now, pn, p, since)

@@ -32,12 +32,35 @@ func (o *outgoing) pad() {
 
 // Send appends what should leave now.
 func (c *Conn) Send(now time.Time, b *udp.Batch) {
+	c.noticeStall(now)
 	c.turn.now = now
 	c.turn.wake = false
 	c.turn.pacing = false
 	if c.state == closed {
 		return
 	}
+	c.sendAll(now, b)
+	c.turn.due = c.Deadline()
+}
+
+// stallTime is how late a turn may come before this end itself, and not the
+// path, is thought to have stood still.
+const stallTime = 500 * time.Millisecond
+
+// noticeStall finds that this process did not run, as after SIGSTOP or a
+// suspend. What was on its way meanwhile says nothing about the path: its
+// round-trip times would be minutes, its delivery rate next to nothing.
+func (c *Conn) noticeStall(now time.Time) {
+	if c.turn.due.IsZero() || now.Sub(c.turn.due) < stallTime {
+		return
+	}
+	c.turn.due = time.Time{}
+	c.turn.stallPN = c.sent.next
+	c.ccFirst = c.sent.next
+	c.cc.Blackout(now)
+}
+
+func (c *Conn) sendAll(now time.Time, b *udp.Batch) {
 	c.tick(now)
 	c.sendPathFrames(now, b)
 	c.sendMTUProbes(now, b)
