@@ -228,12 +228,14 @@ func (a *app) result(ctx context.Context, op string, p *peer.Peer) error {
 	if errors.As(p.Err(), &met) {
 		return peerError(op, met)
 	}
-	_, err := a.engine.Done()
+	done, err := a.engine.Done()
 	switch {
 	case err != nil:
 		return transferError(op, err)
 	case a.conn == nil:
 		return &Error{Op: op, Kind: KindCanceled, Err: fmt.Errorf("stopped: %w", context.Cause(ctx))}
+	case !done:
+		return &Error{Op: op, Err: errors.New("the connection ended before the transfer")}
 	}
 	return nil
 }

@@ -140,6 +140,7 @@ func meet(ctx context.Context, op string, role rendezvous.Role, cfg Config, buil
 	}
 	loop.SetMachine(&driver{Peer: p, app: a, words: pc.Words})
 	if err := loop.Run(ctx); err != nil {
+		a.engine.Close()
 		return nil, &Error{Op: op, Kind: KindPort, Err: fmt.Errorf("using the socket: %w", err)}
 	}
 	return a, a.result(ctx, op, p)
@@ -194,6 +195,9 @@ func resolve(ctx context.Context, op, helper string, s *udp.Socket) ([]netip.Add
 	ctx, cancel := context.WithTimeout(ctx, resolveTime)
 	defer cancel()
 	addrs, err := net.DefaultResolver.LookupNetIP(ctx, "ip", host)
+	if errors.Is(context.Cause(ctx), context.Canceled) {
+		return nil, &Error{Op: op, Kind: KindCanceled, Err: errors.New("interrupted")}
+	}
 	if err != nil {
 		return nil, fail(KindHelper, fmt.Errorf("looking up the helper: %w", err))
 	}

@@ -75,18 +75,45 @@ func (o *options) register(cmd *cobra.Command) {
 
 // phrase is one of the user's own choice, from the environment or the
 // terminal: never from a flag, where everybody on the machine could read it.
-func (o *options) phrase(t *terminal) (string, error) {
+func (o *options) phrase(ctx context.Context, t *terminal) (string, error) {
 	if p := os.Getenv("QFT_PHRASE"); p != "" {
 		return p, nil
 	}
 	if !o.ask {
 		return "", nil
 	}
-	p, err := t.askSecret("Phrase: ")
+	p, err := t.askSecret(ctx, "Phrase: ")
 	if err == nil && p == "" {
 		err = usageError{errors.New("the phrase is empty")}
 	}
 	return p, err
+}
+
+// receivePhrase is the code of the command line, a phrase of the user's own, or
+// a code that is asked for.
+func (o *options) receivePhrase(ctx context.Context, t *terminal, args []string) (string, error) {
+	if len(args) > 0 {
+		if o.ask {
+			return "", usageError{errors.New("either a code or --ask")}
+		}
+		return checkCode(args[0])
+	}
+	if p, err := o.phrase(ctx, t); p != "" || err != nil {
+		return p, err
+	}
+	code, err := t.ask(ctx, "Code: ")
+	if err != nil {
+		return "", err
+	}
+	return checkCode(code)
+}
+
+func checkCode(text string) (string, error) {
+	code, err := qft.CheckCode(text)
+	if err != nil {
+		return "", usageError{err}
+	}
+	return code, nil
 }
 
 func sendCommand(t *terminal) *cobra.Command {
@@ -103,7 +130,7 @@ left off.`,
 			if err != nil {
 				return err
 			}
-			if cfg.Phrase, err = o.phrase(t); err != nil {
+			if cfg.Phrase, err = o.phrase(cmd.Context(), t); err != nil {
 				return err
 			}
 			return t.send(cmd.Context(), args[0], cfg)
@@ -127,13 +154,8 @@ where -o says. Without CODE it asks. Nothing that exists is overwritten.`,
 			if err != nil {
 				return err
 			}
-			if cfg.Phrase, err = o.phrase(t); err != nil {
+			if cfg.Phrase, err = o.receivePhrase(cmd.Context(), t, args); err != nil {
 				return err
-			}
-			if cfg.Phrase == "" {
-				if cfg.Phrase, err = t.code(args); err != nil {
-					return err
-				}
 			}
 			return t.receive(cmd.Context(), target(output), cfg)
 		},
@@ -191,7 +213,7 @@ func senderCommand(t *terminal) *cobra.Command {
 		Long:  legacyHelp("sends FILE", "from which to send"),
 		Args:  exactly(3, 5, "HELPER:PORT PHRASE FILE [BITRATE] [SKIP]"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			cfg, err := t.legacy(args)
+			cfg, err := t.legacy(cmd.Context(), args)
 			if err != nil {
 				return err
 			}
@@ -207,7 +229,7 @@ func receiverCommand(t *terminal) *cobra.Command {
 		Long:  legacyHelp("receives into FILE", "at which to write on: that much of FILE is kept as it is"),
 		Args:  exactly(3, 5, "HELPER:PORT PHRASE FILE [BITRATE] [SKIP]"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			cfg, err := t.legacy(args)
+			cfg, err := t.legacy(cmd.Context(), args)
 			if err != nil {
 				return err
 			}
@@ -228,11 +250,11 @@ nobody should need it, since an interrupted transfer continues by itself.`
 }
 
 // legacy reads the positional arguments of sender and receiver.
-func (t *terminal) legacy(args []string) (cfg qft.Config, err error) {
+func (t *terminal) legacy(ctx context.Context, args []string) (cfg qft.Config, err error) {
 	cfg = qft.Config{Helper: args[0], Phrase: args[1], Events: t.event}
 	if cfg.Phrase == "-" {
 		o := options{ask: true}
-		if cfg.Phrase, err = o.phrase(t); err != nil {
+		if cfg.Phrase, err = o.phrase(ctx, t); err != nil {
 			return cfg, err
 		}
 	}
@@ -308,24 +330,6 @@ Anybody can run a helper on a machine that both reach: qft helper 4000`, configP
 	return cfg, nil
 }
 
-// code is the code on the command line, or asked for.
-func (t *terminal) code(args []string) (string, error) {
-	code := ""
-	if len(args) > 0 {
-		code = args[0]
-	} else {
-		var err error
-		if code, err = t.ask("Code: "); err != nil {
-			return "", err
-		}
-	}
-	code, err := qft.CheckCode(code)
-	if err != nil {
-		return "", usageError{err}
-	}
-	return code, nil
-}
-
 func (t *terminal) send(ctx context.Context, path string, cfg qft.Config) error {
 	_, err := qft.Send(ctx, path, cfg)
 	if err == nil {
@@ -344,11 +348,37 @@ func (t *terminal) receive(ctx context.Context, to qft.Target, cfg qft.Config) e
 }
 
 // ask reads one line.
-func (t *terminal) ask(prompt string) (string, error) {
+func (t *terminal) ask(ctx context.Context, prompt string) (string, error) {
 	fmt.Fprint(t.err, prompt)
-	line, err := bufio.NewReader(t.in).ReadString('\n')
-	if err != nil && (!errors.Is(err, io.EOF) || line == "") {
-		return "", usageError{fmt.Errorf("reading the answer: %w", err)}
+	return t.await(ctx, func() (string, error) {
+		line, err := bufio.NewReader(t.in).ReadString('\n')
+		if errors.Is(err, io.EOF) && line != "" {
+			err = nil
+		}
+		return line, err
+	})
+}
+
+// await reads an answer that an interrupt may cut short: a read from a
+// terminal cannot be, so it is left behind.
+func (t *terminal) await(ctx context.Context, read func() (string, error)) (string, error) {
+	type answer struct {
+		text string
+		err  error
 	}
-	return strings.TrimSpace(line), nil
+	got := make(chan answer, 1)
+	go func() {
+		text, err := read()
+		got <- answer{text, err}
+	}()
+	select {
+	case a := <-got:
+		if a.err != nil {
+			return "", usageError{fmt.Errorf("reading the answer: %w", a.err)}
+		}
+		return strings.TrimSpace(a.text), nil
+	case <-ctx.Done():
+		fmt.Fprintln(t.err)
+		return "", &qft.Error{Op: "ask", Kind: qft.KindCanceled, Err: errors.New("interrupted")}
+	}
 }

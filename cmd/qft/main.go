@@ -18,6 +18,8 @@ import (
 
 func main() {
 	ctx, cancel := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	// The first interrupt asks for an orderly end, the second one ends.
+	context.AfterFunc(ctx, cancel)
 	code := run(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr)
 	cancel()
 	os.Exit(code)
@@ -102,7 +104,7 @@ const exitCodes = `Exit codes:
 
 // report prints an error for a person: what happened, then what to do.
 func report(w io.Writer, err error) {
-	fmt.Fprintf(w, "qft: %s\n", clean(err.Error()))
+	fmt.Fprintf(w, "qft: %s\n", cleanLines(err.Error()))
 	var e *qft.Error
 	if errors.As(err, &e) && e.Hint != "" {
 		fmt.Fprintf(w, "%s\n", cleanLines(e.Hint))

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"os"
@@ -197,18 +198,25 @@ func (t *terminal) finish(verb string) {
 }
 
 // askSecret reads a line without showing it.
-func (t *terminal) askSecret(prompt string) (string, error) {
+func (t *terminal) askSecret(ctx context.Context, prompt string) (string, error) {
 	f, ok := t.in.(*os.File)
 	if !ok || !term.IsTerminal(int(f.Fd())) {
-		return t.ask(prompt)
+		return t.ask(ctx, prompt)
+	}
+	was, err := term.GetState(int(f.Fd()))
+	if err != nil {
+		return "", usageError{fmt.Errorf("asking for the phrase: %w", err)}
 	}
 	fmt.Fprint(t.err, prompt)
-	b, err := term.ReadPassword(int(f.Fd()))
-	fmt.Fprintln(t.err)
-	if err != nil {
-		return "", usageError{fmt.Errorf("reading the phrase: %w", err)}
+	answer, err := t.await(ctx, func() (string, error) {
+		b, err := term.ReadPassword(int(f.Fd()))
+		return string(b), err
+	})
+	// An interrupted read has left the terminal without echo.
+	if rerr := term.Restore(int(f.Fd()), was); rerr == nil && ctx.Err() == nil {
+		fmt.Fprintln(t.err)
 	}
-	return strings.TrimSpace(string(b)), nil
+	return answer, err
 }
 
 // clean makes foreign text harmless on a terminal: control characters, and

@@ -4,10 +4,9 @@ import "time"
 
 // Config says what is known beforehand.
 type Config struct {
-	InitialWindow int           // bytes that leave before anything is known. If zero, 48 packets
-	MaxDatagram   int           // bytes of a full packet. If zero, 1200
-	MaxRate       float64       // bytes per second; pacing never exceeds it. If zero, no limit
-	RTT           time.Duration // round-trip time measured before. If zero, not known
+	InitialWindow int     // bytes that leave before anything is known. If zero, 48 packets
+	MaxDatagram   int     // bytes of a full packet. If zero, 1200
+	MaxRate       float64 // bytes per second; pacing never exceeds it. If zero, no limit
 }
 
 // State is what the controller is doing.
@@ -175,10 +174,14 @@ func (c *Controller) Window() int {
 	if c.phase.state == MinRTT {
 		gain = 0.5
 	}
-	bdp := bw * float64(c.rtt.min) / 1e9
+	rtt := c.rtt.min
+	if c.phase.state == MinRTT && c.rtt.old > 0 {
+		rtt = min(rtt, c.rtt.old)
+	}
+	bdp := bw * float64(rtt) / 1e9
 	// Acknowledgements wait for company, packets in flight for their fate, and
 	// this machine for its turn: none of that should stop the sending.
-	slack := bw * (float64(c.rtt.min)/8 + 5e6) / 1e9
+	slack := max(bw*(float64(c.rtt.min)/8+5e6)/1e9, min(bw*ackWait, ackWaitBytes))
 	w := int(gain*bdp+slack) + leastWindow*c.cfg.MaxDatagram
 	if c.phase.state == Startup {
 		// What is in flight must be allowed to grow at the rate that is being

@@ -3,7 +3,12 @@ package congestion
 const (
 	initialPackets = 48 // in the first window
 	leastWindow    = 6  // packets
-	leastRate      = 20 // packets per second
+	leastRate      = 4  // packets per second
+
+	// A peer may hold an acknowledgement for 20 ms. A window that ends before
+	// makes its own low rate true; beyond some size 32 packets come sooner.
+	ackWait      = 0.025 // s
+	ackWaitBytes = 128e3
 
 	windowGain = 2.0
 
@@ -141,6 +146,7 @@ type rttState struct {
 	latest int64
 	high   int64 // ns since when all samples have shown a queue; 0: they do not
 	now    int64
+	old    int64 // ns; what min was before the doubt
 	doubt  int64 // ns; since when min is what a standing queue may have made; 0: it is not
 }
 

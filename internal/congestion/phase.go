@@ -11,8 +11,9 @@ const (
 	growth      = 1.25
 	cruiseFor   = 5 // phases
 	minRTTFor   = 200e6
-	rerouteTime = 1e9 // ns
-	doubtTime   = 2e9 // ns; after it a longer route is made sure of
+	slower      = 0.75 // of the bandwidth: less than Cruise and Down send of themselves
+	rerouteTime = 1e9  // ns
+	doubtTime   = 2e9  // ns; after it a longer route is made sure of
 )
 
 // roundState counts round trips: one ends when a packet that left after the
@@ -73,6 +74,7 @@ func (c *Controller) reroute(t int64) {
 	if old := min(r.lows[3], r.lows[4], r.lows[5]); low < old-old/32 || low > old+old/16 {
 		return // a queue that is draining, or filling
 	}
+	c.rtt.old = c.rtt.min
 	c.rtt.min, c.rtt.minAt, c.rtt.high = low, t, 0
 	c.rtt.doubt = t
 	if r.bound > 0 {
@@ -91,7 +93,7 @@ func (c *Controller) adapt(t int64) {
 	}
 	recent := max(r.best, r.prev)
 	switch {
-	case r.lastLow > c.rtt.queueLimit() && recent > 0 && recent < 0.95*c.bw.best():
+	case r.lastLow > c.rtt.queueLimit() && recent > 0 && recent < slower*c.bw.best():
 		r.bound = recent
 	case r.lastLow <= c.rtt.queueLimit():
 		if r.bound > 0 {

@@ -161,7 +161,7 @@ func (c *Conn) local() bool { return c.rtt.smoothed < localRTT }
 
 func (c *Conn) restartRate() {
 	c.ccFirst = c.sent.next
-	c.cc = congestion.New(congestion.Config{MaxDatagram: c.mtu.size, MaxRate: c.cfg.MaxRate, RTT: c.cfg.RTT})
+	c.cc = congestion.New(congestion.Config{MaxDatagram: c.mtu.size, MaxRate: c.cfg.MaxRate})
 }
 
 func (c *Conn) random(b []byte) {

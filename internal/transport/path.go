@@ -5,12 +5,14 @@ import (
 	"net/netip"
 	"time"
 
+	"qft/internal/secret"
 	"qft/internal/udp"
 )
 
 const (
 	challengeTries    = 6
 	challengeInterval = 100 * time.Millisecond
+	leastChallenge    = HeaderSize + 1 + 8 + secret.Overhead // bytes of the packet
 )
 
 // pathState is where packets go. It changes only to an address that has
@@ -25,14 +27,17 @@ type pathState struct {
 	challenge [8]byte
 	tries     int
 	askAt     time.Time // when to send the challenge (again); zero: never
+	since     time.Time // when the candidate was first seen
+	credit    int       // bytes that may go to the candidate: three times what came from it
 
 	answerTo netip.AddrPort // a challenge came from there
 	answer   [8]byte
+	size     int // of the packet that carried it; the answer is no larger
 	answers  bool
 }
 
 // seen notes where an authenticated packet came from.
-func (c *Conn) seen(now time.Time, pn uint64, from netip.AddrPort) {
+func (c *Conn) seen(now time.Time, pn uint64, from netip.AddrPort, size int) {
 	p := &c.path
 	if pn < p.highest {
 		return
@@ -43,17 +48,26 @@ func (c *Conn) seen(now time.Time, pn uint64, from netip.AddrPort) {
 		p.askAt = time.Time{}
 		return
 	}
+	// "an endpoint MUST NOT send more than three times as many bytes" to an
+	// address that has not been validated (RFC 9000 section 8.2).
 	if from == p.candidate && !p.askAt.IsZero() {
+		p.credit = min(p.credit+3*size, 1<<20)
+		return
+	}
+	if now.Sub(p.since) < challengeInterval {
 		return
 	}
 	p.candidate = from
+	p.since = now
+	p.credit = 3 * size
 	p.tries = 0
 	p.askAt = now
 	c.random(p.challenge[:])
 }
 
-func (c *Conn) onChallenge(data []byte, from netip.AddrPort) {
+func (c *Conn) onChallenge(data []byte, from netip.AddrPort, size int) {
 	c.path.answers = true
+	c.path.size = size
 	c.path.answerTo = from
 	copy(c.path.answer[:], data)
 }
@@ -80,15 +94,15 @@ func (c *Conn) SetRemote(now time.Time, addr netip.AddrPort) {
 	// A probe that waits for its backed-off timer would leave the new path
 	// idle for a second.
 	if c.loss.eliciting > 0 {
-		c.loss.probesDue = 1
+		c.loss.probesDue = 2 // one may be lost
 	}
 	if moved {
 		// "an endpoint MUST immediately reset the congestion controller and
 		// round-trip time estimator ... unless the only change in the peer's
 		// address is its port number" (RFC 9000 section 9.4).
-		c.rtt.init(c.rtt.smoothed)
-		c.restartRate()
+		c.rtt.init(min(c.rtt.smoothed, max(challengeInterval, 2*c.rtt.base())))
 		c.mtu.start(addr.Addr(), c.ceiling(), c.local())
+		c.restartRate()
 	}
 }
 
@@ -96,7 +110,7 @@ func (c *Conn) SetRemote(now time.Time, addr netip.AddrPort) {
 // its own, padded so that the path is tried with a full-size packet.
 func (c *Conn) sendPathFrames(now time.Time, b *udp.Batch) {
 	p := &c.path
-	if p.answers && c.sendPadded(now, b, p.answerTo, frameResponse, p.answer[:]) {
+	if p.answers && c.sendPadded(now, b, p.answerTo, min(p.size, c.mtu.base), frameResponse, p.answer[:]) {
 		p.answers = false
 	}
 	if p.askAt.IsZero() || p.askAt.After(now) {
@@ -106,8 +120,10 @@ func (c *Conn) sendPathFrames(now time.Time, b *udp.Batch) {
 		p.askAt = time.Time{} // the next packet from there starts again
 		return
 	}
-	if c.sendPadded(now, b, p.candidate, frameChallenge, p.challenge[:]) {
-		p.tries++
-		p.askAt = now.Add(max(challengeInterval, c.rtt.smoothed))
+	size := min(p.credit, c.mtu.base)
+	if size >= leastChallenge && c.sendPadded(now, b, p.candidate, size, frameChallenge, p.challenge[:]) {
+		p.credit -= size
 	}
+	p.tries++
+	p.askAt = now.Add(max(challengeInterval, min(c.rtt.smoothed, maxProbeInterval)))
 }

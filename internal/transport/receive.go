@@ -26,8 +26,8 @@ func (c *Conn) Receive(now time.Time, p udp.Packet) {
 	c.stats.Received++
 	c.contact.last = now
 	c.turn.wake = true
-	c.seen(now, h.pn, p.Addr)
-	got := arrival{now: now, pn: h.pn, from: p.Addr, keep: true}
+	c.seen(now, h.pn, p.Addr, len(p.Data))
+	got := arrival{now: now, pn: h.pn, from: p.Addr, size: len(p.Data), keep: true}
 	for len(plain) > 0 && c.state != closed {
 		var f frame
 		if f, plain, err = parseFrame(plain); err == nil {
@@ -39,7 +39,7 @@ func (c *Conn) Receive(now time.Time, p udp.Packet) {
 		}
 	}
 	if got.keep {
-		c.acks.packet(now, h.pn, got.eliciting, got.atOnce, c.rtt.smoothed)
+		c.acks.packet(now, h.pn, got.eliciting, got.atOnce, c.rtt.base())
 	}
 }
 
@@ -48,6 +48,7 @@ type arrival struct {
 	now       time.Time
 	pn        uint64
 	from      netip.AddrPort
+	size      int // bytes
 	eliciting bool
 	atOnce    bool // acknowledge without waiting for more
 	keep      bool // acknowledge at all
@@ -77,7 +78,7 @@ func (c *Conn) onFrame(a *arrival, f *frame) error {
 		s := &c.streams[f.stream].out
 		s.limit = max(s.limit, int64(f.offset))
 	case frameChallenge:
-		c.onChallenge(f.data, a.from)
+		c.onChallenge(f.data, a.from, a.size)
 	case frameResponse:
 		c.onResponse(a.now, f.data)
 	case frameClose:

@@ -44,6 +44,15 @@ func (r *rttState) sample(d, ackDelay time.Duration) {
 	r.smoothed = (7*r.smoothed + d) / 8
 }
 
+// base is the round-trip time of the path itself, for what must not depend on
+// one sample that a sleeping peer has made minutes long.
+func (r *rttState) base() time.Duration {
+	if r.samples == 0 {
+		return r.smoothed
+	}
+	return r.min
+}
+
 // pto is the probe timeout (RFC 9002 section 6.2.1), but never far above what
 // the path has been seen to do: a process that was stopped for a minute comes
 // back with a sample of a minute, and must not wait for minutes because of it.

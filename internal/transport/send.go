@@ -238,7 +238,7 @@ func (c *Conn) fill(o *outgoing, probe bool) {
 	if c.contact.pingDue || probe && !o.eliciting {
 		c.fillPing(o)
 	}
-	if probe {
+	if probe && o.eliciting {
 		c.loss.probesDue--
 	}
 }
@@ -260,6 +260,9 @@ func (c *Conn) fillPing(o *outgoing) {
 }
 
 func (c *Conn) fillClose(o *outgoing) {
+	if o.room() < leastClose {
+		return // behind a long ACK; the next packet has room
+	}
 	reason := c.end.err.Reason
 	if n := o.room() - 16; len(reason) > n {
 		reason = reason[:max(n, 0)]
@@ -271,6 +274,9 @@ func (c *Conn) fillClose(o *outgoing) {
 	c.note(o, control{typ: frameClose})
 	c.end.due = false
 }
+
+// leastClose is room for a CLOSE without a reason.
+const leastClose = 16
 
 func (c *Conn) fillStreams(o *outgoing) {
 	for i := range c.streams {
@@ -359,9 +365,9 @@ func (c *Conn) repeatControl() {
 	}
 }
 
-// sendPadded sends a path validation frame in a full-size packet.
-func (c *Conn) sendPadded(now time.Time, b *udp.Batch, to netip.AddrPort, t frameType, data []byte) bool {
-	o, ok := c.begin(b, to, c.mtu.base)
+// sendPadded sends a path validation frame in a packet of the given size.
+func (c *Conn) sendPadded(now time.Time, b *udp.Batch, to netip.AddrPort, size int, t frameType, data []byte) bool {
+	o, ok := c.begin(b, to, max(size, leastChallenge))
 	if !ok {
 		return false
 	}

@@ -55,6 +55,11 @@ type sentLog struct {
 
 // add makes the record of packet number next, which is then used up.
 func (l *sentLog) add() *sentPacket {
+	// Acknowledgements are never acknowledged: whoever sends little else must
+	// not keep their records.
+	for l.base < l.next && l.get(l.base).fate == untracked {
+		l.base++
+	}
 	if l.next-l.base == uint64(len(l.ring)) {
 		l.grow()
 	}
