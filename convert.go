@@ -74,6 +74,8 @@ func peerError(op string, e *peer.Error) error {
 	case peer.TwoSenders:
 		out.Kind = KindTaken
 		out.Hint = "Agree on another phrase, and let only one side send."
+	case peer.PartnerStopped:
+		out.Kind = KindPeer
 	case peer.NoPath:
 		out.Kind = KindNoPath
 		if e.Report != nil {

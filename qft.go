@@ -124,6 +124,7 @@ func meet(ctx context.Context, op string, role rendezvous.Role, cfg Config, buil
 		Role: role, Rand: rand.Reader, AES: secret.HardwareAES(), App: a, PacketBytes: cfg.PacketBytes, MaxRate: cfg.MaxRate,
 		Local: func() []netip.AddrPort { return localAddrs(socket) },
 	}
+	pc.V4, pc.V6 = socket.Families()
 	if pc.Helpers, err = resolve(ctx, op, cfg.Helper, socket); err != nil {
 		a.engine.Close()
 		return nil, err

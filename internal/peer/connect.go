@@ -2,6 +2,7 @@ package peer
 
 import (
 	"errors"
+	"net/netip"
 	"slices"
 	"time"
 
@@ -18,6 +19,7 @@ type searchState struct {
 	since   time.Time // contact lost since then; zero: there is contact
 	renew   time.Time // look at our own addresses again
 	posted  []nat.Candidate
+	local   []netip.AddrPort // our addresses when last looked at
 	partner rendezvous.ID
 	there   bool // the partner is in the room
 }
@@ -31,6 +33,8 @@ func (p *Peer) startAgent(now time.Time) {
 		Controlling: p.cfg.Role == rendezvous.Sender,
 		Local:       p.meet.posted,
 		Rand:        p.cfg.Rand,
+		V4:          p.cfg.V4,
+		V6:          p.cfg.V6,
 	})
 }
 
@@ -39,9 +43,10 @@ func (p *Peer) stepPunching(now time.Time) {
 		return
 	}
 	p.punch(now)
-	if f := p.agent.Failed(now); f != nil {
+	if p.agent.Failed(now) != nil || !now.Before(p.meet.punchEnd) {
+		r := p.agent.Report(now)
 		p.fail(now, NoPath, errors.New("no path between the two machines"))
-		p.err.Report = &f.Report
+		p.err.Report = &r
 		return
 	}
 	path, ok := p.agent.Best()
@@ -104,18 +109,20 @@ func (p *Peer) leaveRoom(now time.Time) {
 	case p.client == nil:
 	case p.client.Done():
 		p.client = nil
-	case p.conn.Stats().Received > 0:
+	case p.conn.Stats().Received == 0:
+		p.pumpHelper(now)
+	case !p.client.Pending() || !now.Before(p.meet.punchEnd):
 		p.meet.members = nil
 		p.client.Leave()
-	default:
-		p.pumpHelper(now)
 	}
 }
 
 // followAgent uses the path that the agent has found, when it is a new one.
 func (p *Peer) followAgent(now time.Time) {
 	path, ok := p.agent.Best()
-	if ok && path.Remote != p.path.Remote {
+	// The same path found once more counts: the connection may have gone
+	// elsewhere by itself in between.
+	if ok && (path.Remote != p.path.Remote || path.Since != p.path.Since) {
 		p.path = path
 		p.conn.SetRemote(now, path.Remote)
 	}
@@ -123,8 +130,11 @@ func (p *Peer) followAgent(now time.Time) {
 
 // watchContact looks for a peer that has fallen silent.
 func (p *Peer) watchContact(now time.Time) {
+	if p.conn.Err() != nil {
+		return
+	}
 	last := p.conn.LastContact()
-	silent := p.conn.Err() == nil && now.Sub(last) >= p.conn.Silence()
+	silent := now.Sub(last) >= p.conn.Silence()
 	s := &p.search
 	switch {
 	case silent && s.since.IsZero():
@@ -156,9 +166,8 @@ func (p *Peer) searchDeadline() time.Time {
 
 func (p *Peer) startSearch(now time.Time) {
 	s := &p.search
-	s.renew = now.Add(searchAgain)
 	s.posted = nil
-	p.agent.Restart(now, nil, p.candidates(nil))
+	p.lookAgain(now)
 	if s.client != nil {
 		return
 	}
@@ -183,25 +192,35 @@ func (p *Peer) stepSearch(now time.Time) {
 		return
 	}
 	if !now.Before(s.renew) {
-		s.renew = now.Add(searchAgain)
-		p.agent.Restart(now, nil, p.candidates(nil))
+		p.lookAgain(now)
 	}
 	seen := reflexive(s.client)
 	if len(seen) == 0 || !s.there {
 		return
 	}
-	if local := p.candidates(seen); !slices.Equal(local, s.posted) {
+	local := append(hosts(s.local), seen...)
+	if slices.Equal(local, s.posted) {
+		return
+	}
+	err := s.client.Post(s.partner, p.addressNote(local))
+	switch {
+	case err == nil:
 		s.posted = local
 		p.agent.SetLocal(now, local)
-		err := s.client.Post(s.partner, append([]byte{noteAddresses}, p.seal(local)...))
-		if errors.Is(err, rendezvous.ErrBusy) && !s.client.Pending() {
-			// It has said all that one membership may say; the next one may
-			// go on.
-			s.client.Leave()
-			s.client, s.there = nil, false
-			p.startSearch(now)
-		}
+	case errors.Is(err, rendezvous.ErrBusy) && !s.client.Pending() && p.client == nil:
+		// It has said all that one membership may say; the next one may go
+		// on. The old one is driven until it has left.
+		s.client.Leave()
+		p.client, s.client, s.there = s.client, nil, false
+		p.startSearch(now)
 	}
+}
+
+// lookAgain searches from our addresses as they are now.
+func (p *Peer) lookAgain(now time.Time) {
+	p.search.renew = now.Add(searchAgain)
+	p.search.local = p.cfg.Local()
+	p.agent.Restart(now, nil, hosts(p.search.local))
 }
 
 func (p *Peer) onSearch(now time.Time, e rendezvous.Event) {
@@ -216,7 +235,7 @@ func (p *Peer) onSearch(now time.Time, e rendezvous.Event) {
 		if len(e.Note) == 0 || e.Note[0] != noteAddresses {
 			return
 		}
-		if c := p.unseal(e.Note[1:]); len(c) > 0 {
+		if c := p.openAddresses(e.Note[1:]); len(c) > 0 {
 			p.agent.Restart(now, c, nil)
 		}
 	}

@@ -65,6 +65,8 @@ const (
 	PhraseTaken
 	// TwoSenders: two senders use this phrase at the same time.
 	TwoSenders
+	// PartnerStopped: the other side stopped while a path was looked for.
+	PartnerStopped
 	// NoPath: no pair of addresses passes full-size packets both ways.
 	NoPath
 	// Broken: the handshake made no sense.

@@ -1,9 +1,10 @@
 package peer
 
 import (
-	"bytes"
+	"encoding/binary"
 	"errors"
 	"fmt"
+	"net/netip"
 	"strconv"
 	"strings"
 	"time"
@@ -15,18 +16,24 @@ import (
 
 // The first byte of a note says what follows.
 const (
-	noteHello      = 1 // m1, sender to receiver
-	noteAnswer     = 2 // m2, receiver to sender
-	noteConfirm    = 3 // m3, sender to receiver
-	noteWrong      = 4 // the phrases differ
-	noteTaken      = 5 // the phrase is right, but somebody else was first
-	noteTwoSenders = 6 // the phrase is right, and another sender has it too
-	noteAddresses  = 7 // sealed: more of my addresses
+	noteHello     = 1 // m1, sender to receiver
+	noteAnswer    = 2 // m2, receiver to sender
+	noteConfirm   = 3 // m3, sender to receiver
+	noteWrong     = 4 // the phrases differ
+	noteTaken     = 5 // m3 of a sender whose partner is somebody else
+	noteVerdict   = 6 // sealed: why I stop
+	noteAddresses = 7 // sealed: more of my addresses
+)
+
+// The byte in a noteVerdict.
+const (
+	verdictTwoSenders = 1 // another sender has the phrase too
+	verdictStopped    = 2 // on purpose
 )
 
 const (
-	// guessesCode wrong guesses burn a generated code of 30 bits: an attacker
-	// who uses them all succeeds once in two hundred million.
+	// guessesCode wrong guesses burn a generated code of 33 bits: an attacker
+	// who uses them all succeeds once in 1.7 thousand million.
 	guessesCode = 5
 
 	// guessesOwn is larger because strangers whose own phrases fall into the
@@ -39,6 +46,14 @@ const (
 
 	// maxHeadStart bounds the wait that lets both sides punch at once.
 	maxHeadStart = time.Second
+
+	// silentGrace is how much later a confirmation may come when the helper
+	// that brings it has fallen silent.
+	silentGrace = 5 * time.Second
+
+	// punchTime is after the agent's own timeout: it ends a search for a
+	// partner that has told no address at all.
+	punchTime = 35 * time.Second
 
 	// rivalTime is how long a receiver that has met a sender in a shared room
 	// lets another handshake under way finish, to notice two senders.
@@ -54,10 +69,14 @@ type meetState struct {
 	members  []*member
 	partner  rendezvous.ID
 	answered bool            // the helper has answered once
+	silent   bool            // the helper has stopped answering
 	rivalEnd time.Time       // two senders are noticed until then; zero: no rival
 	posted   []nat.Candidate // our addresses as last sent
 	remote   []nat.Candidate // the partner's, to be probed from punchAt on
 	punchAt  time.Time       // zero: at once
+	punchEnd time.Time       // no path by then: there is none
+	notes    uint64          // address notes sent
+	noted    uint64          // the partner's newest address note
 }
 
 // member is one handshake.
@@ -89,6 +108,16 @@ func (m *meetState) find(id rendezvous.ID) *member {
 	return nil
 }
 
+// open counts the answers that are not confirmed yet.
+func (m *meetState) open() (n int) {
+	for _, x := range m.members {
+		if x.responder != nil {
+			n++
+		}
+	}
+	return n
+}
+
 func (m *meetState) drop(id rendezvous.ID) {
 	for i, x := range m.members {
 		if x.id == id {
@@ -103,13 +132,7 @@ func (p *Peer) stepMeeting(now time.Time) {
 	if p.state == meeting && !p.meet.answered && !now.Before(p.began.Add(helperPatience)) {
 		p.fail(now, HelperUnreachable, fmt.Errorf("the helper at %s does not answer", p.helpers()))
 	}
-	for _, m := range p.meet.members {
-		if m.responder != nil && !m.deadline.After(now) {
-			p.meet.drop(m.id)
-			p.wrong(now)
-			break
-		}
-	}
+	p.expireAnswers(now)
 	if !p.meet.rivalEnd.After(now) {
 		p.meet.rivalEnd = time.Time{}
 	}
@@ -125,6 +148,23 @@ func (p *Peer) helpers() string {
 		all = append(all, a.String())
 	}
 	return strings.Join(all, " or ")
+}
+
+// expireAnswers counts answers that were not confirmed in time as guesses:
+// whoever got one could test a guess by it. It may also have been an honest
+// sender that was stopped, so we go on waiting.
+func (p *Peer) expireAnswers(now time.Time) {
+	for _, m := range p.meet.members {
+		switch {
+		case m.responder == nil || m.deadline.After(now):
+		case p.meet.silent:
+			m.deadline = now.Add(silentGrace)
+		default:
+			p.meet.drop(m.id)
+			p.wrong(now)
+			return
+		}
+	}
 }
 
 // pumpHelper takes what the helper has told, until we part.
@@ -148,7 +188,11 @@ func (p *Peer) meetDeadline() time.Time {
 			d = earlier(d, m.deadline)
 		}
 	}
-	return earlier(earlier(d, p.meet.rivalEnd), p.meet.punchAt)
+	d = earlier(earlier(d, p.meet.rivalEnd), p.meet.punchAt)
+	if p.state == punching {
+		d = earlier(d, p.meet.punchEnd)
+	}
+	return d
 }
 
 func (p *Peer) onHelper(now time.Time, e rendezvous.Event) {
@@ -158,10 +202,12 @@ func (p *Peer) onHelper(now time.Time, e rendezvous.Event) {
 	case rendezvous.Refused:
 		p.onRefused(now, e.Err)
 	case rendezvous.Silent:
+		p.meet.silent = true
 		if p.meet.answered {
 			p.tell(HelperSilent{})
 		}
 	case rendezvous.Back:
+		p.meet.silent = false
 		p.tell(HelperBack{})
 	case rendezvous.Arrived:
 		p.onArrived(now, e.Member)
@@ -188,7 +234,7 @@ func (p *Peer) onJoined(now time.Time, number uint32) {
 }
 
 func (p *Peer) onRefused(now time.Time, err error) {
-	if p.meet.answered && !errors.Is(err, rendezvous.ErrTaken) {
+	if p.sess != nil || p.meet.answered && !errors.Is(err, rendezvous.ErrTaken) {
 		return // it knew us before; the client keeps asking
 	}
 	p.meet.answered = true
@@ -220,7 +266,7 @@ func (p *Peer) post(to rendezvous.ID, kind byte, body []byte) {
 }
 
 func (p *Peer) onArrived(now time.Time, id rendezvous.ID) {
-	if p.cfg.Role != rendezvous.Sender || !p.meet.ready || p.meet.find(id) != nil {
+	if p.cfg.Role != rendezvous.Sender || !p.meet.ready || p.meet.find(id) != nil || p.meet.left <= 0 {
 		return
 	}
 	i, m1, err := secret.NewInitiator(p.cfg.Rand, p.meet.phrase, p.sid(id), p.cfg.AES)
@@ -246,14 +292,11 @@ func (p *Peer) onNote(now time.Time, from rendezvous.ID, note []byte) {
 	case kind == noteConfirm && receiver:
 		p.onConfirm(now, from, body)
 	case kind == noteWrong && receiver:
-		if m := p.meet.find(from); m != nil {
-			p.meet.drop(from)
-			p.wrong(now)
-		}
-	case kind == noteTaken && receiver && p.state == meeting:
-		p.fail(now, PhraseTaken, errors.New("somebody else is already receiving with this phrase"))
-	case kind == noteTwoSenders && !receiver && p.meet.find(from) != nil:
-		p.fail(now, TwoSenders, errors.New("another sender uses the same phrase at the same time"))
+		p.onWrong(now, from)
+	case kind == noteTaken && receiver:
+		p.onTaken(now, from, body)
+	case kind == noteVerdict && p.sess != nil && from == p.meet.partner:
+		p.onVerdict(now, body)
 	case kind == noteAddresses && p.sess != nil && from == p.meet.partner:
 		p.onAddresses(now, body)
 	}
@@ -262,13 +305,15 @@ func (p *Peer) onNote(now time.Time, from rendezvous.ID, note []byte) {
 // onHello answers a sender. The tag in the answer lets it test one guess at
 // our phrase, so answers are counted like guesses unless they are confirmed.
 func (p *Peer) onHello(now time.Time, from rendezvous.ID, m1 []byte) {
-	if p.meet.find(from) != nil || len(p.meet.members) >= p.meet.left {
+	if p.meet.find(from) != nil || p.meet.open() >= p.meet.left {
 		return
 	}
 	r, m2, err := secret.NewResponder(p.cfg.Rand, p.meet.phrase, p.sid(from), m1, p.addresses(), p.cfg.AES)
+	if errors.Is(err, secret.ErrVersion) && !p.meet.own && p.sess == nil {
+		p.fail(now, Broken, fmt.Errorf("meeting the other side: %w", err))
+	}
 	if err != nil {
-		p.handshakeError(now, err)
-		return
+		return // not our partner, and no guess: it was shown nothing
 	}
 	p.meet.members = append(p.meet.members, &member{id: from, responder: r, deadline: now.Add(confirmTime)})
 	p.post(from, noteAnswer, m2)
@@ -282,15 +327,19 @@ func (p *Peer) onAnswer(now time.Time, from rendezvous.ID, m2 []byte) {
 	}
 	initiator := m.initiator
 	m.initiator = nil
-	m3, sess, payload, err := initiator.Finish(m2, p.addresses())
+	var mine []byte
+	if p.sess == nil {
+		mine = p.addresses()
+	}
+	m3, sess, payload, err := initiator.Finish(m2, mine)
 	switch {
 	case errors.Is(err, secret.ErrWrongPhrase):
 		p.post(from, noteWrong, nil)
 		p.wrong(now)
 	case err != nil:
-		p.handshakeError(now, err)
+		// Whoever sends nonsense has shown no guess and learns nothing.
 	case p.sess != nil:
-		p.post(from, noteTaken, nil)
+		p.post(from, noteTaken, m3)
 	default:
 		p.post(from, noteConfirm, m3)
 		// The receiver can begin when m3 is there, half a round trip from
@@ -301,48 +350,91 @@ func (p *Peer) onAnswer(now time.Time, from rendezvous.ID, m2 []byte) {
 	}
 }
 
-func (p *Peer) onConfirm(now time.Time, from rendezvous.ID, m3 []byte) {
+// confirm takes the last message of a handshake. Whatever is wrong with it,
+// the sender has had its guess when it got our answer.
+func (p *Peer) confirm(now time.Time, from rendezvous.ID, m3 []byte) (*secret.Session, []byte, bool) {
 	m := p.meet.find(from)
 	if m == nil || m.responder == nil {
-		return
+		return nil, nil, false
 	}
 	responder := m.responder
 	m.responder = nil
 	sess, payload, err := responder.Finish(m3)
+	if err != nil {
+		p.meet.drop(from)
+		p.onWrongFrom(now, errors.Is(err, secret.ErrWrongPhrase))
+		return nil, nil, false
+	}
+	return sess, payload, true
+}
+
+func (p *Peer) onConfirm(now time.Time, from rendezvous.ID, m3 []byte) {
+	sess, payload, ok := p.confirm(now, from, m3)
 	switch {
-	case errors.Is(err, secret.ErrWrongPhrase):
-		p.wrong(now)
-	case err != nil:
-		p.handshakeError(now, err)
+	case !ok:
 	case p.sess != nil:
-		p.post(from, noteTwoSenders, nil)
-		p.post(p.meet.partner, noteTwoSenders, nil)
+		p.post(from, noteVerdict, p.verdict(sess, verdictTwoSenders))
+		p.post(p.meet.partner, noteVerdict, p.verdict(p.sess, verdictTwoSenders))
 		p.fail(now, TwoSenders, errors.New("two senders use this phrase at the same time"))
 	default:
 		p.met(now, from, sess, payload)
 	}
 }
 
-// handshakeError handles a member that does not speak our language. It is not
-// a guess at the phrase, and in a shared room it is not our partner either.
-func (p *Peer) handshakeError(now time.Time, err error) {
-	if !p.meet.own && p.sess == nil {
-		p.fail(now, Broken, fmt.Errorf("meeting the other side: %w", err))
+// onTaken: the sender has proved that it knows the phrase, and is taken.
+func (p *Peer) onTaken(now time.Time, from rendezvous.ID, m3 []byte) {
+	if _, _, ok := p.confirm(now, from, m3); ok && p.sess == nil {
+		p.fail(now, PhraseTaken, errors.New("somebody else is already receiving with this phrase"))
 	}
 }
 
-// wrong counts a failed guess.
-func (p *Peer) wrong(now time.Time) {
-	if p.sess != nil {
-		return
+// onWrong: a sender says that our tag was wrong.
+func (p *Peer) onWrong(now time.Time, from rendezvous.ID) {
+	if m := p.meet.find(from); m != nil && m.responder != nil {
+		p.meet.drop(from)
+		p.onWrongFrom(now, true)
 	}
-	if p.cfg.Role == rendezvous.Receiver && !p.meet.own {
+}
+
+// onWrongFrom counts a guess. A receiver with a code meets the one sender that
+// holds the number: told by it that the words differ, it need not wait on.
+func (p *Peer) onWrongFrom(now time.Time, told bool) {
+	if told && !p.meet.own && p.sess == nil {
 		p.fail(now, PhraseWrong, errors.New("the code does not match the sender's"))
 		return
 	}
-	p.meet.left--
-	p.tell(WrongPhrase{Left: max(p.meet.left, 0)})
-	if p.meet.left <= 0 {
+	p.wrong(now)
+}
+
+// verdict seals why we stop for whoever has the session.
+func (p *Peer) verdict(s *secret.Session, why byte) []byte {
+	return s.Box("verdict").Seal(nil, []byte{why}, []byte{byte(p.cfg.Role)})
+}
+
+func (p *Peer) onVerdict(now time.Time, body []byte) {
+	why, err := p.sess.Box("verdict").Open(nil, body, []byte{byte(p.otherRole())})
+	switch {
+	case err != nil || len(why) != 1:
+	case why[0] == verdictTwoSenders && p.cfg.Role == rendezvous.Sender:
+		p.fail(now, TwoSenders, errors.New("another sender uses the same phrase at the same time"))
+	case why[0] == verdictStopped:
+		p.fail(now, PartnerStopped, errors.New("the other side stopped before anything was sent"))
+	}
+}
+
+func (p *Peer) otherRole() rendezvous.Role {
+	return rendezvous.Sender + rendezvous.Receiver - p.cfg.Role
+}
+
+// wrong counts a failed guess. Guesses made while a path to the right partner
+// is being looked for count, but change nothing else.
+func (p *Peer) wrong(now time.Time) {
+	p.meet.left = max(p.meet.left-1, 0)
+	if p.sess != nil {
+		return
+	}
+	p.tell(WrongPhrase{Left: p.meet.left})
+	if p.meet.left == 0 {
 		p.fail(now, PhraseBurnt, errors.New("too many others tried a wrong phrase"))
 	}
 }
@@ -352,6 +444,7 @@ func (p *Peer) met(now time.Time, partner rendezvous.ID, sess *secret.Session, p
 	p.sess = sess
 	p.meet.partner = partner
 	p.meet.rivalEnd = now.Add(rivalTime)
+	p.meet.punchEnd = now.Add(punchTime)
 	p.state = punching
 	p.tell(Met{})
 	p.startAgent(now)
@@ -378,11 +471,15 @@ func (p *Peer) punch(now time.Time) {
 
 // candidates are the addresses at which we may be reached, as known now.
 func (p *Peer) candidates(reflexive []nat.Candidate) []nat.Candidate {
+	return append(hosts(p.cfg.Local()), reflexive...)
+}
+
+func hosts(addrs []netip.AddrPort) []nat.Candidate {
 	var all []nat.Candidate
-	for _, a := range p.cfg.Local() {
+	for _, a := range addrs {
 		all = append(all, nat.Candidate{Kind: nat.Host, Addr: a})
 	}
-	return append(all, reflexive...)
+	return all
 }
 
 func reflexive(c *rendezvous.Client) []nat.Candidate {
@@ -410,9 +507,11 @@ func (p *Peer) postAddresses(now time.Time) {
 	}
 	for _, c := range seen {
 		if !contains(p.meet.posted, c) {
-			p.addresses()
-			p.agent.SetLocal(now, p.meet.posted)
-			p.post(p.meet.partner, noteAddresses, p.seal(p.meet.posted))
+			all := p.candidates(seen)
+			p.agent.SetLocal(now, all)
+			if p.client.Post(p.meet.partner, p.addressNote(all)) == nil {
+				p.meet.posted = all
+			}
 			return
 		}
 	}
@@ -427,27 +526,36 @@ func contains(all []nat.Candidate, c nat.Candidate) bool {
 	return false
 }
 
-// seal and unseal pass candidates through the helper. The role in the
-// additional data keeps the helper from showing us our own.
-func (p *Peer) seal(c []nat.Candidate) []byte {
-	return p.sess.Box("addresses").Seal(nil, nat.AppendCandidates(nil, c), []byte{byte(p.cfg.Role)})
+// addressNote passes candidates through the helper, sealed. The role keeps the
+// helper from showing us our own, the number from showing old ones again.
+func (p *Peer) addressNote(c []nat.Candidate) []byte {
+	p.meet.notes++
+	plain := binary.BigEndian.AppendUint64(nil, p.meet.notes)
+	sealed := p.sess.Box("addresses").Seal(nil, nat.AppendCandidates(plain, c), []byte{byte(p.cfg.Role)})
+	return append([]byte{noteAddresses}, sealed...)
 }
 
-func (p *Peer) unseal(b []byte) []nat.Candidate {
-	other := rendezvous.Sender + rendezvous.Receiver - p.cfg.Role
-	plain, err := p.sess.Box("addresses").Open(nil, b, []byte{byte(other)})
+// openAddresses returns the candidates of an address note's body, nil if it is
+// not a new one of the partner.
+func (p *Peer) openAddresses(body []byte) []nat.Candidate {
+	plain, err := p.sess.Box("addresses").Open(nil, body, []byte{byte(p.otherRole())})
+	if err != nil || len(plain) < 8 {
+		return nil
+	}
+	n := binary.BigEndian.Uint64(plain)
+	if n <= p.meet.noted {
+		return nil
+	}
+	c, err := nat.ParseCandidates(plain[8:])
 	if err != nil {
 		return nil
 	}
-	c, err := nat.ParseCandidates(bytes.Clone(plain))
-	if err != nil {
-		return nil
-	}
+	p.meet.noted = n
 	return c
 }
 
 func (p *Peer) onAddresses(now time.Time, body []byte) {
-	if c := p.unseal(body); len(c) > 0 {
+	if c := p.openAddresses(body); len(c) > 0 {
 		p.agent.AddRemote(now, c...)
 	}
 }

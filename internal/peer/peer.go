@@ -27,6 +27,9 @@ type Config struct {
 	// It is asked again when contact is lost.
 	Local func() []netip.AddrPort
 
+	// V4 and V6 say which families the socket has. If neither, both.
+	V4, V6 bool
+
 	Rand io.Reader
 	AES  bool // this machine's processor has AES instructions
 
@@ -167,9 +170,6 @@ func (p *Peer) Err() error {
 
 // Conn returns the connection, nil before there is one.
 func (p *Peer) Conn() *transport.Conn { return p.conn }
-
-// Path returns the path in use.
-func (p *Peer) Path() nat.Path { return p.path }
 
 // Receive hands a packet to the machine that it belongs to.
 func (p *Peer) Receive(now time.Time, k udp.Packet) {
@@ -317,6 +317,9 @@ func gone(c *rendezvous.Client) bool { return c == nil || c.Done() }
 // Stop asks for an orderly end.
 func (p *Peer) Stop(now time.Time) {
 	p.cfg.App.Stop(now)
+	if p.state == punching {
+		p.post(p.meet.partner, noteVerdict, p.verdict(p.sess, verdictStopped))
+	}
 	if p.state == meeting || p.state == punching {
 		p.part(now)
 	}

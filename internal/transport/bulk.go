@@ -72,7 +72,7 @@ type bulkState struct {
 	starved  bool      // the source had nothing in memory when asked
 }
 
-// initialWindow is assumed until the peer's first acknowledgement.
+// initialBulkWindow is assumed until the peer's first acknowledgement.
 const initialBulkWindow = 16 << 20
 
 func (b *bulkState) pending() bool { return !b.fresh.empty() || !b.lost.empty() }

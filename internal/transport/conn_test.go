@@ -364,3 +364,63 @@ func TestGarbageIsIgnored(t *testing.T) {
 	w.sendBulk(mib)
 	w.wantBulk(mib, time.Minute)
 }
+
+func TestMovedWhileAsleepGoesOnSoon(t *testing.T) {
+	t.Parallel()
+	for seed := range uint64(20) {
+		l := link(20, 25*time.Millisecond)
+		l.Loss = 0.1
+		w := newWorld(t, seed, l, l)
+		w.sendBulk(500 * mib)
+		w.Run(5*time.Second, nil)
+		w.hostA.Pause(true)
+		w.Run(30*time.Second, nil)
+		w.hostB.SetAddrs()
+		w.Run(30*time.Second, nil)
+		before := w.sink.backlog
+		w.hostA.Pause(false)
+		at := w.Elapsed()
+		w.Run(time.Minute, func() bool { return w.sink.backlog > before+mib })
+		if d := w.Elapsed() - at; d > 8*time.Second {
+			t.Errorf("seed %d: going on took %v", seed, d)
+		}
+	}
+}
+
+func TestChallengesDoNotAmplify(t *testing.T) {
+	w := newWorld(t, 1, link(20, 10*time.Millisecond), link(20, 10*time.Millisecond))
+	w.Run(time.Second, nil)
+	in, out := 0, 0
+	b := udp.NewBatch(1 << 20)
+	for i := range 100 {
+		victim := netip.AddrPortFrom(netip.AddrFrom4([4]byte{203, 0, 113, byte(i)}), 9)
+		data := w.forge(append([]byte{byte(frameChallenge)}, "12345678"...))
+		now := w.Now().Add(time.Duration(i) * time.Millisecond)
+		w.b.Receive(now, udp.Packet{Addr: victim, Data: slices.Clone(data)})
+		in += len(data)
+		b.Reset()
+		w.b.Send(now, b)
+		for p := range b.All() {
+			if p.Addr.Addr() == victim.Addr() {
+				out += len(p.Data)
+			}
+		}
+	}
+	if out > 3*in {
+		t.Errorf("%d bytes to forged addresses for %d bytes from them", out, in)
+	}
+}
+
+func TestCloseLeavesBehindALongAck(t *testing.T) {
+	l := link(20, 10*time.Millisecond)
+	w := newWorldConfig(t, 1, l, l, func(a, b *Config) { b.MaxPayload = MinPayload })
+	w.Run(time.Second, nil)
+	for i := range uint64(60) {
+		w.b.acks.packet(w.Now(), 30+i*2, true, true, 0)
+	}
+	w.b.Close(w.Now(), 2, "disk full")
+	w.hostB.Wake(port)
+	if !w.Run(5*time.Second, func() bool { return w.a.Err() != nil }) {
+		t.Errorf("the peer is not told; here: %v", w.b.Err())
+	}
+}

@@ -34,7 +34,7 @@
 //	               range, then per range: gap, range (RFC 9000 section 19.3.1)
 //	STREAM   0x03  stream (8), offset, length, data
 //	BULK     0x04  offset (48), data to the end of the packet
-//	WINDOW   0x05  stream (8), highest offset that may be sent
+//	WINDOW   0x05  stream (8), offset below which bytes may be sent
 //	CHALLENGE 0x06 8 bytes
 //	RESPONSE  0x07 the 8 bytes of a challenge
 //	CLOSE    0x08  code, length, reason (UTF-8, at most 256 bytes)
@@ -54,6 +54,6 @@
 // # Limitations
 //
 // A connection does not end by itself when the peer is silent: it goes on
-// probing about once a second for as long as the caller keeps it. Bulk offsets
+// probing more than once a second for as long as the caller keeps it. Bulk offsets
 // end at 2^48 bytes (256 TiB).
 package transport

@@ -101,7 +101,7 @@ func (c *Conn) SetRemote(now time.Time, addr netip.AddrPort) {
 		// round-trip time estimator ... unless the only change in the peer's
 		// address is its port number" (RFC 9000 section 9.4).
 		c.rtt.init(min(c.rtt.smoothed, max(challengeInterval, 2*c.rtt.base())))
-		c.mtu.start(addr.Addr(), c.ceiling(), c.local())
+		c.mtu.start(addr.Addr(), c.ceiling(), false)
 		c.restartRate()
 	}
 }

@@ -10,10 +10,10 @@ const streamWindow = 256 << 10
 // streamBuffer bounds what Write takes before the peer acknowledges.
 const streamBuffer = 256 << 10
 
-// maxPieces bounds the gaps in what was received: a window of full packets has
-// at most half as many, and a hostile peer's one-byte pieces would make every
-// further one slower.
-const maxPieces = 1024
+// maxPieces bounds the gaps in what was received: messages of a few bytes, each
+// in a packet of its own with every second one lost, have fewer, and a hostile
+// peer's one-byte pieces would make every further one slower.
+const maxPieces = 16 << 10
 
 // sendStream keeps what was written until the peer has acknowledged it.
 type sendStream struct {

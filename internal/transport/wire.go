@@ -58,7 +58,7 @@ const (
 const (
 	bulkFrameHead = 7   // type and offset
 	maxReason     = 256 // bytes of text in a CLOSE
-	maxAckRanges  = 256 // of one ACK that are looked at
+	maxAckRanges  = 256 // of one ACK; more are an error
 	maxVarint     = 1<<62 - 1
 )
 
