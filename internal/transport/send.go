@@ -55,6 +55,7 @@ func (c *Conn) noticeStall(now time.Time) {
 		return
 	}
 	c.turn.due = time.Time{}
+	c.contact.last = now // the peer's silence was our own
 	c.turn.stallPN = c.sent.next
 	c.ccFirst = c.sent.next
 	c.cc.Blackout(now)
