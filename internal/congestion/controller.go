@@ -75,8 +75,8 @@ func (c *Controller) Sent(now time.Time, p *Packet, size, inFlight int) {
 	p.low = c.phase.state == Down || c.phase.state == Drain
 	p.up = c.phase.state == Up
 	c.cfg.MaxDatagram = max(c.cfg.MaxDatagram, size)
-	if c.start.end == 0 || !c.start.acked && c.rate.sent < int64(c.cfg.InitialWindow) {
-		c.start.end = c.rate.sent + int64(size)
+	if c.phase.state == Startup {
+		c.start.onSent(c.rate.sent, int64(c.cfg.InitialWindow), inFlight <= trainGap*c.cfg.MaxDatagram)
 	}
 	c.rate.sent += int64(size)
 	p.upTo = c.rate.sent

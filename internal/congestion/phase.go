@@ -1,7 +1,8 @@
 package congestion
 
 const (
-	startupGain = 2.77 // 4 ln 2, draft-ietf-ccwg-bbr section 2.4
+	trainRate   = 100e6 // bytes per second: as one piece
+	startupGain = 2.77  // 4 ln 2, draft-ietf-ccwg-bbr section 2.4
 	drainGain   = 0.5
 	upGain      = 1.25
 	shyGain     = 1.06 // Up after one that only lost packets
@@ -115,27 +116,45 @@ type phaseState struct {
 
 // startState is the search for the bandwidth.
 type startState struct {
-	end    int64 // bytes of the first window
-	acked  bool
-	firstA int64 // ns, first acknowledgement
-	firstU int64 // bytes, sent up to that packet
-	hint   float64
-	full   float64
-	flat   int
+	from, end int64 // bytes sent before and with the train
+	acked     bool
+	firstA    int64 // ns, first acknowledgement of the train
+	firstU    int64 // bytes, sent up to that packet
+	over      bool  // what left after the train has arrived
+	hint      float64
+	full      float64
+	flat      int
 }
 
-// onAcked uses the first window, which leaves as a train: the bottleneck
-// spaces its packets by what it can carry (packet dispersion, Dovrolis 2001).
+// trainGap is how many packets in flight still count as nothing: what was sent
+// before the first data, an offer for instance, is no train.
+const trainGap = 3
+
+// onSent begins a train whenever next to nothing is in flight, until one was
+// long enough to measure by.
+func (s *startState) onSent(sent, window int64, quiet bool) {
+	if quiet && !s.over && s.hint == 0 {
+		s.from, s.end, s.acked = sent, sent+window, false
+	}
+}
+
+// onAcked uses the train: the bottleneck spaces its packets by what it can
+// carry (packet dispersion, Dovrolis 2001).
 func (s *startState) onAcked(t int64, p *Packet) {
-	if !s.acked {
+	switch {
+	case p.upTo <= s.from:
+		return
+	case p.upTo > s.end:
+		s.over = true
+		return
+	case !s.acked:
 		s.acked = true
 		s.firstA, s.firstU = t, p.upTo
 		return
-	}
-	if p.upTo > s.end || t <= s.firstA {
+	case t <= s.firstA:
 		return
 	}
-	if n := p.upTo - s.firstU; n > s.end/2 {
+	if n := p.upTo - s.firstU; n > (s.end-s.from)/2 {
 		// The last ones may be acknowledged late, for want of company.
 		s.hint = max(s.hint, float64(n)/float64(t-s.firstA)*1e9)
 	}
@@ -144,9 +163,8 @@ func (s *startState) onAcked(t int64, p *Packet) {
 // startupRate is the pacing rate while the bandwidth is being searched.
 func (c *Controller) startupRate() float64 {
 	bw := c.bandwidth()
-	if bw == 0 {
-		// The first window leaves as a train.
-		return 100e6
+	if s := &c.start; bw == 0 || s.hint == 0 && !s.over && c.rate.sent < s.end {
+		return trainRate
 	}
 	r := startupGain * bw
 	if h := c.start.hint; h > 0 {

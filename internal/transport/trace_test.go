@@ -8,16 +8,21 @@ import (
 )
 
 // TestTrace prints how one transfer goes, for whoever works on the rate:
-// QFT_TRACE="100 1000 0.1" is 100 Mbit/s, 1,000 ms, 10 % loss.
+// QFT_TRACE="100 1000 0.1 100" is 100 Mbit/s, 1,000 ms, 10 % loss, a queue of
+// 100 ms.
 func TestTrace(t *testing.T) {
 	var c cell
 	var ms int
-	if n, _ := fmt.Sscan(os.Getenv("QFT_TRACE"), &c.mbit, &ms, &c.loss); n != 3 {
+	var queue int
+	if n, _ := fmt.Sscan(os.Getenv("QFT_TRACE"), &c.mbit, &ms, &c.loss, &queue); n < 3 {
 		t.Skip("QFT_TRACE is not set")
 	}
 	c.rtt = time.Duration(ms) * time.Millisecond
 	l := link(c.mbit, c.rtt/2)
 	l.Loss = c.loss
+	if queue > 0 {
+		l.Queue = time.Duration(queue) * time.Millisecond
+	}
 	w := newWorld(t, 1, l, l)
 	w.sendBulk(int64(c.mbit * 1e6 / 8 * 15))
 	for range 60 {
