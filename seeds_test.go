@@ -278,7 +278,7 @@ func runSeed(t testing.TB, seed uint64) (string, error) {
 		return fmt.Errorf("%s\n%s\n%v\n%v", fmt.Sprintf(format, args...), strings.Join(s.text, "\n"), sender.events, receiver.events)
 	}
 	if !done {
-		return "hangs", fail("not done after %v: %v %v", s.Elapsed(), sender.Done(), receiver.Done())
+		return "hangs", fail("not done after %v: sender %v %v, receiver %v %v", s.Elapsed(), sender.Done(), sender.err(), receiver.Done(), receiver.err())
 	}
 	errs := []error{sender.err(), receiver.err()}
 	if !s.possible() {

@@ -129,7 +129,7 @@ func (m *meetState) drop(id rendezvous.ID) {
 
 func (p *Peer) stepMeeting(now time.Time) {
 	p.pumpHelper(now)
-	if p.state == meeting && !p.meet.answered && !now.Before(p.began.Add(helperPatience)) {
+	if p.state == meeting && !p.meet.answered && !now.Before(p.patience()) {
 		p.fail(now, HelperUnreachable, fmt.Errorf("the helper at %s does not answer", p.helpers()))
 	}
 	p.expireAnswers(now)
@@ -148,6 +148,17 @@ func (p *Peer) helpers() string {
 		all = append(all, a.String())
 	}
 	return strings.Join(all, " or ")
+}
+
+// patience is until when the helper may take to let us in: longer when it has
+// been heard at all, for then it is there and only the network is bad.
+func (p *Peer) patience() time.Time {
+	for _, s := range p.client.Servers() {
+		if !s.Heard.IsZero() {
+			return p.began.Add(3 * helperPatience)
+		}
+	}
+	return p.began.Add(helperPatience)
 }
 
 // expireAnswers counts answers that were not confirmed in time as guesses:
@@ -181,7 +192,7 @@ func (p *Peer) pumpHelper(now time.Time) {
 func (p *Peer) meetDeadline() time.Time {
 	var d time.Time
 	if p.state == meeting && !p.meet.answered {
-		d = p.began.Add(helperPatience)
+		d = p.patience()
 	}
 	for _, m := range p.meet.members {
 		if m.responder != nil {

@@ -149,10 +149,18 @@ func (c *Client) hellosDue() (t time.Time) {
 	return t
 }
 
-// backoff is how long to wait for an answer after so many tries before.
+// backoff is how long to wait for an answer after so many tries before. The
+// first eight come soon: on a line that loses a fifth in each direction a
+// person would else be told one time in fifty that the helper is not there.
 func (c *Client) backoff(tries int, limit time.Duration) time.Duration {
-	return min(c.jitter(firstWait<<min(tries, 8)), limit)
+	shift := min(tries, 2)
+	if tries >= eagerTries {
+		shift = min(tries-eagerTries+3, 8)
+	}
+	return min(c.jitter(firstWait<<shift), limit)
 }
+
+const eagerTries = 8
 
 // jitter varies a wait by up to a fifth, so that clients which lost contact at
 // the same time do not come back at the same time.
