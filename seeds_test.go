@@ -57,6 +57,22 @@ func TestMeetings(t *testing.T) {
 	}
 }
 
+// TestMeetingsThatFailed runs seeds that have shown bugs.
+func TestMeetingsThatFailed(t *testing.T) {
+	for _, c := range []struct {
+		seed uint64
+		bug  string
+	}{
+		{1393, "a sample of the RTT from a stopped process made the probe timeout minutes long"},
+		{42753, "the first requests to the helper came too rarely for a line with much loss"},
+		{45291, "two sides that pinged each other without a pause filled a thin line, and forgot pings before their answers came"},
+	} {
+		if outcome, err := runSeed(t, c.seed); err != nil {
+			t.Errorf("seed %d (%s): %s, %v", c.seed, c.bug, outcome, err)
+		}
+	}
+}
+
 // scenario is a random internet and what happens in it.
 type scenario struct {
 	*meeting

@@ -279,7 +279,8 @@ func TestTimeoutWakesWithNothingToProbe(t *testing.T) {
 	}
 }
 
-// What comes in decides the next ping: it is full, and it is sent at once.
+// What comes in decides the next ping: it is full, and it is sent at once if
+// the latest one is urgeGap old.
 func TestEveryStepAsksForTheNext(t *testing.T) {
 	const b = "198.51.100.1:9"
 	r := newRig(t, false)
@@ -295,7 +296,7 @@ func TestEveryStepAsksForTheNext(t *testing.T) {
 	if small.full || len(sent) != 3 {
 		t.Fatalf("%d probes, the last full: %v", len(sent), small.full)
 	}
-	r.advance(probeEvery)
+	r.advance(urgeGap)
 	r.pong(b, small, 0)
 	next := r.pingTo(r.advance(0), b)
 	if !next.full || next.flags != 0 {

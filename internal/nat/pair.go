@@ -46,8 +46,14 @@ type timing struct {
 	since  time.Time // when the probing began
 	next   time.Time
 	try    int
-	urgent bool // out of turn: something came in that asks for a ping
+	last   time.Time // latest ping
+	urgent bool      // out of turn: something came in that asks for a ping
 }
+
+// urgeGap is between a ping and one out of turn after it. Each probe that comes
+// in asks for one, and two sides that answer each other without a pause fill a
+// thin line, until the round trip is longer than the memory of flight.
+const urgeGap = 10 * time.Millisecond
 
 func (p *pair) mutual() bool { return p.stage == full && p.peerFull }
 
@@ -61,8 +67,13 @@ func (p *pair) start(now, first time.Time) {
 	p.flight, p.count = flight{}, counts{}
 }
 
-// urge makes a ping due at once.
-func (p *pair) urge(now time.Time) { p.timing.next, p.timing.urgent = now, true }
+// urge makes a ping due at once, or soon after the latest.
+func (p *pair) urge(now time.Time) {
+	p.timing.next, p.timing.urgent = now, true
+	if soon := p.timing.last.Add(urgeGap); soon.After(now) {
+		p.timing.next = soon
+	}
+}
 
 // rise notes what came in. Hearing from a pair for the first time brings it
 // back to quick probing, however long the search has lasted.
@@ -101,10 +112,10 @@ type sentPing struct {
 	nominated bool
 }
 
-// flight remembers a pair's latest pings: in a search those of the last 15 s,
-// longer than any path takes.
+// flight remembers a pair's latest pings: by turns those of minutes, and of a
+// second and more if every one was out of turn.
 type flight struct {
-	pings [16]sentPing
+	pings [192]sentPing
 	n     int
 }
 

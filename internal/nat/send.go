@@ -102,7 +102,7 @@ func (a *Agent) sendPing(b *udp.Batch, p *pair) {
 	if !p.timing.urgent {
 		p.timing.try++
 	}
-	p.timing.urgent, p.timing.next = false, a.now.Add(wait)
+	p.timing.urgent, p.timing.next, p.timing.last = false, a.now.Add(wait), a.now
 }
 
 // emit completes the probe, seals it and adds it to the batch. It reports
