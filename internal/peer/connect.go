@@ -56,15 +56,9 @@ func (p *Peer) stepPunching(now time.Time) {
 	p.connect(now, path)
 }
 
-// rival reports whether another sender's handshake is under way.
-func (p *Peer) rival() bool {
-	for _, m := range p.meet.members {
-		if m.responder != nil {
-			return true
-		}
-	}
-	return false
-}
+// rival reports whether another sender's handshake is under way, or can begin
+// any moment.
+func (p *Peer) rival() bool { return p.meet.open() > 0 || len(p.meet.expected) > 0 }
 
 // connect starts the connection over the path that was found.
 func (p *Peer) connect(now time.Time, path nat.Path) {

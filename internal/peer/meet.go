@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -67,6 +68,7 @@ type meetState struct {
 	own      bool // it is of the user's own choice
 	left     int  // guesses
 	members  []*member
+	expected []rendezvous.ID // receiver: senders that are there and have not said hello
 	partner  rendezvous.ID
 	answered bool            // the helper has answered once
 	silent   bool            // the helper has stopped answering
@@ -106,6 +108,11 @@ func (m *meetState) find(id rendezvous.ID) *member {
 		}
 	}
 	return nil
+}
+
+// hear takes a sender off those that have not said hello.
+func (m *meetState) hear(id rendezvous.ID) {
+	m.expected = slices.DeleteFunc(m.expected, func(x rendezvous.ID) bool { return x == id })
 }
 
 // open counts the answers that are not confirmed yet.
@@ -223,6 +230,7 @@ func (p *Peer) onHelper(now time.Time, e rendezvous.Event) {
 	case rendezvous.Arrived:
 		p.onArrived(now, e.Member)
 	case rendezvous.Departed:
+		p.meet.hear(e.Member)
 		if m := p.meet.find(e.Member); m != nil && m.responder == nil {
 			p.meet.drop(e.Member)
 		}
@@ -277,6 +285,9 @@ func (p *Peer) post(to rendezvous.ID, kind byte, body []byte) {
 }
 
 func (p *Peer) onArrived(now time.Time, id rendezvous.ID) {
+	if p.cfg.Role == rendezvous.Receiver && p.meet.find(id) == nil {
+		p.meet.expected = append(p.meet.expected, id)
+	}
 	if p.cfg.Role != rendezvous.Sender || !p.meet.ready || p.meet.find(id) != nil || p.meet.left <= 0 {
 		return
 	}
@@ -316,6 +327,7 @@ func (p *Peer) onNote(now time.Time, from rendezvous.ID, note []byte) {
 // onHello answers a sender. The tag in the answer lets it test one guess at
 // our phrase, so answers are counted like guesses unless they are confirmed.
 func (p *Peer) onHello(now time.Time, from rendezvous.ID, m1 []byte) {
+	p.meet.hear(from)
 	if p.meet.find(from) != nil || p.meet.open() >= p.meet.left {
 		return
 	}
