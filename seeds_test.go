@@ -65,6 +65,7 @@ func TestMeetingsThatFailed(t *testing.T) {
 	}{
 		{1393, "a sample of the RTT from a stopped process made the probe timeout minutes long"},
 		{42753, "the first requests to the helper came too rarely for a line with much loss"},
+		{103756, "a confirmation that came after its time was thrown away"},
 		{45291, "two sides that pinged each other without a pause filled a thin line, and forgot pings before their answers came"},
 	} {
 		if outcome, err := runSeed(t, c.seed); err != nil {

@@ -85,7 +85,8 @@ type member struct {
 	initiator *secret.Initiator
 	responder *secret.Responder
 	began     time.Time
-	deadline  time.Time // responder: m3 must be here
+	deadline  time.Time // responder: m3 must be here, or our answer was a guess
+	counted   bool      // it was counted as one
 }
 
 func (m *meetState) init(cfg *Config) {
@@ -116,7 +117,7 @@ func (m *meetState) hear(id rendezvous.ID) {
 // open counts the answers that are not confirmed yet.
 func (m *meetState) open() (n int) {
 	for _, x := range m.members {
-		if x.responder != nil {
+		if x.responder != nil && !x.counted {
 			n++
 		}
 	}
@@ -168,15 +169,15 @@ func (p *Peer) patience() time.Time {
 
 // expireAnswers counts answers that were not confirmed in time as guesses:
 // whoever got one could test a guess by it. It may also have been an honest
-// sender that was stopped, so we go on waiting.
+// sender on a bad line, so a confirmation that comes later is still good.
 func (p *Peer) expireAnswers(now time.Time) {
 	for _, m := range p.meet.members {
 		switch {
-		case m.responder == nil || m.deadline.After(now):
+		case m.responder == nil || m.counted || m.deadline.After(now):
 		case p.meet.silent:
 			m.deadline = now.Add(silentGrace)
 		default:
-			p.meet.drop(m.id)
+			m.counted = true
 			p.wrong(now)
 			return
 		}
@@ -200,7 +201,7 @@ func (p *Peer) meetDeadline() time.Time {
 		d = p.patience()
 	}
 	for _, m := range p.meet.members {
-		if m.responder != nil {
+		if m.responder != nil && !m.counted {
 			d = earlier(d, m.deadline)
 		}
 	}
@@ -229,7 +230,7 @@ func (p *Peer) onHelper(now time.Time, e rendezvous.Event) {
 		p.onArrived(now, e.Member)
 	case rendezvous.Departed:
 		p.meet.hear(e.Member)
-		if m := p.meet.find(e.Member); m != nil && m.responder == nil {
+		if m := p.meet.find(e.Member); m != nil && (m.responder == nil || m.counted) {
 			p.meet.drop(e.Member)
 		}
 	case rendezvous.Note:
@@ -383,7 +384,7 @@ func (p *Peer) confirm(now time.Time, from rendezvous.ID, m3 []byte) (*secret.Se
 	sess, payload, err := responder.Finish(m3)
 	if err != nil {
 		p.meet.drop(from)
-		p.onWrongFrom(now, errors.Is(err, secret.ErrWrongPhrase))
+		p.onWrongFrom(now, errors.Is(err, secret.ErrWrongPhrase), m.counted)
 		return nil, nil, false
 	}
 	return sess, payload, true
@@ -413,18 +414,20 @@ func (p *Peer) onTaken(now time.Time, from rendezvous.ID, m3 []byte) {
 func (p *Peer) onWrong(now time.Time, from rendezvous.ID) {
 	if m := p.meet.find(from); m != nil && m.responder != nil {
 		p.meet.drop(from)
-		p.onWrongFrom(now, true)
+		p.onWrongFrom(now, true, m.counted)
 	}
 }
 
-// onWrongFrom counts a guess. A receiver with a code meets the one sender that
+// onWrongFrom counts a guess, if it is not counted yet. A receiver with a code meets the one sender that
 // holds the number: told by it that the words differ, it need not wait on.
-func (p *Peer) onWrongFrom(now time.Time, told bool) {
+func (p *Peer) onWrongFrom(now time.Time, told, counted bool) {
 	if told && !p.meet.own && p.sess == nil {
 		p.fail(now, PhraseWrong, errors.New("the code does not match the sender's"))
 		return
 	}
-	p.wrong(now)
+	if !counted {
+		p.wrong(now)
+	}
 }
 
 // verdict seals why we stop for whoever has the session.
