@@ -50,7 +50,7 @@ soak:
 	./scripts/fuzz 5m
 
 bench: tools
-	go test -run '^$$' -bench . -benchtime 1x ./internal/udp ./internal/lab ./internal/secret ./internal/transfer ./internal/transport
+	go test -run '^$$' -bench . -benchtime 1x ./internal/udp ./internal/lab ./internal/secret ./internal/transfer ./internal/transport ./internal/rendezvous
 	QFT_BENCH=1 go test -count=1 -timeout 30m -run 'TestBench' -v ./e2e
 
 clean:
