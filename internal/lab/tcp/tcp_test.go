@@ -2,6 +2,7 @@ package tcp
 
 import (
 	"math"
+	"net/netip"
 	"testing"
 	"time"
 
@@ -27,10 +28,14 @@ func newOffice(up lab.Link) *office {
 	return &office{w, w.Router(nil, lab.RouterConfig{Name: "office", Up: up, Down: lab.Link{Delay: up.Delay}})}
 }
 
-func (o *office) flow(at time.Duration) flow {
+func (o *office) flow(at time.Duration) flow { return o.start(at, NewCubic) }
+
+func newBBR(to netip.AddrPort) *Sender { return NewBBR(to, 1) }
+
+func (o *office) start(at time.Duration, sender func(netip.AddrPort) *Sender) flow {
 	a := o.Host(o.router, lab.HostConfig{})
 	b := o.Host(nil, lab.HostConfig{})
-	f := flow{NewCubic(b.AddrPort(false, port)), &Receiver{}}
+	f := flow{sender(b.AddrPort(false, port)), &Receiver{}}
 	b.Bind(port, f.r)
 	o.At(at, func() { a.Bind(port, f.s) })
 	return f
@@ -99,5 +104,48 @@ func TestCubicCollapsesUnderLoss(t *testing.T) {
 		if g[0] < c.low || g[0] > c.high {
 			t.Errorf("%.2f Mbit/s at loss %.2f, want %.1f to %.1f", g[0], c.loss, c.low, c.high)
 		}
+	}
+}
+
+func TestBBRAlone(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		link lab.Link
+		low  float64
+		wait time.Duration
+	}{
+		{"queue 30 ms", lab.Link{Rate: 20e6, Delay: 15 * time.Millisecond, Queue: 30 * time.Millisecond}, 0.93, 31 * time.Millisecond},
+		{"queue 400 ms", lab.Link{Rate: 20e6, Delay: 15 * time.Millisecond, Queue: 400 * time.Millisecond}, 0.93, 40 * time.Millisecond},
+		{"1 % loss", lab.Link{Rate: 20e6, Delay: 25 * time.Millisecond, Loss: 0.01}, 0.9, 60 * time.Millisecond},
+		{"10 % loss", lab.Link{Rate: 20e6, Delay: 25 * time.Millisecond, Loss: 0.1}, 0.7, 60 * time.Millisecond},
+	} {
+		o := newOffice(c.link)
+		f := o.start(0, newBBR)
+		g := o.mbit(60*time.Second, f)[0] / ideal
+		wait := o.router.Up().Stats().Wait
+		p95 := wait.Quantile(0.95)
+		t.Logf("%s: %.3f used; queue p95 %v; %d sent again, %d RTOs", c.name, g, p95.Round(time.Millisecond), f.s.Resent, f.s.Timeouts)
+		if g < c.low || p95 > c.wait {
+			t.Errorf("%s: used %.3f, want %.2f; queue p95 %v, want %v", c.name, g, c.low, p95, c.wait)
+		}
+	}
+}
+
+// BBRv1 takes most of a link with a shallow queue from CUBIC, and its share falls
+// as the queue gets deeper, but it does not starve (Hock, Bless, Zitterbart 2017;
+// Ware et al. 2019).
+func TestBBRBesideCubic(t *testing.T) {
+	last := 1.0
+	for _, queue := range []time.Duration{30, 100, 400} {
+		o := newOffice(lab.Link{Rate: 20e6, Delay: 15 * time.Millisecond, Queue: queue * time.Millisecond})
+		b, c := o.start(0, newBBR), o.flow(0)
+		o.Run(10*time.Second, nil)
+		g := o.mbit(60*time.Second, b, c)
+		share := g[0] / (g[0] + g[1])
+		t.Logf("queue %3v: bbr has %.2f", queue*time.Millisecond, share)
+		if share > last || share < 0.1 {
+			t.Errorf("queue %v: bbr has %.2f after %.2f with less of a queue", queue*time.Millisecond, share, last)
+		}
+		last = share
 	}
 }
