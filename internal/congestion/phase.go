@@ -16,13 +16,17 @@ const (
 	leastSpan   = 10e6  // ns over which a rate is taken at least
 	sampleSlack = 0.003 // share of loss beyond the random one that means nothing
 
-	leastUp   = 0.05
-	mostUp    = 0.25 // of the first step
-	fastUp    = 1.0  // of later ones
-	downGain  = 0.9
-	leastSlow = 0.05
-	mostSlow  = 0.5
-	cruiseFor = 2 // phases
+	leastUp    = 0.05
+	mostUp     = 0.25 // of the first step
+	fastUp     = 1.0  // of later ones
+	downGain   = 0.9
+	leastSlow  = 0.05
+	mostSlow   = 0.5
+	cruiseFor  = 2 // phases
+	emptyEvery = 8 // Downs make the queue empty for certain
+
+	wholeTime  = 10e9 // ns that the rate of the whole bottleneck counts at least
+	mostShares = 4    // of it that our Up steps are made for
 )
 
 // roundState counts round trips: one ends when a packet that left after the
@@ -92,7 +96,13 @@ func (c *Controller) enter(t int64, s State) {
 // a queue.
 func (c *Controller) firstStep() float64 {
 	q := max(float64(c.delay.rtt.least())/queueShare, leastQueue)
-	return min(max(q/float64(c.delay.roundTrip()), leastUp), mostUp)
+	step := min(max(q/float64(c.delay.roundTrip()), leastUp), mostUp)
+	// What the bottleneck was seen to carry and we do not get is others'. All
+	// add the same, then, however much they have, and shares become equal.
+	if bw := c.bandwidth(); bw > 0 {
+		step *= min(max(c.whole.best()/bw, 1), mostShares)
+	}
+	return min(step, fastUp)
 }
 
 // step moves on.
@@ -154,7 +164,7 @@ func (c *Controller) up(t int64, p *Packet) {
 	grown := c.bandwidth() >= ph.bw*(1+0.6*ph.step)
 	over := t-ph.began >= ph.length+ph.length/4+max(ph.length/4, leastSpan)
 	switch {
-	case c.delay.standing() || c.loss.exceeds(above):
+	case c.delay.rising() || c.loss.exceeds(above):
 		c.down(t)
 	case grown && p.SentAt >= ph.began:
 		c.enterUp(t, min(2*ph.step, fastUp))
@@ -163,15 +173,20 @@ func (c *Controller) up(t int64, p *Packet) {
 	}
 }
 
-// down gives back what Up has sent beyond the bandwidth.
+// down gives back what Up has sent beyond the bandwidth. Now and then it gives
+// more, so that the queue is empty for certain: two senders of which one has
+// never seen it so do not share fairly.
 func (c *Controller) down(t int64) {
 	ph := &c.phase
-	excess := float64(c.sent-ph.sent) - c.bandwidth()*float64(t-ph.began)/1e9
+	bw := c.bandwidth()
+	excess := float64(c.sent-ph.sent) - bw*float64(t-ph.began)/1e9
+	if ph.tries%emptyEvery == 0 {
+		excess += leastQueue / 1e9 * c.whole.best()
+	}
 	c.enter(t, Down)
-	if bw := c.bandwidth(); bw > 0 && excess > 0 {
-		ph.length = int64(min(max(excess/(bw*(1-downGain))*1e9, float64(ph.length)/2), 3*float64(ph.length)))
-	} else {
-		ph.length /= 2
+	ph.length /= 2
+	if bw > 0 {
+		ph.length = min(max(ph.length, int64(excess/(bw*(1-downGain))*1e9)), 6*ph.length)
 	}
 }
 
