@@ -74,7 +74,7 @@ func (c *Conn) sendAll(now time.Time, b *udp.Batch) {
 	if c.turn.wake || c.state != open {
 		return
 	}
-	if c.pace.ready() && c.loss.inFlight < c.cc.Window() {
+	if c.pace.ready() && c.loss.inFlight < c.window(now) {
 		c.cc.AppLimited(now, c.loss.inFlight)
 	}
 }
@@ -178,7 +178,7 @@ func (c *Conn) sendOne(now time.Time, b *udp.Batch) bool {
 	if !wanted {
 		wanted = c.repeatDue(now)
 	}
-	data := wanted && (probe || c.loss.inFlight < c.cc.Window())
+	data := wanted && (probe || c.loss.inFlight < c.window(now))
 	if data && !probe && !c.pace.ready() {
 		c.turn.pacing = true
 		data = false
@@ -236,7 +236,7 @@ func (c *Conn) fill(o *outgoing, probe bool) {
 		c.fillClose(o)
 	} else {
 		if probe && !c.hasData() {
-			c.repeatControl()
+			c.repeatControl(o.room())
 		}
 		c.fillStreams(o)
 		if c.bulk.pending() && (c.bulk.allowed() || probe) {
@@ -363,10 +363,14 @@ func (c *Conn) fillOldest(o *outgoing) {
 	}
 }
 
-// repeatControl puts all control content in flight on its way once more.
-func (c *Conn) repeatControl() {
+// repeatControl puts control content in flight on its way once more, the
+// oldest first, until it is about so many bytes.
+func (c *Conn) repeatControl(most int) {
 	for _, r := range c.sent.ctl {
-		c.controlLost(r)
+		if c.controlLost(r); most <= r.length {
+			return
+		}
+		most -= r.length
 	}
 }
 

@@ -103,7 +103,7 @@ func (c *Conn) controlDue(now time.Time) bool {
 	if !now.Before(t.roundAt) {
 		t.rounds++
 		t.roundAt = now.Add(c.tailGap())
-		c.repeatControl()
+		c.repeatControl(math.MaxInt)
 		due = c.hasData() || c.end.due
 	}
 	t.wakeAt(t.roundAt)
