@@ -30,6 +30,33 @@ type Config struct {
 	// MaxRate bounds the sending rate in bytes per second. If zero, the path
 	// decides.
 	MaxRate float64
+
+	// Control makes the congestion controller of a path. If nil, it is a
+	// congestion.Controller.
+	Control func(congestion.Config) Control
+}
+
+// Control decides how fast one path may be used. It is told of every measured
+// packet and asked before each.
+type Control interface {
+	// Sent notes a packet that leaves, with the bytes in flight without it, and
+	// reports whether the peer should acknowledge it at once.
+	Sent(now time.Time, p *congestion.Packet, size, inFlight int) (atOnce bool)
+	// Acked, Lost and Found note what became of it; a Found one had been Lost.
+	Acked(now time.Time, p *congestion.Packet, size int)
+	Lost(now time.Time, p *congestion.Packet, size int)
+	Found(now time.Time, p *congestion.Packet, size int)
+	// Update draws the conclusions from an acknowledgement, whose packets were
+	// noted before.
+	Update(now time.Time, f congestion.Feedback, inFlight int)
+	// AppLimited notes that there is nothing to send though more could leave.
+	AppLimited(now time.Time, inFlight int)
+	// Blackout notes that the peer stopped answering, or that this end slept.
+	Blackout(now time.Time)
+	// Rate is in bytes per second and never zero, Window in bytes.
+	Rate() float64
+	Window() int
+	Stats() congestion.Stats
 }
 
 // MinPayload is the smallest UDP payload that a connection can work with: the
@@ -93,7 +120,7 @@ type Conn struct {
 	sent    sentLog
 	ackedPN rangeSet[uint64] // acknowledged packet numbers above sent.base
 	loss    lossState
-	cc      *congestion.Controller
+	cc      Control
 	ccFirst uint64 // packets below belong to an earlier path's controller
 	pace    pacer
 	bulk    bulkState
@@ -162,7 +189,12 @@ func (c *Conn) local() bool { return c.rtt.smoothed < localRTT }
 
 func (c *Conn) restartRate() {
 	c.ccFirst = c.sent.next
-	c.cc = congestion.New(congestion.Config{MaxDatagram: c.mtu.size, MaxRate: c.cfg.MaxRate})
+	cfg := congestion.Config{MaxDatagram: c.mtu.size, MaxRate: c.cfg.MaxRate}
+	if c.cfg.Control != nil {
+		c.cc = c.cfg.Control(cfg)
+		return
+	}
+	c.cc = congestion.New(cfg)
 }
 
 func (c *Conn) random(b []byte) {

@@ -87,7 +87,6 @@ func (c *Conn) tick(now time.Time) {
 	}
 	if !c.loss.timer.IsZero() && !c.loss.timer.After(now) {
 		c.detectLosses(now)
-		c.cc.Update(now, 0, c.loss.inFlight)
 	}
 	c.checkProbe(now)
 	if c.state != open {
@@ -132,12 +131,18 @@ func (c *Conn) begin(b *udp.Batch, to netip.AddrPort, size int) (o outgoing, ok 
 	return o, true
 }
 
-// finish seals the packet, gives it to the batch and opens its record.
+// finish opens the packet's record, seals it and gives it to the batch.
 func (c *Conn) finish(now time.Time, b *udp.Batch, o *outgoing) bool {
 	pn := c.sent.next
+	size := len(o.pkt) + secret.Overhead
+	p := c.sent.add()
+	p.at = now.Sub(c.start)
+	p.size = uint16(size)
+	if o.eliciting {
+		c.launch(now, o, p)
+	}
 	pkt, err := c.cfg.Sealer.Seal(o.pkt, HeaderSize, pn)
 	if err != nil {
-		c.sent.controls(pn, func(control) {})
 		c.end.err = &CloseError{Code: CodeProtocol, Reason: "sealing a packet: " + err.Error()}
 		c.state = closed
 		return false
@@ -145,12 +150,11 @@ func (c *Conn) finish(now time.Time, b *udp.Batch, o *outgoing) bool {
 	b.Commit(o.to, len(pkt))
 	c.stats.SentPackets++
 	c.stats.SentBytes += uint64(len(pkt))
-	p := c.sent.add()
-	p.at = now.Sub(c.start)
-	p.size = uint16(len(pkt))
-	if !o.eliciting {
-		return true
-	}
+	return true
+}
+
+// launch puts a packet that elicits an acknowledgement into the flight.
+func (c *Conn) launch(now time.Time, o *outgoing, p *sentPacket) {
 	p.fate = inFlight
 	p.ctl, p.probe = o.ctl, o.probe
 	p.offset, p.bulk = o.offset, uint16(o.bulk)
@@ -161,13 +165,16 @@ func (c *Conn) finish(now time.Time, b *udp.Batch, o *outgoing) bool {
 	c.loss.eliciting++
 	c.loss.lastSent = now
 	if o.probe {
-		return true
+		return
 	}
-	c.cc.Sent(now, &p.cc, len(pkt), c.loss.inFlight)
-	c.loss.inFlight += len(pkt)
+	size := int(p.size)
+	o.pkt[0] |= headerMeasured
+	if c.cc.Sent(now, &p.cc, size, c.loss.inFlight) {
+		o.pkt[0] |= headerAtOnce
+	}
+	c.loss.inFlight += size
 	c.bulk.inFlight += int64(o.bulk)
-	c.pace.sent(len(pkt))
-	return true
+	c.pace.sent(size)
 }
 
 // sendOne builds one packet of whatever is most urgent. False: there is
@@ -213,7 +220,7 @@ func (c *Conn) appendAck(now time.Time, o *outgoing) {
 	if c.bulk.sink != nil {
 		c.contact.told = c.bulk.sink.BulkWindow()
 	}
-	o.pkt = c.acks.append(o.pkt, now, c.contact.told, o.room())
+	o.pkt = c.acks.append(o.pkt, now, c.start, c.contact.told, o.room())
 	c.acks.sent()
 }
 
