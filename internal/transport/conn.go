@@ -127,6 +127,7 @@ type Conn struct {
 	streams [maxStreams]stream
 	mtu     mtuState
 	path    pathState
+	tail    tailState
 	end     closeState
 	contact contactState
 	turn    turnState
@@ -222,6 +223,10 @@ func (c *Conn) SendBulk(off, n int64) {
 	if n <= 0 || off < 0 || off > MaxOffset-n {
 		return
 	}
+	if off < c.bulk.top {
+		c.again(off, n)
+	}
+	c.bulk.top = max(c.bulk.top, off+n)
 	c.bulk.fresh.push(off, n)
 	c.wake()
 }
@@ -230,7 +235,7 @@ func (c *Conn) SendBulk(off, n int64) {
 func (c *Conn) BulkUnsent() int64 { return c.bulk.fresh.bytes }
 
 // BulkUnacked is how many bytes that have left are not acknowledged.
-func (c *Conn) BulkUnacked() int64 { return c.bulk.inFlight + c.bulk.lost.bytes }
+func (c *Conn) BulkUnacked() int64 { return c.bulk.unacked(&c.tail.copies) }
 
 // Read takes ordered bytes of a stream that have arrived; zero: none now.
 func (c *Conn) Read(id int, p []byte) int {
@@ -309,6 +314,7 @@ type Stats struct {
 	SentBytes    uint64 // UDP payload
 	Received     uint64 // packets that authenticated
 	Rejected     uint64 // packets that did not
+	Repeated     uint64 // bulk packets that repeat another one in flight
 	Lost         uint64 // packets of this end that had to be sent again
 	Spurious     uint64 // of those, how many had arrived after all
 	Refused      uint64 // bulk packets for which the sink had no memory
