@@ -7,6 +7,10 @@ type Config struct {
 	InitialWindow int     // bytes that leave before anything is known. If zero, 48 packets
 	MaxDatagram   int     // bytes of a full packet. If zero, 1200
 	MaxRate       float64 // bytes per second; pacing never exceeds it. If zero, no limit
+
+	// Background asks for target-delay mode, which yields to other traffic
+	// (LEDBAT, RFC 6817).
+	Background bool
 }
 
 // State is what the controller is doing.
@@ -60,6 +64,10 @@ func New(cfg Config) *Controller {
 	}
 	return &Controller{cfg: cfg}
 }
+
+// SetMaxRate changes Config.MaxRate. While the caller sends less than the path
+// takes because of it, it says so by AppLimited.
+func (c *Controller) SetMaxRate(rate float64) { c.cfg.MaxRate = rate }
 
 func (c *Controller) ns(now time.Time) int64 {
 	if c.epoch.IsZero() {

@@ -80,7 +80,7 @@ func (p *Peer) connect(now time.Time, path nat.Path) {
 		Remote:     path.Remote,
 		RTT:        path.RTT,
 		MaxPayload: payload,
-		MaxRate:    p.cfg.MaxRate,
+		Limit:      p.cfg.MaxRate,
 	})
 	p.state = connected
 	p.told = path.Remote

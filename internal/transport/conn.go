@@ -27,9 +27,18 @@ type Config struct {
 	// path decides. Values below MinPayload count as MinPayload.
 	MaxPayload int
 
-	// MaxRate bounds the sending rate in bytes per second. If zero, the path
-	// decides.
-	MaxRate float64
+	// MaxBulk bounds the bulk bytes in one packet. If zero, the packet does.
+	MaxBulk int
+
+	// Limit bounds the UDP payload that this end sends, in bytes per second.
+	// If zero, the path decides. See SetLimit.
+	Limit float64
+
+	// Background makes this end's sending yield to other traffic.
+	Background bool
+
+	// Ask is what this end wants of the peer's sending.
+	Ask Wish
 }
 
 // MinPayload is the smallest UDP payload that a connection can work with: the
@@ -96,6 +105,10 @@ type Conn struct {
 	cc      *congestion.Controller
 	ccFirst uint64 // packets below belong to an earlier path's controller
 	pace    pacer
+	limit   limiter
+	wish    wishState
+	report  reportState
+	waits   waitState
 	bulk    bulkState
 	streams [maxStreams]stream
 	mtu     mtuState
@@ -138,6 +151,10 @@ func NewConn(now time.Time, cfg Config) *Conn {
 	c.path.remote = cfg.Remote
 	c.rtt.init(cfg.RTT)
 	c.bulk.window = initialBulkWindow
+	c.pace.hold = paceBurst
+	c.limit.own = max(cfg.Limit, 0)
+	c.limit.update()
+	c.wish.background, c.wish.yielding = cfg.Background, cfg.Background
 	for i := range c.streams {
 		c.streams[i] = newStream()
 	}
@@ -145,6 +162,7 @@ func NewConn(now time.Time, cfg Config) *Conn {
 	c.contact.last = now
 	c.restartRate()
 	c.wakeAt(now)
+	c.Ask(cfg.Ask)
 	return c
 }
 
@@ -161,7 +179,8 @@ func (c *Conn) local() bool { return c.rtt.smoothed < localRTT }
 
 func (c *Conn) restartRate() {
 	c.ccFirst = c.sent.next
-	c.cc = congestion.New(congestion.Config{MaxDatagram: c.mtu.size, MaxRate: c.cfg.MaxRate})
+	c.cc = congestion.New(congestion.Config{
+		MaxDatagram: c.mtu.size, MaxRate: c.limit.headroom(), Background: c.wish.yielding})
 }
 
 func (c *Conn) random(b []byte) {
@@ -270,7 +289,9 @@ func (c *Conn) Remote() netip.AddrPort { return c.path.remote }
 type Stats struct {
 	RTT, MinRTT  time.Duration // zero: not measured
 	MTU          int           // UDP payload of full packets
-	Rate         float64       // bytes per second that the path is thought to carry
+	Rate         float64       // bytes per second at which this end would send now
+	Bandwidth    float64       // bytes per second that the path is thought to carry; zero: not known
+	Limit        float64       // bytes per second, the user's or the peer's; zero: none
 	InFlight     int           // bytes
 	Window       int           // bytes that may be in flight
 	SentPackets  uint64
@@ -293,7 +314,7 @@ func (c *Conn) Stats() Stats {
 		s.RTT, s.MinRTT = c.rtt.smoothed, c.rtt.min
 	}
 	s.MTU = c.mtu.size
-	s.Rate = c.cc.Rate()
+	s.Rate, s.Bandwidth, s.Limit = c.cc.Rate(), c.cc.Stats().Bandwidth, c.limit.rate
 	s.InFlight, s.Window = c.loss.inFlight, c.cc.Window()
 	s.Lost, s.Spurious = c.loss.lostEver, c.loss.spurious
 	return s
