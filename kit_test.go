@@ -107,7 +107,7 @@ func (m *meeting) send(h *lab.Host, phrase, path string) *node {
 		m.t.Fatal(err)
 	}
 	m.t.Cleanup(s.Close)
-	n := m.join(h, rendezvous.Sender, phrase, &app{engine: s, attach: func(l peer.Link) { l.SetSource(s) }})
+	n := m.join(h, rendezvous.Sender, phrase, &app{engine: s, sends: true, attach: func(l peer.Link) { l.SetSource(s) }})
 	n.path = path
 	return n
 }
