@@ -43,7 +43,7 @@ func TestRatesThatAreRefused(t *testing.T) {
 		"0.9kB":        "lowest",
 		"2000GB":       "type none",
 		"1e5kB":        "unit",
-		"0x10kB":       "unit",
+		"0x10kB":       "none",
 		"infM":         "20mbit",
 		"1\u00a0k\x00": "unit",
 	} {
