@@ -193,6 +193,7 @@ func (c *Conn) sendOne(now time.Time, b *udp.Batch) bool {
 	}
 	if ack {
 		c.appendAck(now, &o)
+		c.fillReport(&o)
 	}
 	if data {
 		c.fill(&o, probe)
