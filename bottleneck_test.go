@@ -10,7 +10,8 @@ import (
 )
 
 // mostly is what a node named as its bottleneck most of the time, and in what
-// share of its progress events after the first two seconds.
+// share of its progress events after the first four seconds, when the rate is
+// known.
 func mostly(n *node) (b Bottleneck, share float64, last Progress) {
 	var counts [bottlenecks]int
 	total := 0
@@ -19,12 +20,12 @@ func mostly(n *node) (b Bottleneck, share float64, last Progress) {
 		if !ok || p.Done == p.Size {
 			continue
 		}
-		if total++; total > int(2*time.Second/reportEvery) {
+		if total++; total > int(startUp/reportEvery) {
 			counts[p.Bottleneck]++
 			last = p
 		}
 	}
-	total -= int(2 * time.Second / reportEvery)
+	total -= int(startUp / reportEvery)
 	for i := range counts {
 		if counts[i] > counts[b] {
 			b = Bottleneck(i)
@@ -32,6 +33,8 @@ func mostly(n *node) (b Bottleneck, share float64, last Progress) {
 	}
 	return b, float64(counts[b]) / float64(total), last
 }
+
+const startUp = 4 * time.Second
 
 func TestBottleneckIsNamedOnBothSides(t *testing.T) {
 	line := lab.Link{Rate: 100e6, Delay: 15 * time.Millisecond}
@@ -82,6 +85,7 @@ func TestBottleneckIsNamedOnBothSides(t *testing.T) {
 				want Bottleneck
 			}{{"sender", s, c.sender}, {"receiver", r, c.receiver}} {
 				got, share, last := mostly(side.n)
+
 				t.Logf("%s: %v for %.0f %% of the time; %+v", side.who, got, 100*share, last)
 				if got != side.want || share < 0.8 {
 					t.Errorf("the %s names %q for %.2f of the time, want %q", side.who, got, share, side.want)

@@ -104,6 +104,28 @@ func TestLimitIsExactNearWhatThePathCarries(t *testing.T) {
 	}
 }
 
+// TestLimitHoldsForRepeats: what is sent again for want of anything new counts.
+func TestLimitHoldsForRepeats(t *testing.T) {
+	t.Parallel()
+	const limit = 100e3
+	l := link(20, 50*time.Millisecond)
+	l.Loss = 0.2
+	w := newWorldConfig(t, 1, l, l, func(a, b *Config) { a.Limit = limit })
+	r := tapWire(w.World, w.hostA)
+	for i := range int64(30) {
+		w.a.SendBulk(i*35e3, 35e3)
+		w.hostA.Wake(port)
+		w.Run(500*time.Millisecond, nil)
+	}
+	w.wantBulk(30*35e3, 20*time.Second)
+	if w.a.Stats().Repeated == 0 {
+		t.Error("nothing was repeated, so nothing was tested")
+	}
+	if _, high := r.extremes(0, w.Elapsed()); high > (1+exactFor)*limit {
+		t.Errorf("%.0f B/s under a limit of %.0f", high, limit)
+	}
+}
+
 // TestLimitChangesWhileRunning turns it on, down, up and off, from either end.
 func TestLimitChangesWhileRunning(t *testing.T) {
 	skipUnderRace(t)
@@ -238,8 +260,6 @@ func TestWaitsSayWhatItWaitsFor(t *testing.T) {
 	t.Parallel()
 	l := link(20, 20*time.Millisecond)
 	w := newWorld(t, 1, l, l)
-	w.Run(time.Second, nil)
-	w.wantMost(WaitQueue)
 	source := &moody{}
 	w.a.SetSource(source)
 	w.sendBulk(1 << 40)
@@ -255,6 +275,9 @@ func TestWaitsSayWhatItWaitsFor(t *testing.T) {
 	w.hostA.Wake(port)
 	w.Run(3*time.Second, nil)
 	w.wantMost(WaitPeer)
+
+	w = newWorld(t, 1, l, l)
+	w.wantMost(WaitQueue)
 }
 
 func TestBulkInAPacketIsBounded(t *testing.T) {
