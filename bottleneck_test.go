@@ -183,3 +183,38 @@ func TestLossIsOfTheLastSeconds(t *testing.T) {
 		t.Errorf("loss %.3f after fewer losses than before", got)
 	}
 }
+
+// TestBitrateBoundsThePacket has the historical number on both command lines.
+func TestBitrateBoundsThePacket(t *testing.T) {
+	for _, bitrate := range []int{93, 256, 1400} {
+		m := newMeeting(t, 1, lab.Link{Delay: 10 * time.Millisecond})
+		m.packet = bitrate
+		h := m.public("sender", "receiver")
+		largest, full := 0, 0
+		m.Tap(func(s lab.Sighting) {
+			if s.Fate != lab.Sent || s.From.Addr() != h[0].Addrs()[0] || s.Data[0]&0x80 == 0 {
+				return // a packet of the connection has the highest bit set
+			}
+			largest = max(largest, len(s.Data))
+			if len(s.Data) == bitrate+packetOverhead {
+				full++
+			}
+		})
+		path, dir := m.file("a.bin", 300_000), m.folder("to")
+		s := m.send(h[0], "a phrase of our own", path)
+		r := m.receive(h[1], "a phrase of our own", dir)
+		if err := m.finish(time.Minute, s, r); err != nil {
+			t.Fatal(err)
+		}
+		if err := same(path, dir); err != nil {
+			t.Error(err)
+		}
+		if most := bitrate + packetOverhead; largest > most || full < 200_000/bitrate {
+			t.Errorf("bitrate %d: packets of up to %d bytes, want at most %d; %d of them full", bitrate, largest, most, full)
+		}
+	}
+}
+
+// packetOverhead is what a packet has beside file bytes (docs/protocol.md):
+// header, type and offset, tag.
+const packetOverhead = 12 + 7 + 16
