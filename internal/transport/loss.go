@@ -109,7 +109,11 @@ func (c *Conn) probeDeadline() time.Time {
 	if c.loss.eliciting == 0 || c.state == draining {
 		return time.Time{}
 	}
-	return c.loss.lastSent.Add(c.probeInterval())
+	d := c.loss.lastSent.Add(c.probeInterval())
+	if at := c.overdueAt(); c.loss.probes == 0 && !at.IsZero() && at.Before(d) {
+		return at // the sending goes on, but nothing comes back
+	}
+	return d
 }
 
 func (c *Conn) probeInterval() time.Duration {
@@ -125,10 +129,22 @@ func (c *Conn) checkProbe(now time.Time) {
 	}
 	c.loss.probes++
 	c.loss.probesDue = 1
+	if c.loss.probes == 1 {
+		c.loss.probesDue = firstProbes
+	}
 	c.stats.ProbeTimeout++
 	if c.loss.probes == blackoutProbes {
 		c.cc.Blackout(now)
 	}
+}
+
+// firstProbes leave at the first timeout: a full packet and small ones, in case
+// full ones have begun to vanish, which must not take two timeouts to be found.
+const firstProbes = 3
+
+// smallProbe reports whether the next probe must be small.
+func (l *lossState) smallProbe() bool {
+	return l.probes%2 == 0 || l.probes == 1 && l.probesDue < firstProbes
 }
 
 // blackoutProbes unanswered probes mean that the path is dead and not merely

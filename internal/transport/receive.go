@@ -163,6 +163,7 @@ func (c *Conn) onAck(a *arrival, f *ackFrame) error {
 	c.detectLosses(a.now)
 	if c.mtu.blackHole(c.local()) {
 		c.stats.BlackHoles++
+		c.cc.Blackout(a.now) // that all full packets were lost is no congestion
 	}
 	if sample > 0 {
 		// What the peer waited for company is no queue.

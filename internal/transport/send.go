@@ -195,8 +195,9 @@ func (c *Conn) sendOne(now time.Time, b *udp.Batch) bool {
 		return false
 	}
 	size := c.mtu.size
-	if !data || probe && c.loss.probes%2 == 0 {
-		// Every second probe is small: full ones may be vanishing.
+	if probe && c.loss.smallProbe() {
+		size = min(c.mtu.base, leastMTU)
+	} else if !data {
 		size = c.mtu.base
 	}
 	o, ok := c.begin(b, c.path.remote, size)
