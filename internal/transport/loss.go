@@ -63,6 +63,12 @@ func (l *lossState) arrived(now time.Time, pn uint64, p *sentPacket, since time.
 	}
 }
 
+// lateAck is how long, beyond a round trip, the record of a lost packet is kept
+// at least: an acknowledgement that comes after all teaches what reordering to
+// expect. On long paths it is one more round trip: records are what memory goes
+// into there.
+const lateAck = 250 * time.Millisecond
+
 // reorderMemory is how long a learned window holds before it is halved: a path
 // that reorders does so again soon, and one that has stopped should not delay
 // repairs for the rest of a long transfer.

@@ -170,8 +170,7 @@ func (c *Conn) onAck(a *arrival, f *ackFrame) error {
 		news.RTT = max(sample-min(f.delay, maxAckDelay), 1)
 	}
 	c.cc.Update(a.now, news, c.loss.inFlight)
-	c.sent.retire(a.now.Sub(c.start) - 3*c.rtt.smoothed)
-	c.forgetAcked()
+	c.retire(a.now)
 	c.trimLost()
 	c.tail.copies.end(c)
 	return nil
@@ -213,7 +212,9 @@ func (c *Conn) unacknowledged(f *ackFrame) []interval[uint64] {
 	return fresh
 }
 
-func (c *Conn) forgetAcked() {
+// retire forgets what is not worth remembering of sent packets.
+func (c *Conn) retire(now time.Time) {
+	c.sent.retire(now.Sub(c.start) - c.rtt.smoothed - max(c.rtt.smoothed, lateAck))
 	n := 0
 	for n < len(c.ackedPN) && c.ackedPN[n].high <= c.sent.base {
 		n++

@@ -135,6 +135,10 @@ func (c *Conn) begin(b *udp.Batch, to netip.AddrPort, size int) (o outgoing, ok 
 func (c *Conn) finish(now time.Time, b *udp.Batch, o *outgoing) bool {
 	pn := c.sent.next
 	size := len(o.pkt) + secret.Overhead
+	if c.sent.full() {
+		// Whoever only acknowledges is hardly ever acknowledged.
+		c.retire(now)
+	}
 	p := c.sent.add()
 	p.at = now.Sub(c.start)
 	p.size = uint16(size)

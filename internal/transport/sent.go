@@ -61,7 +61,7 @@ func (l *sentLog) add() *sentPacket {
 	for l.base < l.next && l.get(l.base).fate == untracked {
 		l.base++
 	}
-	if l.next-l.base == uint64(len(l.ring)) {
+	if l.full() {
 		l.grow()
 	}
 	p := &l.ring[l.next&uint64(len(l.ring)-1)]
@@ -69,6 +69,9 @@ func (l *sentLog) add() *sentPacket {
 	l.next++
 	return p
 }
+
+// full reports whether the next record may need a larger ring.
+func (l *sentLog) full() bool { return l.next-l.base == uint64(len(l.ring)) }
 
 func (l *sentLog) grow() {
 	bigger := make([]sentPacket, max(256, 2*len(l.ring)))

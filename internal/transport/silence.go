@@ -27,12 +27,13 @@ func (c *Conn) window(now time.Time) int {
 // suspiciously late; zero: none is in flight.
 func (c *Conn) overdueAt() time.Time {
 	l := &c.loss
+	l.next = max(l.next, c.sent.base)
 	if l.anyAcked && l.next <= l.newest {
 		l.next = l.newest + 1
 	}
 	for ; l.next < c.sent.next; l.next++ {
 		p := c.sent.get(l.next)
-		if p != nil && p.fate == inFlight && !p.probe {
+		if p.fate == inFlight && !p.probe {
 			return c.start.Add(p.at + c.rtt.pto() + max(c.rtt.base()/4, silenceSlack))
 		}
 	}
