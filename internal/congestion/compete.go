@@ -18,7 +18,7 @@ type foreignState struct {
 	at    int64   // ns; latest update
 	bw    float64 // bytes per second; when the queue appeared
 	held  float64 // ns for which it has not become shorter as it should
-	from  int64   // ns; its length then
+	mid   int64   // ns; its length after half the time that it takes to be sure
 	given float64 // ns of queue that we have given way to
 	most  int64   // ns; the longest it was
 	until int64   // ns; others are known to be there until then
@@ -49,8 +49,8 @@ func (f *foreignState) update(c *Controller, t int64) {
 			f.held = max(0, f.held-2*dt)
 		}
 	}
-	if f.held == 0 {
-		f.from = c.delay.queue()
+	if f.held < float64(heldRounds*now)/2 {
+		f.mid = c.delay.queue()
 	}
 	known := t < f.until
 	if !known && f.held < float64(heldRounds*now) {
@@ -58,7 +58,7 @@ func (f *foreignState) update(c *Controller, t int64) {
 	}
 	q := c.delay.queue()
 	switch {
-	case !known && abs(q-f.from) < q/flatQueue && !c.loss.exceeds(below):
+	case !known && abs(q-f.mid) < q/flatQueue/2 && f.most-q < q/flatQueue && !c.loss.exceeds(below):
 		c.reroute(t)
 	case !c.cfg.Background:
 		if !known {

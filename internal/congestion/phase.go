@@ -23,6 +23,7 @@ const (
 	leastSlow  = 0.05
 	mostSlow   = 0.5
 	cruiseFor  = 2 // phases
+	mostShy    = 4 // times as long after Ups that ended in losses
 	emptyEvery = 8 // Downs make the queue empty for certain
 
 	wholeTime  = 10e9 // ns that the rate of the whole bottleneck counts at least
@@ -64,6 +65,7 @@ type phaseState struct {
 	step   float64 // by how much Up exceeds it
 	sent   int64   // bytes sent when Up began
 	tries  uint32
+	shy    int // Ups in a row that ended in losses
 }
 
 func (c *Controller) gain() float64 {
@@ -122,10 +124,16 @@ func (c *Controller) step(t int64, p *Packet) {
 		if t-c.phase.began >= c.phase.length {
 			c.settle(t)
 			c.enter(t, Cruise)
+			if c.loss.exceeds(above) {
+				// Each Up costs what it has lost, so they come less often.
+				c.phase.shy = min(c.phase.shy+1, mostShy)
+			} else {
+				c.phase.shy = 0
+			}
 			// Two senders whose probing falls together learn nothing of each other.
 			c.phase.tries++
 			dither := float64(c.phase.tries*2654435761>>16&0xff) / 256
-			c.phase.length = int64((cruiseFor + dither) * float64(c.phase.length))
+			c.phase.length = int64((cruiseFor*float64(1+c.phase.shy) + dither) * float64(c.phase.length))
 		}
 	case Compete:
 		c.competing(t)
