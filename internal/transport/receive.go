@@ -152,6 +152,9 @@ func (c *Conn) onAck(a *arrival, f *ackFrame) error {
 			if p == nil || p.fate == untracked || p.fate == acked {
 				continue
 			}
+			if p.fate == skipped {
+				return errFrame
+			}
 			since := a.now.Sub(c.start) - p.at
 			if pn == f.largest && p.fate == inFlight && pn >= c.turn.stallPN {
 				sample = since
@@ -159,6 +162,7 @@ func (c *Conn) onAck(a *arrival, f *ackFrame) error {
 			c.onAcked(a.now, pn, p, since)
 		}
 		c.ackedPN.add(fresh[i].low, fresh[i].high)
+		c.ackedPN.keepNewest(ackedKept)
 	}
 	if sample > 0 {
 		c.rtt.sample(sample, min(f.delay, maxAckDelay))

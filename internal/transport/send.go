@@ -121,6 +121,7 @@ func (c *Conn) begin(b *udp.Batch, to netip.AddrPort, size int) (o outgoing, ok 
 		c.turn.wake = true
 		return o, false
 	}
+	c.setTrap()
 	pn := c.sent.next
 	// A phase bit tells two keys apart, so the next update waits until the
 	// peer has shown that it uses the current one.

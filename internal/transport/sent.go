@@ -16,6 +16,8 @@ const (
 	untracked fate = iota
 	// inFlight packets may still arrive. Next: acked or lost.
 	inFlight
+	// skipped packets were never sent.
+	skipped
 	// acked packets have arrived.
 	acked
 	// lost packets are thought lost and their content is on its way again. An
@@ -106,7 +108,7 @@ func (l *sentLog) controls(pn uint64, f func(control)) {
 func (l *sentLog) retire(before time.Duration) {
 	for l.base < l.next {
 		p := l.get(l.base)
-		if p.fate == inFlight || p.fate == lost && p.at >= before {
+		if p.fate == inFlight || (p.fate == lost || p.fate == skipped) && p.at >= before {
 			return
 		}
 		l.base++
