@@ -143,6 +143,7 @@ type Conn struct {
 	mtu     mtuState
 	path    pathState
 	tail    tailState
+	trap    trapState
 	end     closeState
 	contact contactState
 	turn    turnState
