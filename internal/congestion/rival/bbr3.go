@@ -156,7 +156,7 @@ func (c *BBR3) checkLosses(s *sample) {
 		if c.sampling && float64(l.since) > lossThresh*float64(l.inFlight) {
 			c.sampling = false
 			if !s.limited {
-				c.longFlight = max(float64(l.inFlight), beta*min(c.bdp(2), c.longFlight))
+				c.longFlight = max(float64(l.inFlight), beta*min(c.bdp(1), c.window))
 			}
 			if c.mode == up3 {
 				c.enterDown(s.t)
@@ -175,7 +175,7 @@ func (c *BBR3) checkLosses(s *sample) {
 // growLong is BBRProbeInflightLongtermUpward: slowly at first, then doubling
 // with each round.
 func (c *BBR3) growLong(s *sample) {
-	if float64(s.inFlight) < 0.9*c.window || c.window < 0.99*c.longFlight {
+	if !c.bounded(s) {
 		return
 	}
 	if c.round.began {
@@ -186,6 +186,12 @@ func (c *BBR3) growLong(s *sample) {
 		c.longFlight += math.Floor(c.growCredit) * float64(c.cfg.MaxDatagram)
 		c.growCredit = 0
 	}
+}
+
+// bounded reports whether the long bound, and nothing else, holds the flight.
+func (c *BBR3) bounded(s *sample) bool {
+	mss := float64(c.cfg.MaxDatagram)
+	return float64(s.flown) > c.window-2*mss && c.window > c.longFlight-mss
 }
 
 func (c *BBR3) advance(s *sample) {
@@ -214,7 +220,10 @@ func (c *BBR3) advance(s *sample) {
 			c.full = plateau{best: c.latestBw}
 		}
 	case up3:
-		if c.round.began && s.t-c.cycleAt > c.floor.rtt {
+		switch {
+		case c.bounded(s):
+			c.full = plateau{best: c.latestBw}
+		case c.round.began && s.t-c.cycleAt > c.floor.rtt:
 			c.full.update(c.latestBw)
 		}
 		if c.full.full {
