@@ -3,44 +3,88 @@ package congestion
 import "math"
 
 const (
-	cubicC    = 0.4 // segments per second^3, RFC 9438 section 5
-	cubicBeta = 0.7 // section 4.6
-	segment   = 1448.0
-	flatQueue = 8 // a queue that changes by less than one in so many is none
+	cubicC      = 0.4 // segments per second^3, RFC 9438 section 5
+	cubicBeta   = 0.7 // section 4.6
+	segment     = 1448.0
+	foreignTime = 10e9 // ns for which others are remembered
+	fallShare   = 0.6  // of the fall that is expected; a queue that falls by less is held up
+	heldRounds  = 4
+	flatQueue   = 8 // a queue that changes by less than one in so many is none
 )
 
 // foreignState finds out whether a standing queue is ours: if so, sending less
-// makes it go.
+// than arrives makes it shorter. If it does not, somebody else fills it.
 type foreignState struct {
-	at      int64   // ns; latest update
-	bw      float64 // bytes per second; when the queue appeared
-	drained float64 // ns of queue that should have gone since
+	at    int64   // ns; latest update
+	bw    float64 // bytes per second; when the queue appeared
+	held  float64 // ns for which it has not become shorter as it should
+	mid   int64   // ns; its length after half the time that it takes to be sure
+	given float64 // ns of queue that we have given way to
+	most  int64   // ns; the longest it was
+	until int64   // ns; others are known to be there until then
 }
 
 func (f *foreignState) update(c *Controller, t int64) {
-	dt := t - f.at
+	dt := float64(min(t-f.at, c.delay.roundTrip()))
 	f.at = t
 	s := c.phase.state
 	if !c.delay.standing() || s == Startup || s == Compete {
-		*f = foreignState{at: t}
+		if f.bw > 0 && s != Startup && s != Compete {
+			f.gone(c, t)
+		}
+		f.bw, f.held = 0, 0
 		return
 	}
 	if f.bw == 0 {
-		f.bw = max(c.phase.bw, c.bandwidth())
+		f.bw, f.given = max(c.phase.bw, c.bandwidth()), 0
 	}
-	f.drained += (1 - c.gain()) * float64(min(dt, c.delay.roundTrip()))
-	if f.drained < 2*float64(c.delay.highest)+float64(c.rttNow())/2 {
+	f.given += (1 - c.gain()) * dt
+	f.most = c.delay.highest
+	now := c.delay.roundTrip() + c.delay.queue()
+	if p, ok := c.past.last(max(now/2, leastSpan), 0); ok {
+		fall := float64(p.sending-p.arriving) / float64(p.sending)
+		if fall < fallShare*(1-c.gain()) {
+			f.held += dt
+		} else {
+			f.held = max(0, f.held-2*dt)
+		}
+	}
+	if f.held < float64(heldRounds*now)/2 {
+		f.mid = c.delay.queue()
+	}
+	known := t < f.until
+	if !known && f.held < float64(heldRounds*now) {
 		return
 	}
+	q := c.delay.queue()
 	switch {
-	case c.delay.highest-c.delay.queue() < c.delay.highest/flatQueue && !c.loss.exceeds(below):
+	case !known && abs(q-f.mid) < q/flatQueue/2 && f.most-q < q/flatQueue && !c.loss.exceeds(below):
 		c.reroute(t)
 	case !c.cfg.Background:
+		if !known {
+			f.until = t + foreignTime
+		}
 		c.compete.begin(t, f.bw*float64(c.delay.rtt.least())/1e9)
 		c.enter(t, Compete)
 	}
-	*f = foreignState{at: t}
+	f.bw, f.held = 0, 0
 }
+
+// gone looks at a queue that is no more. One that we have not given way to so
+// much was none, or the path has become faster: what was remembered before it
+// holds again.
+func (f *foreignState) gone(c *Controller, t int64) {
+	if float64(f.most) < 2*f.given+leastQueue {
+		return
+	}
+	c.delay.shook(t, f.most)
+	if f.bw > c.bw.best() {
+		c.bw.set(t, f.bw)
+		c.fresh.set(t, f.bw)
+	}
+}
+
+func abs(x int64) int64 { return max(x, -x) }
 
 // reroute believes that the path has become longer: packets wait just as long
 // however much less is sent.
@@ -64,7 +108,7 @@ type competeState struct {
 	last    int64   // ns; latest growth
 	roundAt int64   // packets sent after it count for the next reduction
 	dropped float64 // bytes
-	seen    bool    // a loss that calls for a reduction
+	clear   int64   // ns since when there is no queue; 0: there is one
 }
 
 func (k *competeState) begin(t int64, bytes float64) {
@@ -122,15 +166,25 @@ func (c *Controller) rttNow() int64 {
 
 // competing is one step of it.
 func (c *Controller) competing(t int64) {
-	if !c.delay.standing() {
+	k := &c.compete
+	switch {
+	case c.delay.standing():
+		k.clear = 0
+	case k.clear == 0:
+		k.clear = t
+	}
+	// From time to time it is made sure that the others are still there.
+	if k.clear > 0 && t-k.clear > 2*c.delay.roundTrip() || t > c.foreign.until {
 		c.enter(t, Cruise)
 		return
 	}
-	k := &c.compete
 	k.grow(t, c.rttNow())
-	base := c.loss.base()
 	sent := k.window * segment
-	if k.dropped > 0 && k.dropped > sent*(1.5*base+c.loss.tolerance(sent)) {
+	allowed := 0.0
+	if base := c.loss.base(); base > 0.001 {
+		allowed = sent * (1.5*base + c.loss.tolerance(sent))
+	}
+	if k.dropped > allowed {
 		k.reduce(t)
 	}
 }

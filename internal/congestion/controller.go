@@ -41,6 +41,7 @@ func (s State) String() string {
 type Controller struct {
 	cfg     Config
 	epoch   time.Time
+	now     int64  // ns; of the latest call
 	sent    int64  // bytes
 	idle    uint32 // see Packet.Idle
 	past    history
@@ -48,6 +49,7 @@ type Controller struct {
 	loss    lossState
 	bw      maxFilter // bytes per second that the path carries
 	fresh   maxFilter // the same, of the latest round trip only
+	whole   maxFilter // the largest of a longer time
 	round   roundState
 	phase   phaseState
 	start   startState
@@ -69,14 +71,16 @@ func New(cfg Config) *Controller {
 	return c
 }
 
-// SetMaxRate changes Config.MaxRate.
-func (c *Controller) SetMaxRate(bytesPerSecond float64) { c.cfg.MaxRate = bytesPerSecond }
+// SetMaxRate changes Config.MaxRate. While the caller sends less than the path
+// takes because of it, it says so by AppLimited.
+func (c *Controller) SetMaxRate(rate float64) { c.cfg.MaxRate = rate }
 
 func (c *Controller) ns(now time.Time) int64 {
 	if c.epoch.IsZero() {
 		c.epoch = now.Add(-1)
 	}
-	return int64(now.Sub(c.epoch))
+	c.now = int64(now.Sub(c.epoch))
+	return c.now
 }
 
 // Sent notes a packet that leaves now; inFlight is in bytes, without it. It
@@ -157,7 +161,7 @@ func (c *Controller) Update(now time.Time, f Feedback, inFlight int) {
 	}
 	c.past.add(tip, c.delay.roundTrip()/32)
 	c.delay.sample(t, tip.arrived-tip.sentAt)
-	c.start.onFeedback(&tip)
+	c.start.onFeedback(t, &tip)
 	c.round.update(c, t, p)
 	c.measure(t)
 	c.step(t, p)
@@ -186,19 +190,26 @@ func (c *Controller) measure(t int64) {
 		c.bw.add(t, bwTime, c.start.atLeast(&c.past.tip, rtt))
 		return
 	case c.phase.state == Startup:
-		span, since = max(rtt/4, leastSpan), c.start.sentAt+1
+		span, since = max(rtt/8, leastSpan), c.start.sentAt+1
 	}
 	s, ok := c.past.last(span, since)
-	if !ok {
+	if !ok || s.sending <= 0 || s.arriving <= 0 {
 		return
 	}
 	base, n := c.loss.random()
-	bw := s.rate(min(base+c.loss.deviation(base, n)+sampleSlack, randomMost))
-	if s.limited && bw <= c.bandwidth() {
+	carried := s.carried(min(base+c.loss.deviation(base, n)+sampleSlack, randomMost)) * 1e9
+	// Not faster than was sent: what arrives faster has only been held up.
+	bw := carried / float64(max(s.sending, s.arriving))
+	if c.delay.standing() {
+		// But while a queue stands the path is busy, and what leaves the
+		// queue is what it carries, however little is put in.
+		bw = max(bw, min(carried/float64(s.arriving), c.bandwidth()))
+	} else if s.limited && bw <= c.bandwidth() {
 		return // what was not asked for cannot be delivered
 	}
 	c.bw.add(t, max(2*rtt, bwTime), bw)
 	c.fresh.add(t, rtt/2, bw)
+	c.whole.add(t, wholeTime, c.bw.best())
 }
 
 // bandwidth is what the path is thought to carry, in bytes per second; 0 if

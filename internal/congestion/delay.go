@@ -6,6 +6,8 @@ const (
 	leastRTT    = 20e6 // ns: shorter rounds would be noise
 	queueShare  = 16   // one in so many of the RTT may be queued
 	noiseFactor = 2
+	mostShake   = 15e6 // ns
+	shakeTime   = 4e9  // ns after which it is halved
 )
 
 // delayState is what is known of times: the round trip, and how long packets
@@ -22,6 +24,8 @@ type delayState struct {
 	noise   float64 // ns by which one packet differs from the next
 	high    int64   // ns since when a queue has been standing; 0: there is none
 	highest int64   // the longest queue since then
+	shake   int64   // ns by which the delay has been seen to vary for no reason of ours
+	shakeAt int64
 }
 
 // roundTrip is the path's own, at least leastRTT.
@@ -47,7 +51,7 @@ func (d *delayState) sample(t, owd int64) {
 	}
 	d.noise += (float64(step) - d.noise) / 16
 	d.latest = owd
-	d.short.add(t, max(d.roundTrip()/8, 4e6), owd)
+	d.short.add(t, min(max(d.roundTrip()/8, 4e6), 20e6), owd)
 	switch {
 	case owd < d.base.least():
 		d.base = minFilter{owd, owd, t, true}
@@ -61,6 +65,9 @@ func (d *delayState) sample(t, owd int64) {
 
 // watch notes since when there is a queue.
 func (d *delayState) watch(t int64) {
+	if d.shake > 0 && t-d.shakeAt > shakeTime {
+		d.shake, d.shakeAt = d.shake/2, t
+	}
 	q := d.queue()
 	switch {
 	case q <= d.limit():
@@ -82,8 +89,23 @@ func (d *delayState) queue() int64 {
 
 // limit is the longest wait that means nothing.
 func (d *delayState) limit() int64 {
-	return max(d.rtt.least()/queueShare, leastQueue) + int64(noiseFactor*min(d.noise, 10e6))
+	return max(d.rtt.least()/queueShare, leastQueue) + d.tremble()
 }
+
+// tremble is what the wait of packets may differ by without a reason.
+func (d *delayState) tremble() int64 { return int64(noiseFactor*min(d.noise, 10e6)) + d.shake }
+
+// shook notes a queue that has gone faster than we had it drained: most likely
+// it was none, but a delay that wanders, as on a radio link.
+func (d *delayState) shook(t, highest int64) {
+	if highest < 2*mostShake { // more than that is no radio link, but somebody else's burst
+		d.shake, d.shakeAt = min(d.shake+(highest-d.limit())/2, mostShake), t
+	}
+}
+
+// rising reports whether a queue begins to form. On a long path it is seen
+// long before it is worth doing something about.
+func (d *delayState) rising() bool { return d.queue() > leastQueue+d.tremble() }
 
 // standing reports whether there is a queue.
 func (d *delayState) standing() bool { return d.high > 0 }

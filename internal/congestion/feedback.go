@@ -110,19 +110,11 @@ func (h *history) last(span, since int64) (stretch, bool) {
 	return stretch{}, false
 }
 
-// rate is how fast the path has carried, in bytes per second: not faster than
-// was sent, and counting what was lost behind the bottleneck as carried. Of
-// all losses, base is the share that happens whatever one sends; what is lost
-// beyond is the path's answer to too much.
-func (s *stretch) rate(base float64) float64 {
-	if s.sending <= 0 || s.arriving <= 0 {
-		return 0
-	}
-	carried := float64(s.sent)
-	if whole := float64(s.received) / (1 - base); whole < carried {
-		carried = whole
-	}
-	return carried / float64(max(s.sending, s.arriving)) * 1e9
+// carried is how many bytes of the stretch the path has carried, counting what
+// was lost behind the bottleneck. Of all losses, base is the share that happens
+// whatever one sends; what is lost beyond is the path's answer to too much.
+func (s *stretch) carried(base float64) float64 {
+	return min(float64(s.sent), float64(s.received)/(1-base))
 }
 
 // maxFilter is the largest value of the latest stretch of time: between one

@@ -4,11 +4,11 @@ import "math"
 
 const (
 	evidence    = 24   // packets from which a share can be told
-	remembered  = 4000 // packets of a class beyond which older ones count half
+	remembered  = 1500 // packets of a class beyond which older ones count half
 	randomMost  = 0.9  // nothing sensible can be sent beyond
 	certainty   = 3    // standard deviations
 	clustering  = 4    // losses come in groups of about so many
-	excessShare = 0.02 // a difference below this means nothing
+	excessShare = 0.01 // a difference below this means nothing
 )
 
 // tally counts what was sent for one end and what of it was lost, in bytes.

@@ -16,13 +16,18 @@ const (
 	leastSpan   = 10e6  // ns over which a rate is taken at least
 	sampleSlack = 0.003 // share of loss beyond the random one that means nothing
 
-	leastUp   = 0.05
-	mostUp    = 0.25 // of the first step
-	fastUp    = 1.0  // of later ones
-	downGain  = 0.9
-	leastSlow = 0.05
-	mostSlow  = 0.5
-	cruiseFor = 2 // phases
+	leastUp    = 0.05
+	mostUp     = 0.25 // of the first step
+	fastUp     = 1.0  // of later ones
+	downGain   = 0.9
+	leastSlow  = 0.05
+	mostSlow   = 0.5
+	cruiseFor  = 2 // phases
+	mostShy    = 4 // times as long after Ups that ended in losses
+	emptyEvery = 8 // Downs make the queue empty for certain
+
+	wholeTime  = 10e9 // ns that the rate of the whole bottleneck counts at least
+	mostShares = 4    // of it that our Up steps are made for
 )
 
 // roundState counts round trips: one ends when a packet that left after the
@@ -60,6 +65,7 @@ type phaseState struct {
 	step   float64 // by how much Up exceeds it
 	sent   int64   // bytes sent when Up began
 	tries  uint32
+	shy    int // Ups in a row that ended in losses
 }
 
 func (c *Controller) gain() float64 {
@@ -92,7 +98,13 @@ func (c *Controller) enter(t int64, s State) {
 // a queue.
 func (c *Controller) firstStep() float64 {
 	q := max(float64(c.delay.rtt.least())/queueShare, leastQueue)
-	return min(max(q/float64(c.delay.roundTrip()), leastUp), mostUp)
+	step := min(max(q/float64(c.delay.roundTrip()), leastUp), mostUp)
+	// What the bottleneck was seen to carry and we do not get is others'. All
+	// add the same, then, however much they have, and shares become equal.
+	if bw := c.bandwidth(); bw > 0 {
+		step *= min(max(c.whole.best()/bw, 1), mostShares)
+	}
+	return min(step, fastUp)
 }
 
 // step moves on.
@@ -112,10 +124,16 @@ func (c *Controller) step(t int64, p *Packet) {
 		if t-c.phase.began >= c.phase.length {
 			c.settle(t)
 			c.enter(t, Cruise)
+			if c.loss.exceeds(above) {
+				// Each Up costs what it has lost, so they come less often.
+				c.phase.shy = min(c.phase.shy+1, mostShy)
+			} else {
+				c.phase.shy = 0
+			}
 			// Two senders whose probing falls together learn nothing of each other.
 			c.phase.tries++
 			dither := float64(c.phase.tries*2654435761>>16&0xff) / 256
-			c.phase.length = int64((cruiseFor + dither) * float64(c.phase.length))
+			c.phase.length = int64((cruiseFor*float64(1+c.phase.shy) + dither) * float64(c.phase.length))
 		}
 	case Compete:
 		c.competing(t)
@@ -154,7 +172,7 @@ func (c *Controller) up(t int64, p *Packet) {
 	grown := c.bandwidth() >= ph.bw*(1+0.6*ph.step)
 	over := t-ph.began >= ph.length+ph.length/4+max(ph.length/4, leastSpan)
 	switch {
-	case c.delay.standing() || c.loss.exceeds(above):
+	case c.delay.rising() || c.loss.exceeds(above):
 		c.down(t)
 	case grown && p.SentAt >= ph.began:
 		c.enterUp(t, min(2*ph.step, fastUp))
@@ -163,15 +181,20 @@ func (c *Controller) up(t int64, p *Packet) {
 	}
 }
 
-// down gives back what Up has sent beyond the bandwidth.
+// down gives back what Up has sent beyond the bandwidth. Now and then it gives
+// more, so that the queue is empty for certain: two senders of which one has
+// never seen it so do not share fairly.
 func (c *Controller) down(t int64) {
 	ph := &c.phase
-	excess := float64(c.sent-ph.sent) - c.bandwidth()*float64(t-ph.began)/1e9
+	bw := c.bandwidth()
+	excess := float64(c.sent-ph.sent) - bw*float64(t-ph.began)/1e9
+	if ph.tries%emptyEvery == 0 {
+		excess += leastQueue / 1e9 * c.whole.best()
+	}
 	c.enter(t, Down)
-	if bw := c.bandwidth(); bw > 0 && excess > 0 {
-		ph.length = int64(min(max(excess/(bw*(1-downGain))*1e9, float64(ph.length)/2), 3*float64(ph.length)))
-	} else {
-		ph.length /= 2
+	ph.length /= 2
+	if bw > 0 {
+		ph.length = min(max(ph.length, int64(excess/(bw*(1-downGain))*1e9)), 6*ph.length)
 	}
 }
 

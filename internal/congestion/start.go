@@ -5,7 +5,7 @@ const (
 	trainGap     = 3     // packets in flight that still count as nothing: an offer is no train
 	trainPause   = 5e6   // ns between two packets that are not of one train
 	startupGain  = 2.77  // 4 ln 2, draft-ietf-ccwg-bbr section 2.4
-	tryShare     = 0.5   // of the rate that the train shows, until that is confirmed
+	tryShare     = 0.75  // of the rate that the train shows, until that is confirmed
 	trustShare   = 0.95
 	growth       = 1.25
 	flatRounds   = 3 // rounds without growth end Startup
@@ -20,6 +20,7 @@ type startState struct {
 	first     point // of the train; upTo is zero if none has arrived
 	over      bool  // what left after the train has arrived
 	hint      float64
+	hintAt    int64 // ns
 	full      float64
 	flat      int
 }
@@ -43,7 +44,7 @@ func (s *startState) onSent(t, sent, window int64, quiet bool) (atOnce bool) {
 
 // onFeedback uses the train: the bottleneck spaces its packets by what it can
 // carry (packet dispersion, Dovrolis 2001).
-func (s *startState) onFeedback(p *point) {
+func (s *startState) onFeedback(t int64, p *point) {
 	switch {
 	case p.upTo <= s.from || s.end == 0:
 	case p.upTo > s.end:
@@ -55,6 +56,7 @@ func (s *startState) onFeedback(p *point) {
 		if d > 0 && n > (s.end-s.from)/2 {
 			// The longest stretch is the most exact.
 			s.hint = float64(n) / float64(d) * 1e9
+			s.hintAt = t
 		}
 	}
 }
@@ -69,10 +71,14 @@ func (s *startState) atLeast(p *point, rtt int64) float64 {
 func (c *Controller) startupRate() float64 {
 	bw, s := c.bw.best(), &c.start
 	switch {
-	case s.hint > 0 && bw < 0.8*tryShare*s.hint:
+	case s.hint > 0 && bw < 0.45*tryShare*s.hint:
 		// The spacing of the train knows the order of magnitude in one round
-		// trip; go there at once.
-		return tryShare * s.hint
+		// trip; go there at once. What is sent then for a quarter of a round
+		// trip is enough to be sure.
+		if c.now-s.hintAt < c.delay.roundTrip()/4 {
+			return tryShare * s.hint
+		}
+		return tryShare / 2 * s.hint
 	case s.hint > 0 && bw < s.hint:
 		return trustShare * s.hint
 	case bw == 0 || s.hint == 0 && !s.over && c.sent < s.end:
@@ -108,10 +114,15 @@ func (c *Controller) startup(t int64) {
 // finishStartup drains what the search has queued, or goes on in small steps
 // if that is nothing.
 func (c *Controller) finishStartup(t int64) {
+	s := &c.start
 	c.fresh.set(t, c.bw.best())
+	if !c.loss.exceeds(above) {
+		c.whole.add(t, wholeTime, s.hint)
+	}
 	if c.delay.standing() || c.loss.exceeds(above) {
-		c.enter(t, Down)
+		c.phase.sent, c.phase.began = c.sent, t
+		c.down(t)
 	} else {
-		c.enterUp(t, c.firstStep())
+		c.enterUp(t, max(c.firstStep(), min(s.hint*(1+leastUp)/c.bw.best()-1, fastUp)))
 	}
 }

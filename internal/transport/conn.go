@@ -27,9 +27,18 @@ type Config struct {
 	// path decides. Values below MinPayload count as MinPayload.
 	MaxPayload int
 
-	// MaxRate bounds the sending rate in bytes per second. If zero, the path
-	// decides.
-	MaxRate float64
+	// MaxBulk bounds the bulk bytes in one packet. If zero, the packet does.
+	MaxBulk int
+
+	// Limit bounds the UDP payload that this end sends, in bytes per second.
+	// If zero, the path decides. See SetLimit.
+	Limit float64
+
+	// Background makes this end's sending yield to other traffic.
+	Background bool
+
+	// Ask is what this end wants of the peer's sending.
+	Ask Wish
 
 	// Control makes the congestion controller of a path. If nil, it is a
 	// congestion.Controller.
@@ -53,6 +62,8 @@ type Control interface {
 	AppLimited(now time.Time, inFlight int)
 	// Blackout notes that the peer stopped answering, or that this end slept.
 	Blackout(now time.Time)
+	// SetMaxRate bounds the rate, in bytes per second; zero: no limit.
+	SetMaxRate(rate float64)
 	// Rate is in bytes per second and never zero, Window in bytes.
 	Rate() float64
 	Window() int
@@ -123,10 +134,15 @@ type Conn struct {
 	cc      Control
 	ccFirst uint64 // packets below belong to an earlier path's controller
 	pace    pacer
+	limit   limiter
+	wish    wishState
+	report  reportState
+	waits   waitState
 	bulk    bulkState
 	streams [maxStreams]stream
 	mtu     mtuState
 	path    pathState
+	tail    tailState
 	end     closeState
 	contact contactState
 	turn    turnState
@@ -165,6 +181,10 @@ func NewConn(now time.Time, cfg Config) *Conn {
 	c.path.remote = cfg.Remote
 	c.rtt.init(cfg.RTT)
 	c.bulk.window = initialBulkWindow
+	c.pace.hold = paceBurst
+	c.limit.own = max(cfg.Limit, 0)
+	c.limit.update()
+	c.wish.background, c.wish.yielding = cfg.Background, cfg.Background
 	for i := range c.streams {
 		c.streams[i] = newStream()
 	}
@@ -172,6 +192,7 @@ func NewConn(now time.Time, cfg Config) *Conn {
 	c.contact.last = now
 	c.restartRate()
 	c.wakeAt(now)
+	c.Ask(cfg.Ask)
 	return c
 }
 
@@ -188,7 +209,8 @@ func (c *Conn) local() bool { return c.rtt.smoothed < localRTT }
 
 func (c *Conn) restartRate() {
 	c.ccFirst = c.sent.next
-	cfg := congestion.Config{MaxDatagram: c.mtu.size, MaxRate: c.cfg.MaxRate}
+	cfg := congestion.Config{
+		MaxDatagram: c.mtu.size, MaxRate: c.limit.headroom(), Background: c.wish.yielding}
 	if c.cfg.Control != nil {
 		c.cc = c.cfg.Control(cfg)
 		return
@@ -222,6 +244,10 @@ func (c *Conn) SendBulk(off, n int64) {
 	if n <= 0 || off < 0 || off > MaxOffset-n {
 		return
 	}
+	if off < c.bulk.top {
+		c.again(off, n)
+	}
+	c.bulk.top = max(c.bulk.top, off+n)
 	c.bulk.fresh.push(off, n)
 	c.wake()
 }
@@ -230,7 +256,7 @@ func (c *Conn) SendBulk(off, n int64) {
 func (c *Conn) BulkUnsent() int64 { return c.bulk.fresh.bytes }
 
 // BulkUnacked is how many bytes that have left are not acknowledged.
-func (c *Conn) BulkUnacked() int64 { return c.bulk.inFlight + c.bulk.lost.bytes }
+func (c *Conn) BulkUnacked() int64 { return c.bulk.unacked(&c.tail.copies) }
 
 // Read takes ordered bytes of a stream that have arrived; zero: none now.
 func (c *Conn) Read(id int, p []byte) int {
@@ -302,13 +328,16 @@ func (c *Conn) Remote() netip.AddrPort { return c.path.remote }
 type Stats struct {
 	RTT, MinRTT  time.Duration // zero: not measured
 	MTU          int           // UDP payload of full packets
-	Rate         float64       // bytes per second that the path is thought to carry
+	Rate         float64       // bytes per second at which this end would send now
+	Bandwidth    float64       // bytes per second that the path is thought to carry; zero: not known
+	Limit        float64       // bytes per second, the user's or the peer's; zero: none
 	InFlight     int           // bytes
 	Window       int           // bytes that may be in flight
 	SentPackets  uint64
 	SentBytes    uint64 // UDP payload
 	Received     uint64 // packets that authenticated
 	Rejected     uint64 // packets that did not
+	Repeated     uint64 // bulk packets that repeat another one in flight
 	Lost         uint64 // packets of this end that had to be sent again
 	Spurious     uint64 // of those, how many had arrived after all
 	Refused      uint64 // bulk packets for which the sink had no memory
@@ -325,7 +354,7 @@ func (c *Conn) Stats() Stats {
 		s.RTT, s.MinRTT = c.rtt.smoothed, c.rtt.min
 	}
 	s.MTU = c.mtu.size
-	s.Rate = c.cc.Rate()
+	s.Rate, s.Bandwidth, s.Limit = c.cc.Rate(), c.cc.Stats().Bandwidth, c.limit.rate
 	s.InFlight, s.Window = c.loss.inFlight, c.cc.Window()
 	s.Lost, s.Spurious = c.loss.lostEver, c.loss.spurious
 	return s

@@ -88,6 +88,10 @@ func (c *Conn) onFrame(a *arrival, f *frame) error {
 	case frameClose:
 		a.eliciting, a.atOnce = true, true
 		c.onClose(a.now, f)
+	case frameWish:
+		c.onWish(a, f)
+	case frameReport:
+		c.onReport(a, f)
 	}
 	return nil
 }
@@ -171,6 +175,8 @@ func (c *Conn) onAck(a *arrival, f *ackFrame) error {
 	c.cc.Update(a.now, news, c.loss.inFlight)
 	c.sent.retire(a.now.Sub(c.start) - 3*c.rtt.smoothed)
 	c.forgetAcked()
+	c.trimLost()
+	c.tail.copies.end(c)
 	return nil
 }
 
@@ -227,12 +233,14 @@ func (c *Conn) onAcked(now time.Time, pn uint64, p *sentPacket, since time.Durat
 	switch {
 	case p.fate == inFlight:
 		c.landed(p)
+		c.tail.learned(false)
 		if known {
 			c.cc.Acked(now, &p.cc, int(p.size))
 		}
 	case known:
 		c.cc.Found(now, &p.cc, int(p.size))
 	}
+	c.tail.copies.acked(p.offset, int(p.bulk))
 	p.fate = acked
 	if p.ctl {
 		c.sent.controls(pn, c.controlAcked)
@@ -257,8 +265,9 @@ func (c *Conn) onLost(now time.Time, pn uint64, p *sentPacket) {
 		return
 	}
 	c.loss.lostEver++
+	c.tail.learned(true)
 	if p.bulk > 0 {
-		c.bulk.lost.push(p.offset, int64(p.bulk))
+		c.requeue(p.offset, int64(p.bulk))
 	}
 	if pn >= c.ccFirst {
 		c.cc.Lost(now, &p.cc, int(p.size))
@@ -295,5 +304,7 @@ func (c *Conn) controlLost(r control) {
 		c.streams[r.stream].in.windowDue = true
 	case frameClose:
 		c.end.due = true
+	case frameWish:
+		c.wish.due = true
 	}
 }

@@ -16,6 +16,7 @@ type outgoing struct {
 	eliciting bool
 	probe     bool // path MTU probe
 	ctl       bool
+	copy      bool // repeats bulk bytes in flight
 	offset    int64
 	bulk      int
 }
@@ -33,6 +34,7 @@ func (o *outgoing) pad() {
 // Send appends what should leave now.
 func (c *Conn) Send(now time.Time, b *udp.Batch) {
 	c.noticeStall(now)
+	c.waits.begin(now)
 	c.turn.now = now
 	c.turn.wake = false
 	c.turn.pacing = false
@@ -40,6 +42,7 @@ func (c *Conn) Send(now time.Time, b *udp.Batch) {
 		return
 	}
 	c.sendAll(now, b)
+	c.waits.kind = c.waitsFor()
 	c.turn.due = c.Deadline()
 }
 
@@ -66,13 +69,15 @@ func (c *Conn) sendAll(now time.Time, b *udp.Batch) {
 	c.sendPathFrames(now, b)
 	c.sendMTUProbes(now, b)
 	c.bulk.starved = false
+	c.tail.at = time.Time{}
 	c.pace.advance(now, c.cc.Rate(), c.mtu.size)
+	c.limit.advance(now, c.mtu.size)
 	for c.sendOne(now, b) {
 	}
 	if c.turn.wake || c.state != open {
 		return
 	}
-	if c.pace.ready() && c.loss.inFlight < c.cc.Window() {
+	if !c.limit.ready() || c.pace.ready() && c.loss.inFlight < c.window(now) {
 		c.cc.AppLimited(now, c.loss.inFlight)
 	}
 }
@@ -148,6 +153,7 @@ func (c *Conn) finish(now time.Time, b *udp.Batch, o *outgoing) bool {
 	b.Commit(o.to, len(pkt))
 	c.stats.SentPackets++
 	c.stats.SentBytes += uint64(len(pkt))
+	c.limit.sent(len(pkt))
 	return true
 }
 
@@ -156,6 +162,10 @@ func (c *Conn) launch(now time.Time, o *outgoing, p *sentPacket) {
 	p.fate = inFlight
 	p.ctl, p.probe = o.ctl, o.probe
 	p.offset, p.bulk = o.offset, uint16(o.bulk)
+	if o.copy {
+		p.copies = isCopy
+		c.stats.Repeated++
+	}
 	c.loss.eliciting++
 	c.loss.lastSent = now
 	if o.probe {
@@ -176,7 +186,10 @@ func (c *Conn) launch(now time.Time, o *outgoing, p *sentPacket) {
 func (c *Conn) sendOne(now time.Time, b *udp.Batch) bool {
 	probe := c.loss.probesDue > 0
 	wanted := c.state == open && (probe || c.hasData()) || c.state == closing && (c.end.due || probe)
-	data := wanted && (probe || c.loss.inFlight < c.cc.Window())
+	if !wanted {
+		wanted = c.repeatDue(now)
+	}
+	data := wanted && (probe || c.loss.inFlight < c.window(now))
 	if data && !probe && !c.pace.ready() {
 		c.turn.pacing = true
 		data = false
@@ -185,7 +198,7 @@ func (c *Conn) sendOne(now time.Time, b *udp.Batch) bool {
 	if !ack && !data {
 		return false
 	}
-	size := c.mtu.size
+	size := min(c.mtu.size, c.limit.largest())
 	if !data || probe && c.loss.probes%2 == 0 {
 		// Every second probe is small: full ones may be vanishing.
 		size = c.mtu.base
@@ -196,6 +209,7 @@ func (c *Conn) sendOne(now time.Time, b *udp.Batch) bool {
 	}
 	if ack {
 		c.appendAck(now, &o)
+		c.fillReport(&o)
 	}
 	if data {
 		c.fill(&o, probe)
@@ -217,7 +231,7 @@ func (c *Conn) appendAck(now time.Time, o *outgoing) {
 
 // hasData reports whether something waits that elicits an acknowledgement.
 func (c *Conn) hasData() bool {
-	if c.contact.pingDue || c.bulk.pending() && c.bulk.allowed() && !c.bulk.starved {
+	if c.contact.pingDue || c.wish.due || c.bulkDue() {
 		return true
 	}
 	for i := range c.streams {
@@ -228,19 +242,31 @@ func (c *Conn) hasData() bool {
 	return false
 }
 
+// bulkDue reports whether bulk may leave, as far as the path has no say.
+func (c *Conn) bulkDue() bool {
+	return c.bulk.pending() && c.bulk.allowed() && !c.bulk.starved && c.limit.ready()
+}
+
 // fill puts data into the packet, control before bulk.
 func (c *Conn) fill(o *outgoing, probe bool) {
 	if c.state == closing {
 		c.fillClose(o)
 	} else {
 		if probe && !c.hasData() {
-			c.repeatControl()
+			c.repeatControl(o.room())
 		}
+		c.fillWish(o)
 		c.fillStreams(o)
-		if c.bulk.pending() && (c.bulk.allowed() || probe) {
+		bulk := c.bulkDue() || probe && c.bulk.pending()
+		if bulk || o.eliciting {
+			c.fillReport(o)
+		}
+		if bulk {
 			c.fillBulk(o)
 		} else if probe && !o.eliciting {
 			c.fillOldest(o)
+		} else if !o.eliciting {
+			c.fillRepeat(o)
 		}
 	}
 	if c.contact.pingDue || probe && !o.eliciting {
@@ -320,6 +346,9 @@ func (c *Conn) fillBulk(o *outgoing) {
 	if room < minBulk {
 		return
 	}
+	if c.cfg.MaxBulk > 0 {
+		room = min(room, c.cfg.MaxBulk)
+	}
 	head := len(o.pkt)
 	buf := o.pkt[head+bulkFrameHead : head+bulkFrameHead+room]
 	var off int64
@@ -327,9 +356,10 @@ func (c *Conn) fillBulk(o *outgoing) {
 	// What is lost goes first: the receiver waits for it to complete a block.
 	// If it has to be fetched, new data need not wait.
 	if !c.bulk.lost.empty() {
-		off, n = c.bulk.fill(&c.bulk.lost, buf)
+		off, n = c.fillLost(buf)
 	}
 	if n == 0 && !c.bulk.fresh.empty() {
+		c.tail.busy(c.turn.now)
 		off, n = c.bulk.fill(&c.bulk.fresh, buf)
 	}
 	if n == 0 {
@@ -343,6 +373,7 @@ func (c *Conn) setBulk(o *outgoing, off int64, n int) {
 	head := len(o.pkt)
 	o.pkt = appendBulkHead(o.pkt, off)[:head+bulkFrameHead+n]
 	o.offset, o.bulk, o.eliciting = off, n, true
+	c.tail.copies.sent(off, n)
 }
 
 // fillOldest repeats the oldest bulk bytes in flight, the best guess at what
@@ -350,26 +381,21 @@ func (c *Conn) setBulk(o *outgoing, off int64, n int) {
 func (c *Conn) fillOldest(o *outgoing) {
 	for pn := c.sent.base; pn < c.sent.next; pn++ {
 		p := c.sent.get(pn)
-		if p.fate != inFlight || p.bulk == 0 {
-			continue
-		}
-		room := o.room() - bulkFrameHead
-		n := min(int(p.bulk), room)
-		if n < 1 {
+		if p.fate == inFlight && p.bulk > 0 && c.tail.copies.isOpen(p.offset) {
+			c.fillCopy(o, p)
 			return
 		}
-		head := len(o.pkt) + bulkFrameHead
-		if m, ok := c.bulk.source.ReadBulk(o.pkt[head:head+n], p.offset); ok && m > 0 {
-			c.setBulk(o, p.offset, m)
-		}
-		return
 	}
 }
 
-// repeatControl puts all control content in flight on its way once more.
-func (c *Conn) repeatControl() {
+// repeatControl puts control content in flight on its way once more, the
+// oldest first, until it is about so many bytes.
+func (c *Conn) repeatControl(most int) {
 	for _, r := range c.sent.ctl {
-		c.controlLost(r)
+		if c.controlLost(r); most <= r.length {
+			return
+		}
+		most -= r.length
 	}
 }
 
@@ -389,7 +415,7 @@ func (c *Conn) sendMTUProbes(now time.Time, b *udp.Batch) {
 	if c.state != open || c.loss.probes > 0 {
 		return // with the contact in doubt, a lost probe proves nothing
 	}
-	for size := c.mtu.next(); size > 0; size = c.mtu.next() {
+	for size := c.mtu.next(); size > 0 && size <= c.limit.largest(); size = c.mtu.next() {
 		o, ok := c.begin(b, c.path.remote, size)
 		if !ok {
 			if b.Len() == 0 { // the batch can never hold it
@@ -426,8 +452,12 @@ func (c *Conn) Deadline() time.Time {
 	earlier(c.loss.timer)
 	earlier(c.probeDeadline())
 	earlier(c.path.askAt)
+	earlier(c.tail.at)
 	if c.turn.pacing {
 		earlier(c.pace.next())
+	}
+	if c.waits.kind == WaitLimit {
+		earlier(c.limit.bucket.next())
 	}
 	if c.state == open {
 		earlier(c.mtu.raiseAt)

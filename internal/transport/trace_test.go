@@ -25,7 +25,7 @@ func TestTrace(t *testing.T) {
 	}
 	w := newWorld(t, 1, l, l)
 	w.sendBulk(int64(c.mbit * 1e6 / 8 * 15))
-	for range 60 {
+	for range 80 {
 		w.Run(max(c.rtt/4, 100*time.Millisecond), nil)
 		s, m := w.a.Stats(), w.a.cc.Stats()
 		t.Logf("%6v %-8v bw %7.3f rate %7.3f Mbit/s, flight %5d of %5d kB, RTT %v min %v, loss %.3f, lost %d of %d, sink %d MB queue %v thinks %v",
