@@ -63,6 +63,9 @@ func (b *base) ns(now time.Time) int64 {
 	return int64(now.Sub(b.epoch))
 }
 
+// SetMaxRate bounds the pacing rate, in bytes per second; 0: it has no bound.
+func (b *base) SetMaxRate(r float64) { b.cfg.MaxRate = r }
+
 // Sent notes a packet that leaves.
 func (b *base) Sent(now time.Time, p *congestion.Packet, size, inFlight int) bool {
 	t := b.ns(now)
