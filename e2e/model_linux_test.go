@@ -3,6 +3,7 @@ package e2e
 import (
 	"net"
 	"net/netip"
+	"sync/atomic"
 	"time"
 
 	"qft/internal/lab"
@@ -10,21 +11,31 @@ import (
 	"qft/internal/udp"
 )
 
+// tallied is the lab's TCP receiver, whose bytes another goroutine may ask for.
+type tallied struct {
+	tcp.Receiver
+	got *atomic.Int64
+}
+
+func (c *tallied) Receive(now time.Time, p udp.Packet) {
+	c.Receiver.Receive(now, p)
+	c.got.Store(c.Bytes())
+}
+
 // startModel runs the lab's model of cubic over real sockets, to see whether
 // it has the share beside the kernel's cubic that one of two equals has.
-func (l *link) startModel() func() {
+func (l *link) startModel() *stream {
 	const to = "10.99.0.2:5003"
+	s := &stream{}
 	a, b := l.a.udp("10.99.0.1:0"), l.b.udp(to)
 	for _, c := range []*net.UDPConn{a, b} {
 		c.SetReadBuffer(1 << 20)
 		c.SetWriteBuffer(1 << 20)
+		s.ends = append(s.ends, c)
 	}
-	go drive(b, &tcp.Receiver{})
+	go drive(b, &tallied{got: &s.got})
 	go drive(a, tcp.NewCubic(netip.MustParseAddrPort(to)))
-	return func() {
-		a.Close()
-		b.Close()
-	}
+	return s
 }
 
 // drive runs a machine of the lab on a socket until that is closed.

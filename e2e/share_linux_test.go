@@ -106,7 +106,7 @@ func TestBenchShare(t *testing.T) {
 	if os.Getenv("QFT_BENCH") == "" {
 		t.Skip("a measurement: make bench")
 	}
-	for _, pair := range [][2]string{{"qft", "cubic"}, {"qft", "bbr"}, {"bbr", "cubic"}, {"model", "cubic"}} {
+	for _, pair := range [][2]string{{"qft", "cubic"}, {"qft", "bbr"}, {"bbr", "cubic"}, {"model", "cubic"}, {"qft", "model"}} {
 		for _, last := range []bool{false, true} {
 			// Three such links together ask little of a machine.
 			t.Run(fmt.Sprintf("%s beside %s, last %v", pair[0], pair[1], last), func(t *testing.T) {
@@ -127,7 +127,7 @@ func (c sharing) measure(t *testing.T) {
 	l := newLink(t, "--rate", "20mbit", "--rtt", "30ms", "--queue", fmt.Sprintf("%dms", c.queue))
 	var theirs *stream
 	starts := []func(){func() { t.Cleanup(l.startOurs(c.ours)) }, func() {
-		theirs = l.startTCP(c.theirs, 5001)
+		theirs = l.startTheirs(c.theirs)
 		t.Cleanup(theirs.close)
 	}}
 	if c.last {
@@ -145,13 +145,21 @@ func (c sharing) measure(t *testing.T) {
 	t.Logf("SHARE %v: %.2f, link %.2f used; %s", c, share, float64(all)*8/length.Seconds()/rate, l.truth())
 }
 
+// startTheirs starts the flow that we have to share with.
+func (l *link) startTheirs(kind string) *stream {
+	if kind == "model" {
+		return l.startModel()
+	}
+	return l.startTCP(kind, 5001)
+}
+
 // startOurs starts the flow that is measured and returns what ends it.
 func (l *link) startOurs(kind string) func() {
 	l.t.Helper()
 	switch kind {
 	case "qft":
 	case "model":
-		return l.startModel()
+		return l.startModel().close
 	default:
 		return l.startTCP(kind, 5002).close
 	}
