@@ -96,7 +96,7 @@ func (b table) grid(mbit float64, rtt time.Duration, loss float64, length time.D
 		n := int64(mbit * 1e6 / 8 * length.Seconds())
 		w.sendBulk(n)
 		if !w.Run(20*length, func() bool { return w.sink.has(n) }) {
-			return "not within 20 times"
+			return "below 0.05"
 		}
 		ideal := mbit * 1e6 / 8 * (1 - loss) * payloadShare
 		s := w.hostA.Up().Stats()
