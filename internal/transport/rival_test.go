@@ -10,7 +10,6 @@ import (
 	"qft/internal/congestion"
 	"qft/internal/congestion/rival"
 	"qft/internal/lab"
-	"qft/internal/lab/tcp"
 )
 
 // contender is a way to decide how fast to send.
@@ -68,8 +67,6 @@ func TestRivals(t *testing.T) {
 		table.two(20, rtt)
 	}
 }
-
-func bbrTo(b *lab.Host) lab.Machine { return tcp.NewBBR(b.AddrPort(false, port), 1) }
 
 // table prints rows of figures, a column for each contender.
 type table struct{ t *testing.T }
