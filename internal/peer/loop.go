@@ -153,7 +153,7 @@ func (l *Loop) drive(ctx context.Context) error {
 
 func (l *Loop) receive(r *udp.Received) {
 	now := time.Now()
-	for _, p := range r.Packets {
+	for p := range r.Packets() {
 		l.machine.Receive(now, p)
 	}
 	r.Release()
