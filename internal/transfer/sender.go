@@ -42,6 +42,7 @@ type Sender struct {
 	next    int64         // block to read next
 	reads   int           // blocks being read
 	depth   int           // how many blocks to be ahead of the network
+	held    bool          // that many were, so that reading has paused
 	hashes  []blockSum    // computed and not told yet
 	queued  int64         // bytes given to SendBulk
 	resend  []int64       // blocks that the receiver asks for again
@@ -266,8 +267,10 @@ func (s *Sender) queueBlocks() {
 		if !sl.ready || s.ctl.conn.BulkUnsent() >= maxUnsent {
 			return
 		}
-		if s.queued > 0 && s.ctl.conn.BulkUnsent() == 0 {
-			s.depth = min(s.depth+1, s.cache.blocks.limit/2) // the network has waited for it
+		if s.held && s.ctl.conn.BulkUnsent() == 0 {
+			// The network has waited for it, and it could have been read before.
+			s.depth = min(s.depth+1, s.cache.blocks.limit/2)
+			s.held = false
 		}
 		lo := sl.lo
 		if !sl.again {
@@ -293,7 +296,11 @@ func (s *Sender) readAhead() {
 		if s.cache.loads > 0 {
 			limit = 1
 		}
-		if s.reads >= limit || s.ctl.busy() || s.cache.ahead(s.sent()) >= s.depth {
+		if s.reads >= limit || s.ctl.busy() {
+			return
+		}
+		if s.cache.ahead(s.sent()) >= s.depth {
+			s.held = true
 			return
 		}
 		i, again := s.nextBlock()

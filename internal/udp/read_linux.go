@@ -15,9 +15,9 @@ import (
 // Sizes of the receive side: a buffer takes a burst of slots datagrams or
 // trains in one system call, and poolSize buffers are 6 MiB.
 const (
-	slots    = 8
+	slots    = 4
 	slotSize = 64 << 10 // no datagram and no train is larger than 65,535 bytes
-	poolSize = 12
+	poolSize = 24
 )
 
 // trainReader receives with recvmmsg(2), and with UDP_GRO if the kernel has it.
