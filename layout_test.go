@@ -25,6 +25,7 @@ internal/secret:
 internal/congestion:
 internal/transfer:
 internal/lab:        internal/udp
+internal/lab/tcp:    internal/udp
 internal/transport:  internal/udp internal/secret internal/congestion
 internal/nat:        internal/udp
 internal/rendezvous: internal/udp

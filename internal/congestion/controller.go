@@ -7,47 +7,55 @@ type Config struct {
 	InitialWindow int     // bytes that leave before anything is known. If zero, 48 packets
 	MaxDatagram   int     // bytes of a full packet. If zero, 1200
 	MaxRate       float64 // bytes per second; pacing never exceeds it. If zero, no limit
+
+	// Background makes the controller yield to other traffic: it never
+	// competes for a queue that is not its own (in the spirit of RFC 6817).
+	Background bool
 }
 
 // State is what the controller is doing.
 type State uint8
 
 const (
-	// Startup grows the rate every round until the path gives no more.
-	// Next: Drain.
+	// Startup looks for the bandwidth: by the spacing of the first train, then
+	// by sending more and more. Next: Down.
 	Startup State = iota
-	// Drain sends less than the path takes until the queue that Startup made
-	// is gone. Next: Cruise.
-	Drain
-	// Cruise sends what the path takes. Next: Up, MinRTT.
+	// Cruise sends what the path takes. Next: Up, Compete.
 	Cruise
 	// Up tries whether the path takes more, for as long as it does. Next: Down.
 	Up
 	// Down gives back what Up may have queued, and shows how much is lost when
 	// nothing is asked of the path that it cannot do. Next: Cruise.
 	Down
-	// MinRTT halves the flight for a round to see the path without our queue.
-	// Next: Cruise.
-	MinRTT
+	// Compete takes a fair share of a queue that others keep full, as TCP
+	// would. Next: Cruise.
+	Compete
 )
 
 func (s State) String() string {
-	return [...]string{"startup", "drain", "cruise", "up", "down", "min-rtt"}[s]
+	return [...]string{"startup", "cruise", "up", "down", "compete"}[s]
 }
 
 // Controller decides how fast one path may be used. See the package comment
 // for the model.
 type Controller struct {
-	cfg   Config
-	epoch time.Time
-	rate  rateState
-	bw    maxFilter // bytes per second that the path takes, before loss
-	rtt   rttState
-	loss  lossState
-	round roundState
-	phase phaseState
-	start startState
-	quiet quietState
+	cfg     Config
+	epoch   time.Time
+	now     int64  // ns; of the latest call
+	sent    int64  // bytes
+	idle    uint32 // see Packet.Idle
+	past    history
+	delay   delayState
+	loss    lossState
+	bw      maxFilter // bytes per second that the path carries
+	fresh   maxFilter // the same, of the latest round trip only
+	whole   maxFilter // the largest of a longer time
+	round   roundState
+	phase   phaseState
+	start   startState
+	foreign foreignState
+	compete competeState
+	quiet   quietState
 }
 
 // New returns a controller for a path of which little is known.
@@ -58,106 +66,179 @@ func New(cfg Config) *Controller {
 	if cfg.InitialWindow == 0 {
 		cfg.InitialWindow = initialPackets * cfg.MaxDatagram
 	}
-	return &Controller{cfg: cfg}
+	c := &Controller{cfg: cfg}
+	c.loss.size = float64(cfg.MaxDatagram)
+	return c
 }
+
+// SetMaxRate changes Config.MaxRate.
+func (c *Controller) SetMaxRate(bytesPerSecond float64) { c.cfg.MaxRate = bytesPerSecond }
 
 func (c *Controller) ns(now time.Time) int64 {
 	if c.epoch.IsZero() {
 		c.epoch = now.Add(-1)
 	}
-	return int64(now.Sub(c.epoch))
+	c.now = int64(now.Sub(c.epoch))
+	return c.now
 }
 
-// Sent notes a packet that leaves now; inFlight is in bytes, without it.
-func (c *Controller) Sent(now time.Time, p *Packet, size, inFlight int) {
+// Sent notes a packet that leaves now; inFlight is in bytes, without it. It
+// reports whether the peer should be asked to acknowledge it at once.
+func (c *Controller) Sent(now time.Time, p *Packet, size, inFlight int) (atOnce bool) {
 	t := c.ns(now)
-	c.rate.onSent(t, p, inFlight)
-	p.low = c.phase.state == Down || c.phase.state == Drain
-	p.up = c.phase.state == Up
 	c.cfg.MaxDatagram = max(c.cfg.MaxDatagram, size)
-	if c.phase.state == Startup {
-		c.start.onSent(c.rate.sent, int64(c.cfg.InitialWindow), inFlight <= trainGap*c.cfg.MaxDatagram)
+	c.loss.size = float64(c.cfg.MaxDatagram)
+	if c.cfg.MaxRate > 0 && c.wanted() > c.cfg.MaxRate {
+		c.idle++ // what the limit holds back says nothing about the path
 	}
-	c.rate.sent += int64(size)
-	p.upTo = c.rate.sent
+	if c.phase.state == Startup {
+		atOnce = c.start.onSent(t, c.sent, int64(c.cfg.InitialWindow), inFlight <= trainGap*c.cfg.MaxDatagram)
+	}
+	c.sent += int64(size)
+	*p = Packet{SentAt: t, UpTo: c.sent, Idle: c.idle, Mark: c.mark(t)}
+	return atOnce
 }
 
-// Acked notes a packet that is newly acknowledged.
-func (c *Controller) Acked(now time.Time, p *Packet, size int) {
-	t := c.ns(now)
-	c.rate.onAcked(t, p, size)
-	c.loss.count(p, size, false, c.rtt.clear())
-	c.start.onAcked(t, p)
+// mark says for which end a packet leaves now.
+func (c *Controller) mark(t int64) Mark {
+	switch {
+	case c.phase.state == Compete || c.phase.state == Startup && c.sent <= c.start.end:
+		return searching
+	case c.phase.state == Up || c.phase.state == Startup:
+		return above
+	case c.phase.state == Down && t-c.phase.began < c.phase.length/2:
+		return above // what Up has filled is not empty yet
+	case c.phase.state == Down || c.delay.standing():
+		return below
+	}
+	return at
 }
+
+// Acked notes a packet that is newly acknowledged. The controller learns
+// from Update what it needs.
+func (c *Controller) Acked(now time.Time, p *Packet, size int) {}
 
 // Lost notes a packet that is given up.
 func (c *Controller) Lost(now time.Time, p *Packet, size int) {
-	if p.sentAt < c.quiet.until {
-		return // lost with the contact, which says nothing about the path
+	if p.SentAt >= c.quiet.until && c.phase.state == Compete {
+		c.compete.lost(p, size)
 	}
-	c.loss.count(p, size, true, c.rtt.clear())
 }
 
 // Found notes a packet that arrived though it had been given up.
 func (c *Controller) Found(now time.Time, p *Packet, size int) {
-	c.rate.onAcked(c.ns(now), p, size)
-	if p.sentAt >= c.quiet.until {
-		c.loss.undo(p, size)
+	if c.phase.state == Compete {
+		c.compete.found(p, size)
 	}
 }
 
 // AppLimited notes that there is nothing to send though more could leave.
-func (c *Controller) AppLimited(now time.Time, inFlight int) {
-	c.rate.limitedUntil = max(c.rate.delivered+int64(inFlight), 1)
-}
+func (c *Controller) AppLimited(now time.Time, inFlight int) { c.idle++ }
 
-// Blackout notes that the peer has stopped answering.
+// Blackout notes that the peer has stopped answering, or that this end was
+// asleep: what is in flight says nothing about the path.
 func (c *Controller) Blackout(now time.Time) {
 	if c.bw.best() > 0 {
 		c.quiet.silent = true
 	}
 }
 
-// Update draws the conclusions from an acknowledgement: its losses and
-// acknowledged packets were noted before. rtt is zero if it gave no sample.
-func (c *Controller) Update(now time.Time, rtt time.Duration, inFlight int) {
+// Update draws the conclusions from an acknowledgement.
+func (c *Controller) Update(now time.Time, f Feedback, inFlight int) {
 	t := c.ns(now)
-	s, ok := c.rate.take()
-	if !ok {
+	p := f.Packet
+	if p != nil && c.quiet.silent {
+		c.resume(t)
+	}
+	if p == nil || p.UpTo <= c.past.tip.upTo || p.SentAt < c.quiet.until {
 		return
 	}
-	if c.quiet.silent {
-		c.quiet = quietState{until: t, gentle: t + max(c.rtt.min, minPhase)}
+	c.delay.sampleRTT(t, int64(f.RTT))
+	tip := point{p.SentAt, p.UpTo, int64(f.Arrived), f.Received, p.Idle}
+	if c.past.n > 0 {
+		c.loss.count(p.Mark, between(&c.past.tip, &tip))
 	}
-	c.rtt.sample(t, int64(rtt))
-	c.round.update(c, t, s)
-	bw := s.rate / (1 - c.loss.base())
-	if !s.limited || bw > c.bw.best() {
-		c.bw.add(t, c.round.count, bw)
-	}
-	c.round.best = max(c.round.best, bw)
-	c.step(t, inFlight)
+	c.past.add(tip, c.delay.roundTrip()/32)
+	c.delay.sample(t, tip.arrived-tip.sentAt)
+	c.start.onFeedback(t, &tip)
+	c.round.update(c, t, p)
+	c.measure(t)
+	c.step(t, p)
 }
 
-// Bandwidth is what the path is thought to take, in bytes per second, 0 if
+// resume starts anew after a silence, with the bandwidth that was known.
+func (c *Controller) resume(t int64) {
+	c.quiet = quietState{until: t, gentle: t + c.delay.roundTrip()}
+	c.past.clear()
+	c.delay.high = 0
+	c.delay.recent.any = false
+	if c.phase.state != Startup {
+		c.enter(t, Cruise)
+	}
+}
+
+// measure takes a sample of the bandwidth.
+func (c *Controller) measure(t int64) {
+	rtt := c.delay.roundTrip()
+	span, since := rtt, int64(0)
+	switch {
+	case c.phase.state == Up:
+		// While the rate changes, a whole round trip would tell of the past.
+		span, since = max(rtt/4, leastSpan), c.phase.began
+	case c.phase.state == Startup && !c.start.over:
+		c.bw.add(t, bwTime, c.start.atLeast(&c.past.tip, rtt))
+		return
+	case c.phase.state == Startup:
+		span, since = max(rtt/8, leastSpan), c.start.sentAt+1
+	}
+	s, ok := c.past.last(span, since)
+	if !ok || s.sending <= 0 || s.arriving <= 0 {
+		return
+	}
+	base, n := c.loss.random()
+	carried := s.carried(min(base+c.loss.deviation(base, n)+sampleSlack, randomMost)) * 1e9
+	// Not faster than was sent: what arrives faster has only been held up.
+	bw := carried / float64(max(s.sending, s.arriving))
+	if c.delay.standing() {
+		// But while a queue stands the path is busy, and what leaves the
+		// queue is what it carries, however little is put in.
+		bw = max(bw, min(carried/float64(s.arriving), c.bandwidth()))
+	} else if s.limited && bw <= c.bandwidth() {
+		return // what was not asked for cannot be delivered
+	}
+	c.bw.add(t, max(2*rtt, bwTime), bw)
+	c.fresh.add(t, rtt/2, bw)
+	c.whole.add(t, wholeTime, c.bw.best())
+}
+
+// bandwidth is what the path is thought to carry, in bytes per second; 0 if
 // not known yet.
 func (c *Controller) bandwidth() float64 {
-	b := c.bw.best()
-	if c.round.bound > 0 {
-		b = min(b, c.round.bound)
+	if c.delay.standing() && c.phase.state != Startup && c.fresh.best() > 0 {
+		// More than is remembered is being asked of the path.
+		return min(c.bw.best(), c.fresh.best())
 	}
-	return b
+	return c.bw.best()
+}
+
+// wanted is the pacing rate without the limit that was asked for.
+func (c *Controller) wanted() float64 {
+	switch c.phase.state {
+	case Startup:
+		return c.startupRate()
+	case Compete:
+		return c.compete.rate(c)
+	}
+	r := c.bandwidth() * c.gain()
+	if c.quiet.gentle > 0 {
+		r /= 2
+	}
+	return r
 }
 
 // Rate is the pacing rate in bytes per second; it is never zero.
 func (c *Controller) Rate() float64 {
-	r := c.bandwidth() * c.gain()
-	if c.phase.state == Startup {
-		r = c.startupRate()
-	}
-	if c.quiet.gentle > 0 {
-		r /= 2
-	}
+	r := c.wanted()
 	if c.cfg.MaxRate > 0 {
 		r = min(r, c.cfg.MaxRate)
 	}
@@ -167,26 +248,24 @@ func (c *Controller) Rate() float64 {
 // Window is how many bytes may be in flight.
 func (c *Controller) Window() int {
 	bw := c.bandwidth()
-	if bw == 0 || c.rtt.min == 0 {
+	if bw == 0 || !c.delay.rtt.any {
 		return c.cfg.InitialWindow
 	}
-	gain := windowGain
-	if c.phase.state == MinRTT {
-		gain = 0.5
+	if c.phase.state == Compete {
+		return c.compete.limit(c)
 	}
-	rtt := c.rtt.min
-	if c.phase.state == MinRTT && c.rtt.old > 0 {
-		rtt = min(rtt, c.rtt.old)
+	rtt := float64(c.delay.rtt.least())
+	if c.delay.recent.any {
+		rtt = float64(c.delay.recent.least())
 	}
-	bdp := bw * float64(rtt) / 1e9
 	// Acknowledgements wait for company, packets in flight for their fate, and
 	// this machine for its turn: none of that should stop the sending.
-	slack := max(bw*(float64(c.rtt.min)/8+5e6)/1e9, min(bw*ackWait, ackWaitBytes))
-	w := int(gain*bdp+slack) + leastWindow*c.cfg.MaxDatagram
-	if c.phase.state == Startup {
+	slack := max(bw*(rtt/8+5e6)/1e9, min(bw*ackWait, ackWaitBytes))
+	w := int(windowGain*bw*rtt/1e9+slack) + leastWindow*c.cfg.MaxDatagram
+	if c.phase.state == Startup || c.phase.state == Up {
 		// What is in flight must be allowed to grow at the rate that is being
 		// tried, or the window hides what the path can do.
-		w = max(w, c.cfg.InitialWindow, int(1.5*c.startupRate()*float64(c.rtt.min)/1e9))
+		w = max(w, c.cfg.InitialWindow, int(1.5*c.wanted()*rtt/1e9)+leastWindow*c.cfg.MaxDatagram)
 	}
 	return w
 }
@@ -194,13 +273,14 @@ func (c *Controller) Window() int {
 // Stats is a snapshot for people.
 type Stats struct {
 	State     State
-	Bandwidth float64       // bytes per second that the path takes, random loss included
+	Bandwidth float64       // bytes per second that the path carries, random loss included
 	MinRTT    time.Duration // smallest recent round-trip time
+	Queue     time.Duration // that packets have waited on their way to the peer
 	Loss      float64       // share of packets lost without a queue
 }
 
 // Stats reports the model.
 func (c *Controller) Stats() Stats {
-	return Stats{State: c.phase.state, Bandwidth: c.bandwidth(),
-		MinRTT: time.Duration(c.rtt.min), Loss: c.loss.base()}
+	return Stats{State: c.phase.state, Bandwidth: c.bandwidth(), MinRTT: time.Duration(c.delay.rtt.least()),
+		Queue: time.Duration(c.delay.queue()), Loss: c.loss.base()}
 }

@@ -20,6 +20,8 @@ type pipe struct {
 	sent []flying
 	n    int
 	out  int
+
+	received int64
 }
 
 type flying struct {
@@ -67,22 +69,23 @@ func (p *pipe) send() {
 }
 
 func (p *pipe) acknowledge() (delivered float64) {
-	var rtt time.Duration
+	var f Feedback
 	n := 0
 	for ; n < len(p.sent) && !p.sent[n].back.After(p.now); n++ {
-		f := &p.sent[n]
+		k := &p.sent[n]
 		p.out -= size
-		if f.lost {
-			p.c.Lost(p.now, &f.p, size)
+		if k.lost {
+			p.c.Lost(p.now, &k.p, size)
 			continue
 		}
-		p.c.Acked(p.now, &f.p, size)
-		rtt = p.now.Sub(f.at)
+		p.c.Acked(p.now, &k.p, size)
+		p.received += size
+		f = Feedback{RTT: p.now.Sub(k.at), Packet: &k.p, Arrived: k.back.Sub(time.Unix(0, 0)), Received: p.received}
 		delivered += size
 	}
 	if n > 0 {
 		p.sent = p.sent[n:]
-		p.c.Update(p.now, rtt, p.out)
+		p.c.Update(p.now, f, p.out)
 	}
 	return delivered
 }

@@ -68,6 +68,7 @@ type bulkState struct {
 	fresh    spanQueue // never sent
 	lost     spanQueue // to be sent again
 	inFlight int64     // bulk bytes whose fate is open
+	top      int64     // end of what was ever queued
 	window   int64     // how many of them the peer allows
 	starved  bool      // the source had nothing in memory when asked
 }

@@ -30,6 +30,33 @@ type Config struct {
 	// MaxRate bounds the sending rate in bytes per second. If zero, the path
 	// decides.
 	MaxRate float64
+
+	// Control makes the congestion controller of a path. If nil, it is a
+	// congestion.Controller.
+	Control func(congestion.Config) Control
+}
+
+// Control decides how fast one path may be used. It is told of every measured
+// packet and asked before each.
+type Control interface {
+	// Sent notes a packet that leaves, with the bytes in flight without it, and
+	// reports whether the peer should acknowledge it at once.
+	Sent(now time.Time, p *congestion.Packet, size, inFlight int) (atOnce bool)
+	// Acked, Lost and Found note what became of it; a Found one had been Lost.
+	Acked(now time.Time, p *congestion.Packet, size int)
+	Lost(now time.Time, p *congestion.Packet, size int)
+	Found(now time.Time, p *congestion.Packet, size int)
+	// Update draws the conclusions from an acknowledgement, whose packets were
+	// noted before.
+	Update(now time.Time, f congestion.Feedback, inFlight int)
+	// AppLimited notes that there is nothing to send though more could leave.
+	AppLimited(now time.Time, inFlight int)
+	// Blackout notes that the peer stopped answering, or that this end slept.
+	Blackout(now time.Time)
+	// Rate is in bytes per second and never zero, Window in bytes.
+	Rate() float64
+	Window() int
+	Stats() congestion.Stats
 }
 
 // MinPayload is the smallest UDP payload that a connection can work with: the
@@ -93,13 +120,14 @@ type Conn struct {
 	sent    sentLog
 	ackedPN rangeSet[uint64] // acknowledged packet numbers above sent.base
 	loss    lossState
-	cc      *congestion.Controller
+	cc      Control
 	ccFirst uint64 // packets below belong to an earlier path's controller
 	pace    pacer
 	bulk    bulkState
 	streams [maxStreams]stream
 	mtu     mtuState
 	path    pathState
+	tail    tailState
 	end     closeState
 	contact contactState
 	turn    turnState
@@ -161,7 +189,12 @@ func (c *Conn) local() bool { return c.rtt.smoothed < localRTT }
 
 func (c *Conn) restartRate() {
 	c.ccFirst = c.sent.next
-	c.cc = congestion.New(congestion.Config{MaxDatagram: c.mtu.size, MaxRate: c.cfg.MaxRate})
+	cfg := congestion.Config{MaxDatagram: c.mtu.size, MaxRate: c.cfg.MaxRate}
+	if c.cfg.Control != nil {
+		c.cc = c.cfg.Control(cfg)
+		return
+	}
+	c.cc = congestion.New(cfg)
 }
 
 func (c *Conn) random(b []byte) {
@@ -190,6 +223,10 @@ func (c *Conn) SendBulk(off, n int64) {
 	if n <= 0 || off < 0 || off > MaxOffset-n {
 		return
 	}
+	if off < c.bulk.top {
+		c.again(off, n)
+	}
+	c.bulk.top = max(c.bulk.top, off+n)
 	c.bulk.fresh.push(off, n)
 	c.wake()
 }
@@ -198,7 +235,7 @@ func (c *Conn) SendBulk(off, n int64) {
 func (c *Conn) BulkUnsent() int64 { return c.bulk.fresh.bytes }
 
 // BulkUnacked is how many bytes that have left are not acknowledged.
-func (c *Conn) BulkUnacked() int64 { return c.bulk.inFlight + c.bulk.lost.bytes }
+func (c *Conn) BulkUnacked() int64 { return c.bulk.unacked(&c.tail.copies) }
 
 // Read takes ordered bytes of a stream that have arrived; zero: none now.
 func (c *Conn) Read(id int, p []byte) int {
@@ -277,6 +314,7 @@ type Stats struct {
 	SentBytes    uint64 // UDP payload
 	Received     uint64 // packets that authenticated
 	Rejected     uint64 // packets that did not
+	Repeated     uint64 // bulk packets that repeat another one in flight
 	Lost         uint64 // packets of this end that had to be sent again
 	Spurious     uint64 // of those, how many had arrived after all
 	Refused      uint64 // bulk packets for which the sink had no memory

@@ -3,7 +3,6 @@ package transport
 import (
 	"bytes"
 	"errors"
-	"fmt"
 	"net/netip"
 	"slices"
 	"testing"
@@ -188,47 +187,6 @@ func TestForwardedPacketDoesNotRedirect(t *testing.T) {
 	w.wantBulk(mib, time.Minute)
 	if got := w.b.Remote(); got != w.hostA.AddrPort(false, port) {
 		t.Errorf("b sends to %v after %d forwarded packets", got, sent)
-	}
-}
-
-func TestPathMTUIsFound(t *testing.T) {
-	t.Parallel()
-	for _, c := range []struct{ mtu, least int }{
-		{1280, 1240}, {1420, 1392}, {1460, 1416}, {1500, 1472}, {9000, 8972},
-	} {
-		t.Run(fmt.Sprint(c.mtu), func(t *testing.T) {
-			l := link(100, 50*time.Millisecond)
-			l.MTU = c.mtu
-			l.Loss = 0.02
-			w := newWorld(t, 3, l, l)
-			w.sendBulk(100 * mib)
-			w.Run(3*time.Second, nil)
-			if got := w.a.Stats().MTU; got < c.least || got > c.mtu-28 {
-				t.Errorf("a path of %d bytes is used with packets of %d, want at least %d", c.mtu, got, c.least)
-			}
-		})
-	}
-}
-
-func TestShrinkingMTUIsNoticed(t *testing.T) {
-	t.Parallel()
-	for seed := range uint64(5) {
-		l := link(20, 50*time.Millisecond)
-		w := newWorld(t, seed, l, l)
-		w.sendBulk(20 * mib)
-		w.Run(3*time.Second, nil)
-		l.MTU = 1300
-		w.hostA.Up().Set(l)
-		w.hostA.Down().Set(l)
-		got := w.sink.got[len(w.sink.got)-1].high
-		start := w.Elapsed()
-		if !w.Run(time.Minute, func() bool { return w.sink.got[0].high > got+mib/4 }) {
-			t.Fatal("nothing arrives on the path that shrank")
-		}
-		if d := w.Elapsed() - start; d > 3*time.Second {
-			t.Errorf("seed %d: going on took %v", seed, d)
-		}
-		w.wantBulk(20*mib, time.Minute)
 	}
 }
 

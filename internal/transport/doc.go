@@ -16,22 +16,28 @@
 //	 0                   1                   2                   3
 //	 0 1 2 3 4 5 6 7 8 9 0 1 2 3 4 5 6 7 8 9 0 1 2 3 4 5 6 7 8 9 0 1
 //	+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
-//	|1|0 0 0 0 0 0|K|              Connection ID (24)               |
+//	|1|0 0 0 0|A|M|K|              Connection ID (24)               |
 //	+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
 //	|                      Packet Number (64)                       |
 //	|                                                               |
 //	+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
 //	|                 Frames, sealed with the packet keys         ...
 //
-// K is the key phase. The twelve bytes before the frames are the additional
+// K is the key phase. M: the packet is measured, that is, the receiver counts
+// it for the congestion controller of the sender. A: the sender asks for an
+// acknowledgement at once (the IMMEDIATE_ACK of
+// draft-ietf-quic-ack-frequency). The twelve bytes before the frames are the additional
 // data of the AEAD; the packet number is its nonce and is never used twice in
 // one direction. Frames follow each other until the packet ends. Integers are
 // variable-length as in RFC 9000 section 16 unless a width is given.
 //
 //	PADDING  0x00  everything to the end of the packet is zero
 //	PING     0x01
-//	ACK      0x02  largest, delay (us), window (bytes), range count, first
-//	               range, then per range: gap, range (RFC 9000 section 19.3.1)
+//	ACK      0x02  largest, delay (us), window (bytes), newest measured
+//	               packet, when it arrived (us, on the receiver's clock),
+//	               bytes of all measured packets that had arrived by then,
+//	               range count, first range, then per range: gap, range
+//	               (RFC 9000 section 19.3.1)
 //	STREAM   0x03  stream (8), offset, length, data
 //	BULK     0x04  offset (48), data to the end of the packet
 //	WINDOW   0x05  stream (8), offset below which bytes may be sent

@@ -22,6 +22,7 @@ type result struct {
 	queueP95   time.Duration // added by ourselves
 	dropped    float64       // share of packets lost in the queue
 	spurious   uint64
+	steady     float64 // efficiency from a third of the time to the last fresh byte
 }
 
 // payloadShare is how much of a 1,500-byte IP packet can be file bytes.
@@ -34,15 +35,21 @@ func (c cell) transfer(t testing.TB, seed uint64, length time.Duration) result {
 	l := lab.Link{Rate: c.mbit * 1e6, Delay: c.rtt / 2, Loss: c.loss, Queue: queue}
 	w := newWorld(t, seed, l, l)
 	n := int64(c.mbit * 1e6 / 8 * length.Seconds())
-	w.sendBulk(n)
-	took := w.wantBulk(n, 20*length)
-	s := w.hostA.Up().Stats()
 	ideal := c.mbit * 1e6 / 8 * (1 - c.loss) * payloadShare
+	w.sendBulk(n)
+	w.Run(time.Duration(float64(n)/ideal/3*1e9), nil)
+	third, thirdAt := w.sink.fresh, w.Elapsed()
+	w.Run(20*length, func() bool { return w.a.BulkUnsent() == 0 })
+	steady := float64(w.sink.fresh-third) / (w.Elapsed() - thirdAt).Seconds() / ideal
+	w.wantBulk(n, 20*length)
+	took := w.Elapsed()
+	s := w.hostA.Up().Stats()
 	return result{
 		efficiency: float64(n) / took.Seconds() / ideal,
 		queueP95:   s.Wait.Quantile(0.95),
 		dropped:    float64(s.Lost[lab.LostQueue]) / float64(s.Offered),
 		spurious:   w.a.Stats().Spurious,
+		steady:     steady,
 	}
 }
 
@@ -71,7 +78,7 @@ func TestGrid(t *testing.T) {
 			for _, loss := range []float64{0, 0.01, 0.05, 0.1, 0.2} {
 				c := cell{mbit, rtt * time.Millisecond, loss}
 				r := c.transfer(t, 1, length)
-				row += fmt.Sprintf(" | %.3f %3dms %4.1f%%", r.efficiency, r.queueP95.Milliseconds(), 100*r.dropped)
+				row += fmt.Sprintf(" | %.3f %.3f %3dms %4.1f%%", r.efficiency, r.steady, r.queueP95.Milliseconds(), 100*r.dropped)
 				floor := 0.75
 				if c.rtt == time.Second {
 					floor = 0.4 // the search for the rate takes a third of such a short transfer

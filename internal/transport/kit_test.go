@@ -57,6 +57,7 @@ func fillPattern(p []byte, off int64) {
 type checker struct {
 	t       testing.TB
 	got     rangeSet[int64]
+	fresh   int64 // bytes taken for the first time
 	backlog int64 // bytes taken and not yet drained
 	budget  int64 // refuses beyond; zero: takes everything
 	peak    int64
@@ -71,6 +72,9 @@ func (k *checker) WriteBulk(p []byte, off int64) bool {
 	fillPattern(k.buf, off)
 	if string(k.buf) != string(p) {
 		k.t.Errorf("wrong bytes at %d", off)
+	}
+	if !k.got.covers(off, off+int64(len(p))) {
+		k.fresh += int64(len(p))
 	}
 	k.got.add(off, off+int64(len(p)))
 	k.backlog += int64(len(p))

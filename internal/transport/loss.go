@@ -24,6 +24,7 @@ type lossState struct {
 	eliciting  int           // ack-eliciting packets whose fate is open
 	scan       uint64        // all packets below have met their fate
 	newest     uint64        // packet number of the latest-sent packet that arrived
+	next       uint64        // of the first one above in flight, or less
 	newestAt   time.Duration // when it left
 	newestRTT  time.Duration // how long its acknowledgement took
 	anyAcked   bool

@@ -6,6 +6,7 @@ import (
 	"time"
 	"unicode"
 
+	"qft/internal/congestion"
 	"qft/internal/udp"
 )
 
@@ -27,7 +28,10 @@ func (c *Conn) Receive(now time.Time, p udp.Packet) {
 	c.contact.last = now
 	c.turn.wake = true
 	c.seen(now, h.pn, p.Addr, len(p.Data))
-	got := arrival{now: now, pn: h.pn, from: p.Addr, size: len(p.Data), keep: true}
+	got := arrival{now: now, pn: h.pn, from: p.Addr, size: len(p.Data), keep: true, atOnce: h.atOnce}
+	if h.measured {
+		c.acks.counted.packet(now, h.pn, len(p.Data))
+	}
 	for len(plain) > 0 && c.state != closed {
 		var f frame
 		if f, plain, err = parseFrame(plain); err == nil {
@@ -136,6 +140,7 @@ func (c *Conn) onAck(a *arrival, f *ackFrame) error {
 	if len(fresh) == 0 {
 		return nil
 	}
+	news := c.feedback(f)
 	var sample time.Duration
 	for i := len(fresh) - 1; i >= 0; i-- { // oldest first
 		for pn := fresh[i].low; pn < fresh[i].high; pn++ {
@@ -161,12 +166,23 @@ func (c *Conn) onAck(a *arrival, f *ackFrame) error {
 	}
 	if sample > 0 {
 		// What the peer waited for company is no queue.
-		sample = max(sample-min(f.delay, maxAckDelay), 1)
+		news.RTT = max(sample-min(f.delay, maxAckDelay), 1)
 	}
-	c.cc.Update(a.now, sample, c.loss.inFlight)
+	c.cc.Update(a.now, news, c.loss.inFlight)
 	c.sent.retire(a.now.Sub(c.start) - 3*c.rtt.smoothed)
 	c.forgetAcked()
+	c.trimLost()
+	c.tail.copies.end(c)
 	return nil
+}
+
+// feedback is what an ACK says for the congestion controller.
+func (c *Conn) feedback(f *ackFrame) congestion.Feedback {
+	p := c.sent.get(f.measured)
+	if f.received == 0 || p == nil || p.fate == untracked || p.probe || f.measured < c.ccFirst {
+		return congestion.Feedback{}
+	}
+	return congestion.Feedback{Packet: &p.cc, Arrived: f.arrived, Received: int64(f.received)}
 }
 
 // unacknowledged returns the parts of an ACK that are news, newest first. An
@@ -213,12 +229,14 @@ func (c *Conn) onAcked(now time.Time, pn uint64, p *sentPacket, since time.Durat
 	switch {
 	case p.fate == inFlight:
 		c.landed(p)
+		c.tail.learned(false)
 		if known {
 			c.cc.Acked(now, &p.cc, int(p.size))
 		}
 	case known:
 		c.cc.Found(now, &p.cc, int(p.size))
 	}
+	c.tail.copies.acked(p.offset, int(p.bulk))
 	p.fate = acked
 	if p.ctl {
 		c.sent.controls(pn, c.controlAcked)
@@ -243,8 +261,9 @@ func (c *Conn) onLost(now time.Time, pn uint64, p *sentPacket) {
 		return
 	}
 	c.loss.lostEver++
+	c.tail.learned(true)
 	if p.bulk > 0 {
-		c.bulk.lost.push(p.offset, int64(p.bulk))
+		c.requeue(p.offset, int64(p.bulk))
 	}
 	if pn >= c.ccFirst {
 		c.cc.Lost(now, &p.cc, int(p.size))

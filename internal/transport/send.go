@@ -16,6 +16,7 @@ type outgoing struct {
 	eliciting bool
 	probe     bool // path MTU probe
 	ctl       bool
+	copy      bool // repeats bulk bytes in flight
 	offset    int64
 	bulk      int
 }
@@ -66,13 +67,14 @@ func (c *Conn) sendAll(now time.Time, b *udp.Batch) {
 	c.sendPathFrames(now, b)
 	c.sendMTUProbes(now, b)
 	c.bulk.starved = false
+	c.tail.at = time.Time{}
 	c.pace.advance(now, c.cc.Rate(), c.mtu.size)
 	for c.sendOne(now, b) {
 	}
 	if c.turn.wake || c.state != open {
 		return
 	}
-	if c.pace.ready() && c.loss.inFlight < c.cc.Window() {
+	if c.pace.ready() && c.loss.inFlight < c.window(now) {
 		c.cc.AppLimited(now, c.loss.inFlight)
 	}
 }
@@ -85,7 +87,6 @@ func (c *Conn) tick(now time.Time) {
 	}
 	if !c.loss.timer.IsZero() && !c.loss.timer.After(now) {
 		c.detectLosses(now)
-		c.cc.Update(now, 0, c.loss.inFlight)
 	}
 	c.checkProbe(now)
 	if c.state != open {
@@ -130,12 +131,18 @@ func (c *Conn) begin(b *udp.Batch, to netip.AddrPort, size int) (o outgoing, ok 
 	return o, true
 }
 
-// finish seals the packet, gives it to the batch and opens its record.
+// finish opens the packet's record, seals it and gives it to the batch.
 func (c *Conn) finish(now time.Time, b *udp.Batch, o *outgoing) bool {
 	pn := c.sent.next
+	size := len(o.pkt) + secret.Overhead
+	p := c.sent.add()
+	p.at = now.Sub(c.start)
+	p.size = uint16(size)
+	if o.eliciting {
+		c.launch(now, o, p)
+	}
 	pkt, err := c.cfg.Sealer.Seal(o.pkt, HeaderSize, pn)
 	if err != nil {
-		c.sent.controls(pn, func(control) {})
 		c.end.err = &CloseError{Code: CodeProtocol, Reason: "sealing a packet: " + err.Error()}
 		c.state = closed
 		return false
@@ -143,25 +150,31 @@ func (c *Conn) finish(now time.Time, b *udp.Batch, o *outgoing) bool {
 	b.Commit(o.to, len(pkt))
 	c.stats.SentPackets++
 	c.stats.SentBytes += uint64(len(pkt))
-	p := c.sent.add()
-	p.at = now.Sub(c.start)
-	p.size = uint16(len(pkt))
-	if !o.eliciting {
-		return true
-	}
+	return true
+}
+
+// launch puts a packet that elicits an acknowledgement into the flight.
+func (c *Conn) launch(now time.Time, o *outgoing, p *sentPacket) {
 	p.fate = inFlight
 	p.ctl, p.probe = o.ctl, o.probe
 	p.offset, p.bulk = o.offset, uint16(o.bulk)
+	if o.copy {
+		p.copies = isCopy
+		c.stats.Repeated++
+	}
 	c.loss.eliciting++
 	c.loss.lastSent = now
 	if o.probe {
-		return true
+		return
 	}
-	c.cc.Sent(now, &p.cc, len(pkt), c.loss.inFlight)
-	c.loss.inFlight += len(pkt)
+	size := int(p.size)
+	o.pkt[0] |= headerMeasured
+	if c.cc.Sent(now, &p.cc, size, c.loss.inFlight) {
+		o.pkt[0] |= headerAtOnce
+	}
+	c.loss.inFlight += size
 	c.bulk.inFlight += int64(o.bulk)
-	c.pace.sent(len(pkt))
-	return true
+	c.pace.sent(size)
 }
 
 // sendOne builds one packet of whatever is most urgent. False: there is
@@ -169,7 +182,10 @@ func (c *Conn) finish(now time.Time, b *udp.Batch, o *outgoing) bool {
 func (c *Conn) sendOne(now time.Time, b *udp.Batch) bool {
 	probe := c.loss.probesDue > 0
 	wanted := c.state == open && (probe || c.hasData()) || c.state == closing && (c.end.due || probe)
-	data := wanted && (probe || c.loss.inFlight < c.cc.Window())
+	if !wanted {
+		wanted = c.repeatDue(now)
+	}
+	data := wanted && (probe || c.loss.inFlight < c.window(now))
 	if data && !probe && !c.pace.ready() {
 		c.turn.pacing = true
 		data = false
@@ -204,7 +220,7 @@ func (c *Conn) appendAck(now time.Time, o *outgoing) {
 	if c.bulk.sink != nil {
 		c.contact.told = c.bulk.sink.BulkWindow()
 	}
-	o.pkt = c.acks.append(o.pkt, now, c.contact.told, o.room())
+	o.pkt = c.acks.append(o.pkt, now, c.start, c.contact.told, o.room())
 	c.acks.sent()
 }
 
@@ -227,13 +243,15 @@ func (c *Conn) fill(o *outgoing, probe bool) {
 		c.fillClose(o)
 	} else {
 		if probe && !c.hasData() {
-			c.repeatControl()
+			c.repeatControl(o.room())
 		}
 		c.fillStreams(o)
 		if c.bulk.pending() && (c.bulk.allowed() || probe) {
 			c.fillBulk(o)
 		} else if probe && !o.eliciting {
 			c.fillOldest(o)
+		} else if !o.eliciting {
+			c.fillRepeat(o)
 		}
 	}
 	if c.contact.pingDue || probe && !o.eliciting {
@@ -320,9 +338,10 @@ func (c *Conn) fillBulk(o *outgoing) {
 	// What is lost goes first: the receiver waits for it to complete a block.
 	// If it has to be fetched, new data need not wait.
 	if !c.bulk.lost.empty() {
-		off, n = c.bulk.fill(&c.bulk.lost, buf)
+		off, n = c.fillLost(buf)
 	}
 	if n == 0 && !c.bulk.fresh.empty() {
+		c.tail.busy(c.turn.now)
 		off, n = c.bulk.fill(&c.bulk.fresh, buf)
 	}
 	if n == 0 {
@@ -336,6 +355,7 @@ func (c *Conn) setBulk(o *outgoing, off int64, n int) {
 	head := len(o.pkt)
 	o.pkt = appendBulkHead(o.pkt, off)[:head+bulkFrameHead+n]
 	o.offset, o.bulk, o.eliciting = off, n, true
+	c.tail.copies.sent(off, n)
 }
 
 // fillOldest repeats the oldest bulk bytes in flight, the best guess at what
@@ -343,26 +363,21 @@ func (c *Conn) setBulk(o *outgoing, off int64, n int) {
 func (c *Conn) fillOldest(o *outgoing) {
 	for pn := c.sent.base; pn < c.sent.next; pn++ {
 		p := c.sent.get(pn)
-		if p.fate != inFlight || p.bulk == 0 {
-			continue
-		}
-		room := o.room() - bulkFrameHead
-		n := min(int(p.bulk), room)
-		if n < 1 {
+		if p.fate == inFlight && p.bulk > 0 && c.tail.copies.isOpen(p.offset) {
+			c.fillCopy(o, p)
 			return
 		}
-		head := len(o.pkt) + bulkFrameHead
-		if m, ok := c.bulk.source.ReadBulk(o.pkt[head:head+n], p.offset); ok && m > 0 {
-			c.setBulk(o, p.offset, m)
-		}
-		return
 	}
 }
 
-// repeatControl puts all control content in flight on its way once more.
-func (c *Conn) repeatControl() {
+// repeatControl puts control content in flight on its way once more, the
+// oldest first, until it is about so many bytes.
+func (c *Conn) repeatControl(most int) {
 	for _, r := range c.sent.ctl {
-		c.controlLost(r)
+		if c.controlLost(r); most <= r.length {
+			return
+		}
+		most -= r.length
 	}
 }
 
@@ -419,6 +434,7 @@ func (c *Conn) Deadline() time.Time {
 	earlier(c.loss.timer)
 	earlier(c.probeDeadline())
 	earlier(c.path.askAt)
+	earlier(c.tail.at)
 	if c.turn.pacing {
 		earlier(c.pace.next())
 	}

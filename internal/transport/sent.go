@@ -31,8 +31,9 @@ type sentPacket struct {
 	bulk   uint16        // number of bulk bytes
 	size   uint16        // UDP payload
 	fate   fate
-	probe  bool // a path MTU probe: its loss says nothing about congestion
-	ctl    bool // has records in sentLog.ctl
+	probe  bool  // a path MTU probe: its loss says nothing about congestion
+	ctl    bool  // has records in sentLog.ctl
+	copies uint8 // that have left of its bulk bytes; isCopy: it is one
 }
 
 // control is one piece of non-bulk content of a sent packet.

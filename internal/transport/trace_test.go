@@ -25,12 +25,12 @@ func TestTrace(t *testing.T) {
 	}
 	w := newWorld(t, 1, l, l)
 	w.sendBulk(int64(c.mbit * 1e6 / 8 * 15))
-	for range 60 {
+	for range 80 {
 		w.Run(max(c.rtt/4, 100*time.Millisecond), nil)
 		s, m := w.a.Stats(), w.a.cc.Stats()
-		t.Logf("%6v %-8v bw %7.3f rate %7.3f Mbit/s, flight %5d of %5d kB, RTT %v min %v, loss %.3f, lost %d of %d, sink %d MB queue %v",
+		t.Logf("%6v %-8v bw %7.3f rate %7.3f Mbit/s, flight %5d of %5d kB, RTT %v min %v, loss %.3f, lost %d of %d, sink %d MB queue %v thinks %v",
 			w.Elapsed().Round(time.Millisecond), m.State, m.Bandwidth*8e-6, s.Rate*8e-6, s.InFlight/1000, s.Window/1000,
 			s.RTT.Round(time.Millisecond), m.MinRTT.Round(time.Millisecond), m.Loss, s.Lost, s.SentPackets,
-			w.sink.backlog/1e6, w.hostA.Up().Backlog().Round(time.Millisecond))
+			w.sink.backlog/1e6, w.hostA.Up().Backlog().Round(time.Millisecond), m.Queue.Round(time.Microsecond*100))
 	}
 }

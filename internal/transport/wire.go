@@ -12,18 +12,25 @@ const HeaderSize = 12
 // MaxOffset is the first bulk offset that a packet cannot name.
 const MaxOffset = 1 << 48
 
+// Bits of the first byte.
 const (
-	headerMark  = 0x80
-	headerPhase = 0x01
+	headerMark     = 0x80
+	headerPhase    = 0x01 // key phase
+	headerMeasured = 0x02 // the receiver counts the packet for its feedback
+	headerAtOnce   = 0x04 // an acknowledgement should leave without waiting for company
+
+	headerBits = headerPhase | headerMeasured | headerAtOnce
 )
 
 // IsPacket reports whether a UDP payload can be a packet of this package.
 func IsPacket(b []byte) bool { return len(b) > 0 && b[0]&headerMark != 0 }
 
 type header struct {
-	id    uint32 // connection id, 24 bits
-	pn    uint64
-	phase byte
+	id       uint32 // connection id, 24 bits
+	pn       uint64
+	phase    byte
+	measured bool
+	atOnce   bool
 }
 
 func appendHeader(b []byte, h header) []byte {
@@ -32,10 +39,12 @@ func appendHeader(b []byte, h header) []byte {
 }
 
 func parseHeader(b []byte) (h header, ok bool) {
-	if len(b) < HeaderSize || b[0]&^headerPhase != headerMark {
+	if len(b) < HeaderSize || b[0]&^headerBits != headerMark {
 		return header{}, false
 	}
 	h.phase = b[0] & headerPhase
+	h.measured = b[0]&headerMeasured != 0
+	h.atOnce = b[0]&headerAtOnce != 0
 	h.id = uint32(b[1])<<16 | uint32(b[2])<<8 | uint32(b[3])
 	h.pn = binary.BigEndian.Uint64(b[4:])
 	return h, true
@@ -60,6 +69,7 @@ const (
 	maxReason     = 256 // bytes of text in a CLOSE
 	maxAckRanges  = 256 // of one ACK; more are an error
 	maxVarint     = 1<<62 - 1
+	maxArrival    = 1 << 50 // us: 35 years
 )
 
 // errFrame is returned for a packet that authenticated but makes no sense: the
@@ -160,9 +170,14 @@ type ackFrame struct {
 	largest uint64
 	delay   time.Duration
 	window  uint64
-	count   uint64 // ranges behind the first
-	first   uint64
-	ranges  []byte
+
+	measured uint64        // newest packet that was counted
+	arrived  time.Duration // when it did, on the peer's clock
+	received uint64        // bytes of all packets counted by then; 0: none yet
+
+	count  uint64 // ranges behind the first
+	first  uint64
+	ranges []byte
 }
 
 // parseFrame takes one frame off the front of b.
@@ -208,6 +223,9 @@ func parseAck(r *reader, a *ackFrame) {
 	a.largest = r.varint()
 	a.delay = time.Duration(min(r.varint(), 1<<30)) * time.Microsecond
 	a.window = r.varint()
+	a.measured = r.varint()
+	a.arrived = time.Duration(min(r.varint(), maxArrival)) * time.Microsecond
+	a.received = r.varint()
 	a.count = r.varint()
 	a.first = r.varint()
 	if a.first > a.largest || a.count > maxAckRanges {

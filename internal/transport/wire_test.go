@@ -24,7 +24,7 @@ func TestAckRoundTrip(t *testing.T) {
 	for _, pn := range []uint64{3, 4, 5, 9, 10, 20, 100, 101, 102} {
 		a.packet(now, pn, true, false, 0)
 	}
-	f, rest, err := parseFrame(a.append(nil, now.Add(5*time.Millisecond), 12345, 1000))
+	f, rest, err := parseFrame(a.append(nil, now.Add(5*time.Millisecond), now, 12345, 1000))
 	if err != nil || len(rest) != 0 {
 		t.Fatal(err, rest)
 	}
@@ -42,7 +42,7 @@ func TestAckFitsItsRoom(t *testing.T) {
 		a.packet(time.Unix(0, 0), pn, true, false, 0)
 	}
 	for room := range 200 {
-		if b := a.append(nil, time.Unix(1, 0), 1<<30, room); len(b) > room {
+		if b := a.append(nil, time.Unix(1, 0), time.Unix(0, 0), 1<<30, room); len(b) > room {
 			t.Fatalf("%d bytes in a room of %d", len(b), room)
 		} else if len(b) > 0 {
 			if _, _, err := parseFrame(b); err != nil {
@@ -85,7 +85,7 @@ func FuzzParseFrame(f *testing.F) {
 	for _, pn := range []uint64{3, 4, 9} {
 		a.packet(time.Unix(0, 0), pn, true, false, 0)
 	}
-	f.Add(a.append(nil, time.Unix(0, 0), 1, 100))
+	f.Add(a.append(nil, time.Unix(0, 0), time.Unix(0, 0), 1, 100))
 	f.Add(append(appendBulkHead(nil, 1<<47), "data"...))
 	f.Add(append(appendStreamHead(nil, 1, 70000, 4), "data"...))
 	f.Add([]byte{byte(frameClose), 1, 2, 'h', 'i', byte(framePing), 0, 0, 0})

@@ -1,0 +1,162 @@
+package e2e
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// stream is the kernel's TCP from one host to another, without end.
+type stream struct {
+	got  atomic.Int64 // bytes that have arrived
+	ends []io.Closer
+}
+
+// startTCP starts one whose sender uses the congestion control of that name.
+func (l *link) startTCP(control string, port int) *stream {
+	l.t.Helper()
+	s := &stream{}
+	err := l.b.inside(func() error {
+		ln, err := net.Listen("tcp4", fmt.Sprintf("10.99.0.2:%d", port))
+		if err != nil {
+			return err
+		}
+		s.ends = append(s.ends, ln)
+		go s.sink(ln)
+		return nil
+	})
+	if err != nil {
+		l.t.Fatal(err)
+	}
+	err = l.a.inside(func() error {
+		d := net.Dialer{Timeout: 10 * time.Second, Control: func(_, _ string, c syscall.RawConn) (err error) {
+			c.Control(func(fd uintptr) {
+				err = unix.SetsockoptString(int(fd), unix.IPPROTO_TCP, unix.TCP_CONGESTION, control)
+			})
+			return err
+		}}
+		c, err := d.DialContext(context.Background(), "tcp4", fmt.Sprintf("10.99.0.2:%d", port))
+		if err != nil {
+			return err
+		}
+		s.ends = append(s.ends, c)
+		go func() {
+			for block := make([]byte, 64<<10); ; {
+				if _, err := c.Write(block); err != nil {
+					return // closed at the end
+				}
+			}
+		}()
+		return nil
+	})
+	if err != nil {
+		l.t.Fatal(err)
+	}
+	return s
+}
+
+func (s *stream) sink(ln net.Listener) {
+	c, err := ln.Accept()
+	if err != nil {
+		return
+	}
+	defer c.Close()
+	for block := make([]byte, 64<<10); ; {
+		n, err := c.Read(block)
+		s.got.Add(int64(n))
+		if err != nil {
+			return
+		}
+	}
+}
+
+func (s *stream) close() {
+	for _, c := range s.ends {
+		c.Close()
+	}
+}
+
+// sharing is two flows on one link; qft is one of them, or a TCP to compare by.
+type sharing struct {
+	ours, theirs string
+	queue        int  // ms
+	last         bool // ours starts 5 s after theirs, or else before
+}
+
+func (c sharing) String() string {
+	order := "first"
+	if c.last {
+		order = "last"
+	}
+	return fmt.Sprintf("%s beside %s, queue %d ms, %s", c.ours, c.theirs, c.queue, order)
+}
+
+// TestBenchShare prints what part of a link of 20 Mbit/s and 30 ms qft has
+// beside the kernel's TCP, and TCP beside TCP for comparison: 40 s each, from
+// 5 s after both run.
+func TestBenchShare(t *testing.T) {
+	if os.Getenv("QFT_BENCH") == "" {
+		t.Skip("a measurement: make bench")
+	}
+	for _, pair := range [][2]string{{"qft", "cubic"}, {"qft", "bbr"}, {"bbr", "cubic"}} {
+		for _, last := range []bool{false, true} {
+			// Three such links together ask little of a machine.
+			t.Run(fmt.Sprintf("%s beside %s, last %v", pair[0], pair[1], last), func(t *testing.T) {
+				for _, queue := range []int{30, 100, 400} {
+					c := sharing{pair[0], pair[1], queue, last}
+					t.Run(c.String(), func(t *testing.T) {
+						t.Parallel()
+						c.measure(t)
+					})
+				}
+			})
+		}
+	}
+}
+
+func (c sharing) measure(t *testing.T) {
+	const rate, length = 20e6, 40 * time.Second
+	l := newLink(t, "--rate", "20mbit", "--rtt", "30ms", "--queue", fmt.Sprintf("%dms", c.queue))
+	var theirs *stream
+	starts := []func(){func() { t.Cleanup(l.startOurs(c.ours)) }, func() {
+		theirs = l.startTCP(c.theirs, 5001)
+		t.Cleanup(theirs.close)
+	}}
+	if c.last {
+		starts[0], starts[1] = starts[1], starts[0]
+	}
+	for _, start := range starts {
+		start()
+		time.Sleep(5 * time.Second) // as long as the lab's model waits
+	}
+	all, tcp := -l.b.traffic("lab0").in, -theirs.got.Load()
+	time.Sleep(length)
+	all, tcp = all+l.b.traffic("lab0").in, tcp+theirs.got.Load()
+	// With headers, TCP's segments are 1,500 bytes; what is not TCP's is ours.
+	share := 1 - float64(tcp)*1500/1448/float64(all)
+	t.Logf("SHARE %v: %.2f, link %.2f used; %s", c, share, float64(all)*8/length.Seconds()/rate, l.truth())
+}
+
+// startOurs starts the flow that is measured and returns what ends it.
+func (l *link) startOurs(kind string) func() {
+	l.t.Helper()
+	if kind != "qft" {
+		return l.startTCP(kind, 5002).close
+	}
+	helper := l.b.startHelper()
+	x := l.bySend(l.a, l.b, linkHelper, l.file("film", 300_000_000))
+	return func() {
+		for _, p := range []*proc{x.sender, x.receiver, helper} {
+			p.signal(syscall.SIGTERM)
+			<-p.done
+		}
+	}
+}

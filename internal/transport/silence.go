@@ -1,0 +1,41 @@
+package transport
+
+import "time"
+
+const (
+	// silenceSlack is how much later than usual an acknowledgement may be
+	// before the path is thought dead: longer than a handover of Wi-Fi takes.
+	silenceSlack = 200 * time.Millisecond
+
+	// silentWindow packets may be in flight on a path that seems dead: what an
+	// application says now and then still leaves at once.
+	silentWindow = 16
+)
+
+// window is how many bytes may be in flight. A full window may be two round
+// trips of packets; on a path that has gone dead all of them would be lost.
+// That acknowledgements have stopped shows much earlier.
+func (c *Conn) window(now time.Time) int {
+	w := c.cc.Window()
+	if c.overdue(now) {
+		w = min(w, silentWindow*c.mtu.size)
+	}
+	return w
+}
+
+// overdue reports whether the packet that should be acknowledged next ought to
+// have been long ago.
+func (c *Conn) overdue(now time.Time) bool {
+	l := &c.loss
+	if l.anyAcked && l.next <= l.newest {
+		l.next = l.newest + 1
+	}
+	for ; l.next < c.sent.next; l.next++ {
+		p := c.sent.get(l.next)
+		if p != nil && p.fate == inFlight && !p.probe {
+			late := now.Sub(c.start) - p.at - c.rtt.pto()
+			return late > max(c.rtt.base()/4, silenceSlack)
+		}
+	}
+	return false
+}
