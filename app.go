@@ -44,6 +44,10 @@ type app struct {
 	closed  bool
 	report  time.Time // next progress
 	meter   meter
+	sends   bool                 // the sending side
+	idle    func() time.Duration // of the loop; nil: not known
+	judge   judge
+	losses  lossMeter
 }
 
 func (a *app) emit(e Event) {
@@ -96,11 +100,49 @@ func (a *app) tell(now time.Time) {
 	if e.Rate > 0 {
 		e.Left = time.Duration(float64(p.Total-p.Safe) / e.Rate * float64(time.Second))
 	}
-	if s := a.conn.Stats(); s.SentPackets > 0 {
-		e.RTT = s.RTT
-		e.Loss = float64(s.Lost-s.Spurious) / float64(s.SentPackets)
-	}
+	a.look(now, p, &e)
 	a.emit(e)
+}
+
+// look says how the path is and what is waited for, and tells the peer what it
+// cannot see for itself.
+func (a *app) look(now time.Time, p transfer.Progress, e *Progress) {
+	heard, ok := a.conn.PeerReport()
+	there := Bottleneck(heard.Cause).seenFromThere()
+	g := a.glance(now, p)
+	own := peer.Report{}
+	if a.sends {
+		e.Bottleneck = a.judge.sender(g, there)
+		s := a.conn.Stats()
+		e.RTT, e.PathRate, e.Loss = s.RTT, s.Bandwidth, a.losses.sample(g)
+		own = peer.Report{Cause: byte(e.Bottleneck), Loss: e.Loss, Rate: e.PathRate, RTT: e.RTT}
+	} else {
+		var tell Bottleneck
+		e.Bottleneck, tell = a.judge.receiver(g, there)
+		own.Cause = byte(tell)
+		e.RTT = a.conn.Stats().RTT
+		if ok {
+			e.RTT, e.PathRate, e.Loss = heard.RTT, heard.Rate, heard.Loss
+		}
+	}
+	a.conn.Report(own)
+}
+
+func (a *app) glance(now time.Time, p transfer.Progress) glance {
+	s := a.conn.Stats()
+	g := glance{
+		now:     now,
+		waits:   a.conn.Waits(now),
+		sent:    s.SentPackets,
+		lost:    max(s.Lost, s.Spurious) - s.Spurious,
+		reading: p.Phase == transfer.Moving,
+		landed:  a.conn.BulkUnacked() == 0,
+		disk:    p.Limit == transfer.ByDisk,
+	}
+	if a.idle != nil {
+		g.idle, g.timed = a.idle(), true
+	}
+	return g
 }
 
 func (a *app) Deadline() time.Time {
@@ -182,7 +224,7 @@ func Send(ctx context.Context, path string, cfg Config) (Result, error) {
 		if err != nil {
 			return nil, transferError(op, err)
 		}
-		return &app{engine: s, events: cfg.Events, attach: func(l peer.Link) { l.SetSource(s) }}, nil
+		return &app{engine: s, sends: true, events: cfg.Events, attach: func(l peer.Link) { l.SetSource(s) }}, nil
 	})
 	if err != nil {
 		return Result{}, err

@@ -47,13 +47,16 @@ type (
 	}
 
 	// Progress comes several times a second while a file is under way. Done
-	// counts bytes that are safe at the receiver, resumed ones included.
+	// counts bytes that are safe at the receiver, resumed ones included. What
+	// is said of the path is the sender's view, on both sides.
 	Progress struct {
 		Done, Size int64
-		Rate       float64 // bytes per second, over the last seconds
+		Rate       float64 // bytes per second of file, over the last seconds
 		Left       time.Duration
-		RTT        time.Duration
-		Loss       float64 // share of packets sent that were lost; sender only
+		Bottleneck Bottleneck
+		RTT        time.Duration // zero: not known
+		Loss       float64       // share of the packets that were lost, over the last seconds
+		PathRate   float64       // bytes per second that the path is thought to carry, or at least that under a limit; zero: not known
 	}
 
 	// ContactLost: nothing has been heard of the other side since then.

@@ -102,26 +102,70 @@ func (m *meeting) join(h *lab.Host, role rendezvous.Role, phrase string, a *app)
 
 // send starts a sender of a file.
 func (m *meeting) send(h *lab.Host, phrase, path string) *node {
-	s, err := transfer.NewSender(transfer.SenderConfig{Path: path})
+	return m.sendFrom(nil, h, phrase, path)
+}
+
+// sendFrom starts a sender whose file lies on a disk of its own; nil: a disk
+// that takes no time.
+func (m *meeting) sendFrom(d *disk, h *lab.Host, phrase, path string) *node {
+	s, err := transfer.NewSender(transfer.SenderConfig{Config: d.config(), Path: path})
 	if err != nil {
 		m.t.Fatal(err)
 	}
 	m.t.Cleanup(s.Close)
-	n := m.join(h, rendezvous.Sender, phrase, &app{engine: s, attach: func(l peer.Link) { l.SetSource(s) }})
+	n := m.join(h, rendezvous.Sender, phrase, &app{engine: s, sends: true, attach: func(l peer.Link) { l.SetSource(s) }})
 	n.path = path
+	d.attach(n)
 	return n
 }
 
 // receive starts a receiver into a fresh directory.
 func (m *meeting) receive(h *lab.Host, phrase, dir string) *node {
-	r, err := transfer.NewReceiver(transfer.ReceiverConfig{Dir: dir})
+	return m.receiveOn(nil, h, phrase, dir)
+}
+
+// receiveOn starts a receiver into a directory on a disk of its own.
+func (m *meeting) receiveOn(d *disk, h *lab.Host, phrase, dir string) *node {
+	r, err := transfer.NewReceiver(transfer.ReceiverConfig{Config: d.config(), Dir: dir})
 	if err != nil {
 		m.t.Fatal(err)
 	}
 	m.t.Cleanup(r.Close)
 	n := m.join(h, rendezvous.Receiver, phrase, &app{engine: r, attach: func(l peer.Link) { l.SetSink(r) }})
 	n.path = dir
+	d.attach(n)
 	return n
+}
+
+// disk takes the same time for each work, and does one after the other. Most
+// works are blocks of 1 MiB.
+type disk struct {
+	each time.Duration
+	free time.Duration // since the world began
+	node *node
+}
+
+func (d *disk) config() transfer.Config {
+	if d == nil {
+		return transfer.Config{}
+	}
+	return transfer.Config{Go: d.run}
+}
+
+func (d *disk) attach(n *node) {
+	if d != nil {
+		d.node = n
+	}
+}
+
+func (d *disk) run(work, done func()) {
+	m := d.node.m
+	d.free = max(d.free, m.Elapsed()) + d.each
+	m.At(d.free, func() {
+		work()
+		done()
+		d.node.host.Wake(d.node.port)
+	})
 }
 
 func (n *node) stop() {

@@ -62,8 +62,17 @@ type Config struct {
 	// decides.
 	PacketBytes int
 
-	// MaxRate bounds the rate in bytes per second. If zero, the path decides.
-	MaxRate float64
+	// Limit bounds the UDP payload that the sender sends, retransmissions
+	// included, in bytes per second; below 1000 it counts as 1000. Either side
+	// may set it, and the lower limit holds. If zero, the path decides.
+	Limit float64
+
+	// Background makes the sender yield to other traffic. Either side may ask
+	// for it.
+	Background bool
+
+	// Control changes the two while the transfer runs. It may be nil.
+	Control *Control
 
 	// NoOffload sends and receives packets one by one, without the system's
 	// segmentation offload: slow, and a way out where a driver does it wrong.
@@ -125,8 +134,10 @@ func meet(ctx context.Context, op string, role rendezvous.Role, cfg Config, buil
 	if err != nil {
 		return nil, err
 	}
+	a.idle = loop.Idle
 	pc := peer.Config{
-		Role: role, Rand: rand.Reader, AES: secret.HardwareAES(), App: a, PacketBytes: cfg.PacketBytes, MaxRate: cfg.MaxRate,
+		Role: role, Rand: rand.Reader, AES: secret.HardwareAES(), App: a,
+		PacketBytes: cfg.PacketBytes, Limit: cfg.Limit, Background: cfg.Background,
 		Local: func() []netip.AddrPort { return localAddrs(socket) },
 	}
 	pc.V4, pc.V6 = socket.Families()
@@ -141,6 +152,7 @@ func meet(ctx context.Context, op string, role rendezvous.Role, cfg Config, buil
 		return nil, &Error{Op: op, Kind: KindUsage, Err: fmt.Errorf("reading the phrase: %w", err)}
 	}
 	p := peer.New(time.Now(), pc)
+	defer cfg.Control.attach(&steered{cfg: cfg, loop: loop, peer: p})()
 	for _, h := range socket.Hints() {
 		a.emit(Hint{h})
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"os"
 	"path/filepath"
 	"sync"
@@ -111,5 +112,86 @@ func TestBadCallsAreToldBeforeAnythingIsOpened(t *testing.T) {
 		if !errors.As(err, &e) || e.Kind != c.kind {
 			t.Errorf("%s: %v is not of kind %d", name, err, c.kind)
 		}
+	}
+}
+
+func TestLimitChangesWhileTheTransferRuns(t *testing.T) {
+	t.Cleanup(func() { goleak.VerifyNone(t) })
+	helper := startHelper(t)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	from, to := t.TempDir(), t.TempDir()
+	path := filepath.Join(from, "a.bin")
+	const size = 40 << 20
+	if err := os.WriteFile(path, make([]byte, size), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	var ours, theirs Control // unused until the transfer runs: Config's limit holds
+	codes, limited := make(chan string, 1), make(chan time.Time, 1)
+	var sender sync.WaitGroup
+	sender.Go(func() {
+		_, err := Send(ctx, path, Config{Helper: helper, Limit: 1e6, Control: &ours, Events: func(e Event) {
+			switch e := e.(type) {
+			case Code:
+				codes <- e.Code
+			case Progress:
+				if e.Bottleneck == BottleneckLimit && e.Rate > 0 {
+					select {
+					case limited <- time.Now():
+						ours.SetLimit(4e6) // from an event, in the loop
+					default:
+					}
+				}
+			}
+		}})
+		if err != nil {
+			t.Errorf("send: %v", err)
+		}
+	})
+	done := make(chan time.Time, 1)
+	sender.Go(func() {
+		at := <-limited
+		time.AfterFunc(2*time.Second, func() {
+			for rate := range 100 { // many at once, from another goroutine: the last one counts
+				theirs.SetLimit(float64(rate + 1))
+				theirs.SetBackground(rate%2 == 0)
+			}
+			theirs.SetLimit(0)
+			ours.SetLimit(0)
+		})
+		done <- at
+	})
+	start := time.Now()
+	r, err := Receive(ctx, Target{Dir: to}, Config{Helper: helper, Phrase: <-codes, Limit: 20e6, Control: &theirs})
+	if err != nil {
+		t.Fatal(err)
+	}
+	sender.Wait()
+	took := time.Since(<-done)
+	t.Logf("%d bytes in %v, %v of it after the first change", r.Size, time.Since(start), took)
+	// 2 s at 4 MB/s leave 30 MB, which would take a minute at any of the limits.
+	if took < 2*time.Second || took > 20*time.Second {
+		t.Errorf("it took %v from the first change to the end", took)
+	}
+	if err := same(path, to); err != nil {
+		t.Error(err)
+	}
+	ours.SetLimit(1) // after the end: nobody is there
+}
+
+func TestControlHasTheLastWord(t *testing.T) {
+	var c Control
+	cfg := Config{Limit: 5, Background: true}
+	if limit, bg := c.settings(cfg); limit != 5 || !bg {
+		t.Errorf("an unused control makes %v, %v of %+v", limit, bg, cfg)
+	}
+	c.SetLimit(0)
+	c.SetBackground(false)
+	if limit, bg := c.settings(cfg); limit != 0 || bg {
+		t.Errorf("a control that takes both away makes %v, %v", limit, bg)
+	}
+	c.SetLimit(math.NaN())
+	if limit, _ := c.settings(cfg); limit != 0 {
+		t.Errorf("nonsense is a limit of %v", limit)
 	}
 }

@@ -32,6 +32,15 @@ can run one with "qft helper PORT"; it never sees the file or the words.
 QFT_NO_OFFLOAD=1 sends packets one by one: slow, for machines whose network
 driver breaks segmentation offload (connected, and next to nothing arrives).`
 
+const aboutRates = `RATE is a number and a unit, for instance 20mbit, 500kbit/s, 2.5MB/s or 800k:
+bit kbit mbit gbit for bits, B kB MB GB (powers of 1000) or KiB MiB GiB for
+bytes, k M G as short for kB MB GB; "/s" behind it changes nothing, and "none"
+is no limit. It bounds everything that the sender sends, retransmissions
+included. Either side may set it, the lower one holds. --background lets other
+traffic go first, whichever side asks for it. Both can be said as QFT_LIMIT=RATE
+and QFT_BACKGROUND=yes in the environment, or as "limit = RATE" and
+"background = yes" in the configuration file.`
+
 func rootCommand(t *terminal) *cobra.Command {
 	root := &cobra.Command{
 		Use:           "qft",
@@ -65,15 +74,22 @@ func exactly(low, high int, what string) cobra.PositionalArgs {
 
 // options are the flags that send and receive share.
 type options struct {
-	helper string
-	port   uint16
-	ask    bool
+	helper     string
+	port       uint16
+	ask        bool
+	limit      string
+	background string
 }
 
 func (o *options) register(cmd *cobra.Command) {
 	cmd.Flags().StringVar(&o.helper, "helper", "", "HOST:PORT of the helper that both sides use")
 	cmd.Flags().Uint16Var(&o.port, "port", 0, "local UDP port (default: any free one)")
 	cmd.Flags().BoolVar(&o.ask, "ask", false, "ask for a phrase of your own instead of using a code (or set QFT_PHRASE)")
+	cmd.Flags().StringVar(&o.limit, "limit", "", "send no more than `RATE`, such as 20mbit or 2.5MB/s")
+	cmd.Flags().BoolFunc("background", "yield to other traffic", func(v string) error {
+		o.background = v // as text, so that "not said" differs from "no"
+		return nil
+	})
 }
 
 // phrase is one of the user's own choice, from the environment or the
@@ -126,7 +142,9 @@ func sendCommand(t *terminal) *cobra.Command {
 		Short: "send a file; prints the code that the receiver types",
 		Long: `Sends one file to whoever types the code that is printed. The code is good for
 one transfer. Stopping either side and running both again continues where it
-left off.`,
+left off.
+
+` + aboutRates,
 		Args: exactly(1, 1, "one file (pack folders or several files first, for instance with tar)"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			cfg, err := t.config(o)
@@ -150,7 +168,9 @@ func receiveCommand(t *terminal) *cobra.Command {
 		Use:   "receive [CODE]",
 		Short: "receive a file with the code that the sender tells",
 		Long: `Receives one file into the current folder under the sender's name for it, or
-where -o says. Without CODE it asks. Nothing that exists is overwritten.`,
+where -o says. Without CODE it asks. Nothing that exists is overwritten.
+
+` + aboutRates,
 		Args: exactly(0, 1, "at most one code"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			cfg, err := t.config(o)
@@ -310,18 +330,19 @@ func parsePort(s string) (uint16, error) {
 	return uint16(n), nil
 }
 
-// config joins flags, environment and configuration file.
+// config joins flags, environment and configuration file, in this order.
 func (t *terminal) config(o options) (qft.Config, error) {
-	cfg := qft.Config{Helper: o.helper, Port: o.port, NoOffload: noOffload(), Events: t.event}
-	if cfg.Helper == "" {
-		cfg.Helper = os.Getenv("QFT_HELPER")
+	cfg := qft.Config{Port: o.port, NoOffload: noOffload(), Events: t.event}
+	s, err := settings(o)
+	if err != nil {
+		return cfg, err
 	}
-	if cfg.Helper == "" {
-		h, err := configuredHelper()
-		if err != nil {
-			return cfg, err
-		}
-		cfg.Helper = h
+	cfg.Helper = s[keyHelper]
+	if cfg.Limit, err = limit(s[keyLimit]); err != nil {
+		return cfg, err
+	}
+	if cfg.Background, err = yes(keyBackground, s[keyBackground]); err != nil {
+		return cfg, err
 	}
 	if cfg.Helper == "" {
 		return cfg, usageError{fmt.Errorf(`no helper is set. Both sides need the same one:

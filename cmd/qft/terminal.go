@@ -5,9 +5,11 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 	"time"
 	"unicode"
+	"unicode/utf8"
 
 	"golang.org/x/term"
 	"rsc.io/qr"
@@ -38,6 +40,14 @@ type terminal struct {
 
 // plainEvery is how often progress is told where lines cannot be rewritten.
 const plainEvery = 10 * time.Second
+
+const (
+	// plainWidth is enough for all of a progress line, where it is not a
+	// terminal's.
+	plainWidth = 240
+	// wordyWidth is how wide a line must be to say what each of its parts is.
+	wordyWidth = 100
+)
 
 func isTerminal(w any) bool {
 	f, ok := w.(*os.File)
@@ -157,36 +167,80 @@ func (t *terminal) clearLine() {
 func (t *terminal) show(p qft.Progress) {
 	t.progress = p
 	if isTerminal(t.err) {
-		fmt.Fprintf(t.err, "\r\x1b[K%s", fit(t.progressText(p), width(t.err)-1))
+		fmt.Fprintf(t.err, "\r\x1b[K%s", t.progressText(p, width(t.err)-1))
 		t.line = true
 		return
 	}
 	if now := time.Now(); now.After(t.quiet) {
 		t.quiet = now.Add(plainEvery)
-		fmt.Fprintln(t.err, t.progressText(p))
+		fmt.Fprintln(t.err, t.progressText(p, plainWidth))
 	}
 }
 
-func (t *terminal) progressText(p qft.Progress) string {
+// progressText is a progress line of at most so many columns: what matters
+// least is left out first, and nothing is cut in the middle if it can be helped.
+func (t *terminal) progressText(p qft.Progress, columns int) string {
 	share := 100.0
 	if p.Size > 0 {
 		share = 100 * float64(p.Done) / float64(p.Size)
 	}
+	l := line{{fmt.Sprintf("%3.0f %%", share), 0}, {size(p.Done) + " of " + size(p.Size), 4}}
 	if t.lost {
-		return fmt.Sprintf("%3.0f %%  %s of %s  no contact", share, size(p.Done), size(p.Size))
+		return append(l, part{"no contact", 1}).fit(columns)
 	}
-	s := fmt.Sprintf("%3.0f %%  %s of %s  %s/s", share, size(p.Done), size(p.Size), size(int64(p.Rate)))
+	l = append(l, part{size(int64(p.Rate)) + "/s", 1})
 	if p.Left > 0 {
-		s += "  " + clock(p.Left) + " left"
+		l = append(l, part{clock(p.Left) + " left", 2})
 	}
-	s += "  " + clean(t.path)
+	if b := p.Bottleneck.String(); b != "" {
+		if columns >= wordyWidth {
+			b = "bottleneck: " + b
+		}
+		l = append(l, part{b, 3})
+	}
+	l = append(l, part{clean(t.path), 8})
 	if p.RTT > 0 {
-		s += "  RTT " + round(p.RTT)
+		l = append(l, part{"RTT " + round(p.RTT), 5})
 	}
 	if p.Loss >= 0.001 {
-		s += fmt.Sprintf("  loss %.1f %%", 100*p.Loss)
+		l = append(l, part{fmt.Sprintf("loss %.1f %%", 100*p.Loss), 6})
 	}
-	return s
+	if p.PathRate > 0 {
+		l = append(l, part{"path " + size(int64(p.PathRate)) + "/s", 7})
+	}
+	return l.fit(columns)
+}
+
+// line is a progress line in parts; part says in which order they are given up
+// where they do not fit, the highest first.
+type line []part
+
+type part struct {
+	text string
+	rank int
+}
+
+func (l line) fit(columns int) string {
+	const gap = 2
+	n := -gap
+	for _, p := range l {
+		n += gap + utf8.RuneCountInString(p.text)
+	}
+	for n > columns && len(l) > 1 {
+		worst := 0
+		for i := range l {
+			if l[i].rank > l[worst].rank {
+				worst = i
+			}
+		}
+		n -= gap + utf8.RuneCountInString(l[worst].text)
+		l = slices.Delete(l, worst, worst+1)
+	}
+	texts := make([]string, len(l))
+	for i := range l {
+		texts[i] = l[i].text
+	}
+	return fit(strings.Join(texts, strings.Repeat(" ", gap)), columns)
 }
 
 // finish says how it went.

@@ -23,6 +23,49 @@ func TestSizesReadAsPeopleWriteThem(t *testing.T) {
 	}
 }
 
+func TestProgressLineFits(t *testing.T) {
+	full := qft.Progress{Done: 1_050_000_000, Size: 2_500_000_000, Rate: 11.2e6, Left: 130 * time.Second,
+		Bottleneck: qft.BottleneckNetwork, RTT: 52 * time.Millisecond, Loss: 0.012, PathRate: 11.9e6}
+	disk := full
+	disk.Bottleneck, disk.RTT, disk.Loss, disk.PathRate = qft.BottleneckPeerDisk, 1100*time.Millisecond, 0, 0
+	tm := &terminal{path: "punched"}
+	for _, c := range []struct {
+		p       qft.Progress
+		columns int
+		want    string
+	}{
+		{full, 200, " 42 %  1.05 GB of 2.50 GB  11.2 MB/s  2:10 left  bottleneck: network  punched  RTT 52ms  loss 1.2 %  path 11.9 MB/s"},
+		{full, 120, " 42 %  1.05 GB of 2.50 GB  11.2 MB/s  2:10 left  bottleneck: network  punched  RTT 52ms  loss 1.2 %  path 11.9 MB/s"},
+		{full, 80, " 42 %  1.05 GB of 2.50 GB  11.2 MB/s  2:10 left  network  RTT 52ms  loss 1.2 %"},
+		{full, 79, " 42 %  1.05 GB of 2.50 GB  11.2 MB/s  2:10 left  network  RTT 52ms  loss 1.2 %"},
+		{full, 40, " 42 %  11.2 MB/s  2:10 left  network"},
+		{full, 24, " 42 %  11.2 MB/s"},
+		{full, 4, " 42 "},
+		{disk, 120, " 42 %  1.05 GB of 2.50 GB  11.2 MB/s  2:10 left  bottleneck: peer's disk  punched  RTT 1.1s"},
+		{disk, 80, " 42 %  1.05 GB of 2.50 GB  11.2 MB/s  2:10 left  peer's disk  punched  RTT 1.1s"},
+		{disk, 40, " 42 %  11.2 MB/s  2:10 left  peer's disk"},
+		{qft.Progress{}, 80, "100 %  0 B of 0 B  0 B/s  punched"},
+	} {
+		got := tm.progressText(c.p, c.columns)
+		if got != c.want {
+			t.Errorf("in %d columns:\n%q, want\n%q", c.columns, got, c.want)
+		}
+	}
+	tm.lost = true
+	if got := tm.progressText(full, 40); got != " 42 %  1.05 GB of 2.50 GB  no contact" {
+		t.Errorf("without contact: %q", got)
+	}
+	tm.lost = false
+	for columns := range 200 {
+		for b := range qft.BottleneckLimit + 1 {
+			full.Bottleneck = b
+			if n := len([]rune(tm.progressText(full, columns))); n > columns {
+				t.Errorf("%d columns in %d", n, columns)
+			}
+		}
+	}
+}
+
 func TestClock(t *testing.T) {
 	for d, want := range map[time.Duration]string{0: "0:00", 59 * time.Second: "0:59", 61 * time.Second: "1:01", 3725 * time.Second: "1:02:05"} {
 		if got := clock(d); got != want {

@@ -71,8 +71,9 @@ func New(cfg Config) *Controller {
 	return c
 }
 
-// SetMaxRate changes Config.MaxRate.
-func (c *Controller) SetMaxRate(bytesPerSecond float64) { c.cfg.MaxRate = bytesPerSecond }
+// SetMaxRate changes Config.MaxRate. While the caller sends less than the path
+// takes because of it, it says so by AppLimited.
+func (c *Controller) SetMaxRate(rate float64) { c.cfg.MaxRate = rate }
 
 func (c *Controller) ns(now time.Time) int64 {
 	if c.epoch.IsZero() {

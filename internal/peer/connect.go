@@ -71,7 +71,7 @@ func (p *Peer) connect(now time.Time, path nat.Path) {
 		payload = p.cfg.PacketBytes + transport.PacketOverhead
 	}
 	p.path = path
-	p.conn = transport.NewConn(now, transport.Config{
+	cfg := transport.Config{
 		Rand:       p.cfg.Rand,
 		Sealer:     p.sess.Sealer(),
 		Opener:     p.sess.Opener(),
@@ -80,8 +80,14 @@ func (p *Peer) connect(now time.Time, path nat.Path) {
 		Remote:     path.Remote,
 		RTT:        path.RTT,
 		MaxPayload: payload,
-		MaxRate:    p.cfg.MaxRate,
-	})
+		MaxBulk:    p.cfg.PacketBytes,
+	}
+	if p.cfg.Role == rendezvous.Sender {
+		cfg.Limit, cfg.Background = p.cfg.Limit, p.cfg.Background
+	} else {
+		cfg.Ask = p.wish()
+	}
+	p.conn = transport.NewConn(now, cfg)
 	p.state = connected
 	p.told = path.Remote
 	p.tell(Connected{Word: path.Via, Remote: path.Remote, RTT: path.RTT})

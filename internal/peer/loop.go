@@ -35,6 +35,10 @@ const (
 
 	// idleWait is how long the loop sleeps when the machine waits for nothing.
 	idleWait = time.Hour
+
+	// lateTime is by how much every timer is late. Beyond it, the loop wanted
+	// to run and could not.
+	lateTime = time.Millisecond
 )
 
 // Loop joins a machine to a socket and a clock. Its goroutine is the only one
@@ -44,6 +48,7 @@ type Loop struct {
 	machine Machine
 	posts   chan func()
 	ended   chan struct{}
+	idle    time.Duration // slept so far
 
 	mu   sync.Mutex
 	wake *sync.Cond
@@ -128,7 +133,9 @@ func (l *Loop) drive(ctx context.Context) error {
 	defer timer.Stop()
 	stop := ctx.Done()
 	incoming := l.socket.Incoming()
+	var wait time.Duration
 	for !l.machine.Done() {
+		asleep := time.Now()
 		select {
 		case r, ok := <-incoming:
 			if !ok {
@@ -142,14 +149,20 @@ func (l *Loop) drive(ctx context.Context) error {
 			stop = nil
 			l.machine.Stop(time.Now())
 		}
+		l.idle += min(time.Since(asleep), wait+lateTime)
 		l.drain(incoming)
 		if err := l.flush(batch); err != nil {
 			return err
 		}
-		timer.Reset(l.wait())
+		wait = l.wait()
+		timer.Reset(wait)
 	}
 	return nil
 }
+
+// Idle is how long the loop has had nothing to do since it began. What it
+// slept longer than it wanted to is not counted. Call it in the loop.
+func (l *Loop) Idle() time.Duration { return l.idle }
 
 func (l *Loop) receive(r *udp.Received) {
 	now := time.Now()

@@ -38,7 +38,14 @@ type Config struct {
 	// PacketBytes bounds the bulk bytes in one packet. If zero, the path
 	// decides.
 	PacketBytes int
-	MaxRate     float64 // bytes per second. If zero, the path decides
+
+	// Limit bounds the UDP payload that the sender sends, whichever side this
+	// is, in bytes per second. If zero, the path decides.
+	Limit float64
+
+	// Background makes the sender yield to other traffic, whichever side this
+	// is.
+	Background bool
 }
 
 // App is what runs over the connection. Its methods are called in the loop.
@@ -81,19 +88,6 @@ const (
 	// over: nothing left to say.
 	over
 )
-
-// Link is the connection as an App sees it: one ordered stream each way, and
-// bulk.
-type Link struct{ *transport.Conn }
-
-// Read takes ordered bytes that have arrived; zero: none now.
-func (l Link) Read(p []byte) int { return l.Conn.Read(0, p) }
-
-// Write returns how many bytes there was room for.
-func (l Link) Write(p []byte) int { return l.Conn.Write(0, p) }
-
-// Flushed reports whether the peer has acknowledged all that was written.
-func (l Link) Flushed() bool { return l.Conn.Flushed(0) }
 
 const (
 	// helperPatience is how long the first answer of the helper may take: many

@@ -27,9 +27,18 @@ type Config struct {
 	// path decides. Values below MinPayload count as MinPayload.
 	MaxPayload int
 
-	// MaxRate bounds the sending rate in bytes per second. If zero, the path
-	// decides.
-	MaxRate float64
+	// MaxBulk bounds the bulk bytes in one packet. If zero, the packet does.
+	MaxBulk int
+
+	// Limit bounds the UDP payload that this end sends, in bytes per second.
+	// If zero, the path decides. See SetLimit.
+	Limit float64
+
+	// Background makes this end's sending yield to other traffic.
+	Background bool
+
+	// Ask is what this end wants of the peer's sending.
+	Ask Wish
 
 	// Control makes the congestion controller of a path. If nil, it is a
 	// congestion.Controller.
@@ -53,6 +62,8 @@ type Control interface {
 	AppLimited(now time.Time, inFlight int)
 	// Blackout notes that the peer stopped answering, or that this end slept.
 	Blackout(now time.Time)
+	// SetMaxRate bounds the rate, in bytes per second; zero: no limit.
+	SetMaxRate(rate float64)
 	// Rate is in bytes per second and never zero, Window in bytes.
 	Rate() float64
 	Window() int
@@ -123,6 +134,10 @@ type Conn struct {
 	cc      Control
 	ccFirst uint64 // packets below belong to an earlier path's controller
 	pace    pacer
+	limit   limiter
+	wish    wishState
+	report  reportState
+	waits   waitState
 	bulk    bulkState
 	streams [maxStreams]stream
 	mtu     mtuState
@@ -166,6 +181,10 @@ func NewConn(now time.Time, cfg Config) *Conn {
 	c.path.remote = cfg.Remote
 	c.rtt.init(cfg.RTT)
 	c.bulk.window = initialBulkWindow
+	c.pace.hold = paceBurst
+	c.limit.own = max(cfg.Limit, 0)
+	c.limit.update()
+	c.wish.background, c.wish.yielding = cfg.Background, cfg.Background
 	for i := range c.streams {
 		c.streams[i] = newStream()
 	}
@@ -173,6 +192,7 @@ func NewConn(now time.Time, cfg Config) *Conn {
 	c.contact.last = now
 	c.restartRate()
 	c.wakeAt(now)
+	c.Ask(cfg.Ask)
 	return c
 }
 
@@ -189,7 +209,8 @@ func (c *Conn) local() bool { return c.rtt.smoothed < localRTT }
 
 func (c *Conn) restartRate() {
 	c.ccFirst = c.sent.next
-	cfg := congestion.Config{MaxDatagram: c.mtu.size, MaxRate: c.cfg.MaxRate}
+	cfg := congestion.Config{
+		MaxDatagram: c.mtu.size, MaxRate: c.limit.headroom(), Background: c.wish.yielding}
 	if c.cfg.Control != nil {
 		c.cc = c.cfg.Control(cfg)
 		return
@@ -307,7 +328,9 @@ func (c *Conn) Remote() netip.AddrPort { return c.path.remote }
 type Stats struct {
 	RTT, MinRTT  time.Duration // zero: not measured
 	MTU          int           // UDP payload of full packets
-	Rate         float64       // bytes per second that the path is thought to carry
+	Rate         float64       // bytes per second at which this end would send now
+	Bandwidth    float64       // bytes per second that the path is thought to carry; zero: not known
+	Limit        float64       // bytes per second, the user's or the peer's; zero: none
 	InFlight     int           // bytes
 	Window       int           // bytes that may be in flight
 	SentPackets  uint64
@@ -331,7 +354,7 @@ func (c *Conn) Stats() Stats {
 		s.RTT, s.MinRTT = c.rtt.smoothed, c.rtt.min
 	}
 	s.MTU = c.mtu.size
-	s.Rate = c.cc.Rate()
+	s.Rate, s.Bandwidth, s.Limit = c.cc.Rate(), c.cc.Stats().Bandwidth, c.limit.rate
 	s.InFlight, s.Window = c.loss.inFlight, c.cc.Window()
 	s.Lost, s.Spurious = c.loss.lostEver, c.loss.spurious
 	return s

@@ -44,9 +44,11 @@
 //	CHALLENGE 0x06 8 bytes
 //	RESPONSE  0x07 the 8 bytes of a challenge
 //	CLOSE    0x08  code, length, reason (UTF-8, at most 256 bytes)
+//	WISH     0x09  rate (bytes per second, 0: no matter), flags (8): 1 background
+//	REPORT   0x0a  cause (8), loss (ppm), rate (bytes per second), RTT (us)
 //
-// All but PADDING, ACK, CHALLENGE and RESPONSE are acknowledged and, when
-// lost, sent again with their newest content.
+// All but PADDING, ACK, CHALLENGE, RESPONSE and REPORT are acknowledged and,
+// when lost, sent again with their newest content.
 //
 // # What is kept from QUIC, and what is not
 //

@@ -16,7 +16,8 @@ const (
 // pacer spreads packets over time: a token bucket filled at the rate of the
 // congestion controller (RFC 9002 section 7.7).
 type pacer struct {
-	tokens float64 // bytes that may leave now; negative: a debt
+	hold   time.Duration // how much time can be made up for
+	tokens float64       // bytes that may leave now; negative: a debt
 	last   time.Time
 	rate   float64 // bytes per second
 	size   int     // of a packet
@@ -36,7 +37,7 @@ func (p *pacer) advance(now time.Time, rate float64, size int) {
 }
 
 func (p *pacer) burst() float64 {
-	return max(p.rate*paceBurst.Seconds(), float64(2*p.size))
+	return max(p.rate*p.hold.Seconds(), float64(2*p.size))
 }
 
 // quantum is how much must have been saved before a sleep ends.

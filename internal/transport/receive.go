@@ -88,6 +88,10 @@ func (c *Conn) onFrame(a *arrival, f *frame) error {
 	case frameClose:
 		a.eliciting, a.atOnce = true, true
 		c.onClose(a.now, f)
+	case frameWish:
+		c.onWish(a, f)
+	case frameReport:
+		c.onReport(a, f)
 	}
 	return nil
 }
@@ -300,5 +304,7 @@ func (c *Conn) controlLost(r control) {
 		c.streams[r.stream].in.windowDue = true
 	case frameClose:
 		c.end.due = true
+	case frameWish:
+		c.wish.due = true
 	}
 }

@@ -34,6 +34,7 @@ func (o *outgoing) pad() {
 // Send appends what should leave now.
 func (c *Conn) Send(now time.Time, b *udp.Batch) {
 	c.noticeStall(now)
+	c.waits.begin(now)
 	c.turn.now = now
 	c.turn.wake = false
 	c.turn.pacing = false
@@ -41,6 +42,7 @@ func (c *Conn) Send(now time.Time, b *udp.Batch) {
 		return
 	}
 	c.sendAll(now, b)
+	c.waits.kind = c.waitsFor()
 	c.turn.due = c.Deadline()
 }
 
@@ -69,12 +71,13 @@ func (c *Conn) sendAll(now time.Time, b *udp.Batch) {
 	c.bulk.starved = false
 	c.tail.at = time.Time{}
 	c.pace.advance(now, c.cc.Rate(), c.mtu.size)
+	c.limit.advance(now, c.mtu.size)
 	for c.sendOne(now, b) {
 	}
 	if c.turn.wake || c.state != open {
 		return
 	}
-	if c.pace.ready() && c.loss.inFlight < c.window(now) {
+	if !c.limit.ready() || c.pace.ready() && c.loss.inFlight < c.window(now) {
 		c.cc.AppLimited(now, c.loss.inFlight)
 	}
 }
@@ -150,6 +153,7 @@ func (c *Conn) finish(now time.Time, b *udp.Batch, o *outgoing) bool {
 	b.Commit(o.to, len(pkt))
 	c.stats.SentPackets++
 	c.stats.SentBytes += uint64(len(pkt))
+	c.limit.sent(len(pkt))
 	return true
 }
 
@@ -194,7 +198,7 @@ func (c *Conn) sendOne(now time.Time, b *udp.Batch) bool {
 	if !ack && !data {
 		return false
 	}
-	size := c.mtu.size
+	size := min(c.mtu.size, c.limit.largest())
 	if !data || probe && c.loss.probes%2 == 0 {
 		// Every second probe is small: full ones may be vanishing.
 		size = c.mtu.base
@@ -205,6 +209,7 @@ func (c *Conn) sendOne(now time.Time, b *udp.Batch) bool {
 	}
 	if ack {
 		c.appendAck(now, &o)
+		c.fillReport(&o)
 	}
 	if data {
 		c.fill(&o, probe)
@@ -226,7 +231,7 @@ func (c *Conn) appendAck(now time.Time, o *outgoing) {
 
 // hasData reports whether something waits that elicits an acknowledgement.
 func (c *Conn) hasData() bool {
-	if c.contact.pingDue || c.bulk.pending() && c.bulk.allowed() && !c.bulk.starved {
+	if c.contact.pingDue || c.wish.due || c.bulkDue() {
 		return true
 	}
 	for i := range c.streams {
@@ -237,6 +242,11 @@ func (c *Conn) hasData() bool {
 	return false
 }
 
+// bulkDue reports whether bulk may leave, as far as the path has no say.
+func (c *Conn) bulkDue() bool {
+	return c.bulk.pending() && c.bulk.allowed() && !c.bulk.starved && c.limit.ready()
+}
+
 // fill puts data into the packet, control before bulk.
 func (c *Conn) fill(o *outgoing, probe bool) {
 	if c.state == closing {
@@ -245,8 +255,13 @@ func (c *Conn) fill(o *outgoing, probe bool) {
 		if probe && !c.hasData() {
 			c.repeatControl(o.room())
 		}
+		c.fillWish(o)
 		c.fillStreams(o)
-		if c.bulk.pending() && (c.bulk.allowed() || probe) {
+		bulk := c.bulkDue() || probe && c.bulk.pending()
+		if bulk || o.eliciting {
+			c.fillReport(o)
+		}
+		if bulk {
 			c.fillBulk(o)
 		} else if probe && !o.eliciting {
 			c.fillOldest(o)
@@ -331,6 +346,9 @@ func (c *Conn) fillBulk(o *outgoing) {
 	if room < minBulk {
 		return
 	}
+	if c.cfg.MaxBulk > 0 {
+		room = min(room, c.cfg.MaxBulk)
+	}
 	head := len(o.pkt)
 	buf := o.pkt[head+bulkFrameHead : head+bulkFrameHead+room]
 	var off int64
@@ -397,7 +415,7 @@ func (c *Conn) sendMTUProbes(now time.Time, b *udp.Batch) {
 	if c.state != open || c.loss.probes > 0 {
 		return // with the contact in doubt, a lost probe proves nothing
 	}
-	for size := c.mtu.next(); size > 0; size = c.mtu.next() {
+	for size := c.mtu.next(); size > 0 && size <= c.limit.largest(); size = c.mtu.next() {
 		o, ok := c.begin(b, c.path.remote, size)
 		if !ok {
 			if b.Len() == 0 { // the batch can never hold it
@@ -437,6 +455,9 @@ func (c *Conn) Deadline() time.Time {
 	earlier(c.tail.at)
 	if c.turn.pacing {
 		earlier(c.pace.next())
+	}
+	if c.waits.kind == WaitLimit {
+		earlier(c.limit.bucket.next())
 	}
 	if c.state == open {
 		earlier(c.mtu.raiseAt)

@@ -62,6 +62,8 @@ const (
 	frameChallenge frameType = 0x06
 	frameResponse  frameType = 0x07
 	frameClose     frameType = 0x08
+	frameWish      frameType = 0x09
+	frameReport    frameType = 0x0a
 )
 
 const (
@@ -163,6 +165,8 @@ type frame struct {
 	code   uint64 // CLOSE
 	data   []byte // STREAM, BULK, CLOSE, CHALLENGE, RESPONSE
 	ack    ackFrame
+	wish   Wish
+	report Report
 }
 
 // ackFrame keeps its ranges in the wire form; next walks them.
@@ -207,6 +211,10 @@ func parseFrame(b []byte) (f frame, rest []byte, err error) {
 			return f, nil, errFrame
 		}
 		f.data = r.bytes(n)
+	case frameWish:
+		f.wish = parseWish(&r)
+	case frameReport:
+		f.report = parseReport(&r)
 	default:
 		return f, nil, errFrame
 	}

@@ -89,6 +89,7 @@ func FuzzParseFrame(f *testing.F) {
 	f.Add(append(appendBulkHead(nil, 1<<47), "data"...))
 	f.Add(append(appendStreamHead(nil, 1, 70000, 4), "data"...))
 	f.Add([]byte{byte(frameClose), 1, 2, 'h', 'i', byte(framePing), 0, 0, 0})
+	f.Add(appendReport(appendWish(nil, Wish{Rate: 1e6, Background: true}), Report{Cause: 1, Loss: 0.5, Rate: 1e7, RTT: time.Second}))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		for len(b) > 0 {
 			fr, rest, err := parseFrame(b)
@@ -117,6 +118,7 @@ func FuzzHostilePeer(f *testing.F) {
 	f.Add([]byte{byte(framePing)}, []byte{byte(frameAck), 3, 0, 10, 0, 3})
 	f.Add([]byte{byte(frameStream), 0, 4, 1, 'x'}, []byte{byte(frameStream), 0, 0, 4, 1, 2, 3, 4})
 	f.Add([]byte{byte(frameWindow), 0, 0x80, 0, 0, 0}, []byte{byte(frameClose), 0, 0})
+	f.Add(appendWish(nil, Wish{Rate: 1, Background: true}), appendReport(appendWish(nil, Wish{Rate: 1e18}), Report{}))
 	f.Add(append([]byte{byte(frameChallenge)}, "12345678"...), append([]byte{byte(frameResponse)}, "12345678"...))
 	f.Fuzz(func(t *testing.T, one, two []byte) {
 		if len(one) > 1200 || len(two) > 1200 {

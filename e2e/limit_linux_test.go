@@ -1,0 +1,108 @@
+package e2e
+
+import (
+	"fmt"
+	"math"
+	"os"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// TestLimit measures what the program sends over a cable under a limit of
+// either side, from the kernel's own counters.
+func TestLimit(t *testing.T) {
+	for _, c := range []struct {
+		name             string
+		limit            float64 // bytes per second
+		sender, receiver []string
+	}{
+		{"200 kbit by the sender", 25e3, []string{"--limit", "200kbit"}, nil},
+		{"20 mbit by the sender", 2.5e6, []string{"--limit", "20mbit"}, nil},
+		{"500 kB by the receiver", 500e3, []string{"--limit", "5MB/s"}, []string{"--limit", "500kB/s"}},
+		{"200 mbit by the receiver", 25e6, nil, []string{"--limit", "200mbit"}},
+		{"1 gbit by the sender", 125e6, []string{"--limit", "1gbit"}, nil},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			const measure = 5 * time.Second
+			w := newPair(t)
+			w.racing = false
+			helper := w.a.startHelper()
+			slow := c.limit < 1e6 // lasts until the next progress line, in which the limit is named
+			size := int64(c.limit * 8)
+			if slow {
+				size *= 3
+			}
+			f := w.file("film", size)
+			x := w.bySendWith(w.a, w.b, pairHelper, f, c.sender, c.receiver)
+			x.receiver.wantSay(20*time.Second, "film")
+			warm := time.Second
+			time.Sleep(warm)
+			before := x.sender.sentOn("eth0")
+			time.Sleep(measure)
+			after := x.sender.sentOn("eth0")
+			if !x.sender.running() {
+				t.Fatalf("%d MB were too few to measure", size/1e6)
+			}
+			got := float64(after.payload-before.payload) / after.at.Sub(before.at).Seconds()
+			t.Logf("LIMIT %s: %.0f B/s of UDP payload, %+.2f %% of the limit", c.name, got, 100*(got/c.limit-1))
+			off := math.Abs(got/c.limit - 1)
+			switch {
+			case off <= 0.03:
+			case c.limit > 50e6 && got < c.limit:
+				t.Logf("FALLS SHORT: this machine is too slow for it now")
+			default:
+				t.Errorf("%.0f B/s under a limit of %.0f", got, c.limit)
+			}
+			if slow {
+				x.sender.wantSay(15*time.Second, "bottleneck: limit")
+				x.receiver.wantSay(15*time.Second, "bottleneck: limit")
+			}
+			x.receiver.signal(syscall.SIGINT)
+			<-x.receiver.done
+			<-x.sender.done
+			stopHelper(helper)
+		})
+	}
+}
+
+// bySendWith is bySend with further arguments.
+func (w *world) bySendWith(from, to *host, helper string, f file, send, receive []string) *transfer {
+	w.t.Helper()
+	dir := w.folder()
+	x := &transfer{t: w.t, file: f, target: dir + "/film"}
+	x.sender = from.qft(append([]string{"send", f.path, "--helper", helper}, send...)...)
+	code := w.learn(x.sender)
+	x.receiver = to.qft(append([]string{"receive", code, "-o", dir, "--helper", helper}, receive...)...)
+	return x
+}
+
+// counted is how much UDP payload has left by a device.
+type counted struct {
+	at      time.Time
+	payload int64
+}
+
+// sentOn reads the counters of a device in the program's namespace. A train
+// that is sent as one (GSO) counts as one packet with one header.
+func (p *proc) sentOn(device string) counted {
+	p.t.Helper()
+	const headers = 14 + 20 + 8
+	at := time.Now()
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/net/dev", p.cmd.Process.Pid))
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	for line := range strings.Lines(string(text)) {
+		name, figures, ok := strings.Cut(line, ":")
+		if f := strings.Fields(figures); ok && strings.TrimSpace(name) == device && len(f) > 9 {
+			var bytes, packets int64
+			fmt.Sscan(f[8], &bytes)
+			fmt.Sscan(f[9], &packets)
+			return counted{at, bytes - headers*packets}
+		}
+	}
+	p.t.Fatalf("no device %s", device)
+	return counted{}
+}
