@@ -298,7 +298,7 @@ func (c *Controller) Window() int {
 	}
 	// Acknowledgements wait for company, packets in flight for their fate, and
 	// this machine for its turn: none of that should stop the sending.
-	slack := max(bw*(rtt/8+5e6)/1e9, min(bw*ackWait, ackWaitBytes))
+	slack := max(bw*rtt/8e9+min(bw*turnWait, turnBytes), min(bw*ackWait, ackWaitBytes))
 	w := int(windowGain*bw*rtt/1e9+slack) + leastWindow*c.cfg.MaxDatagram
 	if c.phase.state == Startup || c.phase.state == Up {
 		// What is in flight must be allowed to grow at the rate that is being

@@ -9,6 +9,11 @@ const (
 	ackWait      = 0.025 // s
 	ackWaitBytes = 128e3
 
+	// This machine may be late by so much. But more than some bytes only wait in
+	// the peer's memory, and push what it works on out of its caches.
+	turnWait  = 0.005 // s
+	turnBytes = 1 << 20
+
 	windowGain = 2.0
 
 	bwTime      = 100e6 // ns that a bandwidth counts at least

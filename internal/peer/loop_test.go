@@ -51,6 +51,17 @@ func (s *server) Stop(time.Time) { s.stopped = true }
 func (s *server) Done() bool     { return s.stopped }
 
 func TestPeersMeetOverRealSockets(t *testing.T) {
+	apps := []*greeter{{say: "from the sender"}, {say: "from the receiver"}}
+	run(t, 0, apps[0], apps[1])
+	if string(apps[0].got) != apps[1].say || string(apps[1].got) != apps[0].say {
+		t.Errorf("the sender got %q, the receiver %q", apps[0].got, apps[1].got)
+	}
+}
+
+// run has a sender and a receiver meet over real sockets, and returns when both
+// are done.
+func run(t *testing.T, packetBytes int, from, to App) {
+	t.Helper()
 	defer goleak.VerifyNone(t)
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
@@ -69,13 +80,13 @@ func TestPeersMeetOverRealSockets(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	apps := []*greeter{{say: "from the sender"}, {say: "from the receiver"}}
+	apps := []App{from, to}
 	var both sync.WaitGroup
 	for i, role := range []rendezvous.Role{rendezvous.Sender, rendezvous.Receiver} {
 		s := open(t)
 		defer s.Close()
 		p := New(time.Now(), Config{
-			Role: role, Phrase: phrase, Rand: rand.Reader, App: apps[i],
+			Role: role, Phrase: phrase, Rand: rand.Reader, App: apps[i], PacketBytes: packetBytes,
 			Helpers: []netip.AddrPort{netip.AddrPortFrom(netip.MustParseAddr("127.0.0.1"), helper.Port())},
 			Local:   func() []netip.AddrPort { return nil },
 		})
@@ -90,9 +101,6 @@ func TestPeersMeetOverRealSockets(t *testing.T) {
 	both.Wait()
 	stopHelper()
 	all.Wait()
-	if string(apps[0].got) != apps[1].say || string(apps[1].got) != apps[0].say {
-		t.Errorf("the sender got %q, the receiver %q", apps[0].got, apps[1].got)
-	}
 }
 
 func open(t *testing.T) *udp.Socket {

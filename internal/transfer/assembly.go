@@ -1,10 +1,6 @@
 package transfer
 
-import (
-	"slices"
-
-	"github.com/zeebo/blake3"
-)
+import "slices"
 
 const (
 	// maxOpen bounds the blocks that have some but not all of their bytes, and
@@ -247,20 +243,20 @@ func (a *assembly) leaveFilling(b *block) {
 	a.filling = slices.Delete(a.filling, slices.Index(a.filling, b), slices.Index(a.filling, b)+1)
 }
 
-// checkBuffer hashes a block in its buffer and writes it, unless it is known
-// to be wrong.
+// checkBuffer writes a block from its buffer and hashes it. One that turns out
+// to be wrong is written over when it comes again.
 func (a *assembly) checkBuffer(b *block) {
 	b.state = checking
 	buf := b.buf
 	b.buf = nil
-	data, wanted, want := buf[:b.hi-b.lo], b.hasWant, b.want
+	data := buf[:b.hi-b.lo]
 	var sum digest
 	var err error
 	a.disk(buf, func() {
-		sum = blake3.Sum256(data)
-		if !wanted || sum == want {
-			_, err = a.file.WriteAt(data, b.lo)
-		}
+		sum, err = sumBlock(data, func(piece []byte, at int64) error {
+			_, err := a.file.WriteAt(piece, b.lo+at)
+			return err
+		})
 	}, func() {
 		a.report(b, sum, err)
 	})
@@ -379,9 +375,10 @@ func (a *assembly) readBack(b *block, buf []byte) {
 	var sum digest
 	var err error
 	a.disk(buf, func() {
-		if _, err = a.file.ReadAt(data, b.lo); err == nil {
-			sum = blake3.Sum256(data)
-		}
+		sum, err = sumBlock(data, func(piece []byte, at int64) error {
+			_, err := a.file.ReadAt(piece, b.lo+at)
+			return err
+		})
 	}, func() {
 		a.report(b, sum, err)
 	})
