@@ -134,6 +134,10 @@ func (c *Conn) copyDue(now time.Time) bool {
 	if t.dryAt.IsZero() {
 		t.dry(now, c.tailGap())
 	}
+	if !c.limit.ready() {
+		t.wakeAt(c.limit.bucket.next())
+		return false
+	}
 	most := uint8(c.copiesWanted(int(c.bulk.inFlight / int64(c.mtu.size))))
 	for {
 		for ; t.cursor > c.sent.base; t.cursor-- {
