@@ -36,7 +36,7 @@ func Helper(ctx context.Context, cfg HelperConfig) error {
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
 	}
-	socket, err := listen("helper", cfg.Port)
+	socket, err := listen("helper", udp.Config{Port: cfg.Port})
 	if err != nil {
 		return err
 	}

@@ -33,6 +33,7 @@ internal/rendezvous: internal/udp
 internal/peer:       internal/udp internal/secret internal/transport internal/nat internal/rendezvous
 .:                   internal/udp internal/secret internal/transfer internal/nat internal/rendezvous internal/peer
 cmd/qft:             .
+e2e/floor:
 `
 
 // machines hold protocol logic: they are handed the time and the packets, and
@@ -43,13 +44,14 @@ var machines = []string{"internal/secret", "internal/congestion", "internal/tran
 var modules = []string{
 	"filippo.io/edwards25519", "github.com/adrg/xdg", "github.com/spf13/cobra",
 	"github.com/zeebo/blake3", "golang.org/x/crypto",
-	"golang.org/x/sys", "golang.org/x/term", "rsc.io/qr",
+	"golang.org/x/sys", "golang.org/x/term", "lukechampine.com/blake3", "rsc.io/qr",
 }
 
 // sysUsers may import golang.org/x/sys: udp for sockets, transfer for the
-// disk (free space, rename without overwriting), secret to ask the processor
-// for AES.
-var sysUsers = []string{"internal/udp", "internal/transfer", "internal/secret"}
+// disk (free space, rename without overwriting) and to ask the processor for
+// AVX-512, secret to ask it for AES; the floor, a tool of the tests, for all it
+// does.
+var sysUsers = []string{"internal/udp", "internal/transfer", "internal/secret", "e2e/floor"}
 
 func TestLayout(t *testing.T) {
 	allowed := parseLayout(t)

@@ -27,6 +27,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"runtime/debug"
 	"strconv"
 	"strings"
 	"time"
@@ -72,6 +73,10 @@ type Config struct {
 
 	// Control changes the two while the transfer runs. It may be nil.
 	Control *Control
+
+	// NoOffload sends and receives packets one by one, without the system's
+	// segmentation offload: slow, and a way out where a driver does it wrong.
+	NoOffload bool
 
 	// Skip is the offset in the file from which to send, or at which to go on
 	// writing. An interrupted transfer continues without it.
@@ -119,7 +124,7 @@ func CompleteCode(typed string) []string {
 
 // meet finds the other side and runs the app over the connection.
 func meet(ctx context.Context, op string, role rendezvous.Role, cfg Config, build func(*peer.Loop) (*app, error)) (*app, error) {
-	socket, err := listen(op, cfg.Port)
+	socket, err := listen(op, udp.Config{Port: cfg.Port, NoOffload: cfg.NoOffload})
 	if err != nil {
 		return nil, err
 	}
@@ -142,7 +147,7 @@ func meet(ctx context.Context, op string, role rendezvous.Role, cfg Config, buil
 	}
 	if cfg.Phrase == "" {
 		pc.Words = secret.NewWords(rand.Reader)
-	} else if pc.Phrase, err = secret.Parse(cfg.Phrase); err != nil {
+	} else if pc.Phrase, err = parsePhrase(cfg.Phrase); err != nil {
 		a.engine.Close()
 		return nil, &Error{Op: op, Kind: KindUsage, Err: fmt.Errorf("reading the phrase: %w", err)}
 	}
@@ -159,8 +164,18 @@ func meet(ctx context.Context, op string, role rendezvous.Role, cfg Config, buil
 	return a, a.result(ctx, op, p)
 }
 
-func listen(op string, port uint16) (*udp.Socket, error) {
-	s, err := udp.Listen(udp.Config{Port: port})
+// parsePhrase reads a phrase. The hash of one's own takes 64 MiB for a moment,
+// which would stay with the process until the collector needs them.
+func parsePhrase(text string) (secret.Phrase, error) {
+	p, err := secret.Parse(text)
+	if _, generated := p.Number(); err == nil && !generated {
+		debug.FreeOSMemory()
+	}
+	return p, err
+}
+
+func listen(op string, cfg udp.Config) (*udp.Socket, error) {
+	s, err := udp.Listen(cfg)
 	if err == nil {
 		return s, nil
 	}

@@ -45,6 +45,7 @@ var kit struct {
 
 	qft     func() (string, error) // as it is shipped
 	racing  func() (string, error) // with the race detector
+	floor   func() (string, error) // the least that could be done, to measure beside
 	bigFile func() (file, error)
 }
 
@@ -66,8 +67,9 @@ func run(m *testing.M) int {
 		return 1
 	}
 	kit.dir = dir
-	kit.qft = sync.OnceValues(func() (string, error) { return build("qft", "CGO_ENABLED=0", "-trimpath") })
-	kit.racing = sync.OnceValues(func() (string, error) { return build("qft-race", "CGO_ENABLED=1", "-race") })
+	kit.qft = sync.OnceValues(func() (string, error) { return build("qft", "cmd/qft", "CGO_ENABLED=0", "-trimpath") })
+	kit.racing = sync.OnceValues(func() (string, error) { return build("qft-race", "cmd/qft", "CGO_ENABLED=1", "-race") })
+	kit.floor = sync.OnceValues(func() (string, error) { return build("floor", "e2e/floor", "CGO_ENABLED=0", "-trimpath") })
 	kit.bigFile = sync.OnceValues(func() (file, error) { return makeFile(filepath.Join(dir, "big"), bigSize()) })
 	// The parallel tests wait rather than compute: more of them at once than
 	// there are cores.
@@ -78,17 +80,17 @@ func run(m *testing.M) int {
 	return m.Run()
 }
 
-// build builds the program once per run, on first use, so that listing the
+// build builds a program once per run, on first use, so that listing the
 // tests costs nothing.
-func build(name, env string, flags ...string) (string, error) {
+func build(name, pkg, env string, flags ...string) (string, error) {
 	if runtime.GOOS == "windows" {
 		name += ".exe"
 	}
 	bin := filepath.Join(kit.dir, name)
-	cmd := exec.Command("go", append(append([]string{"build"}, flags...), "-o", bin, "qft/cmd/qft")...)
+	cmd := exec.Command("go", append(append([]string{"build"}, flags...), "-o", bin, "qft/"+pkg)...)
 	cmd.Env = append(os.Environ(), env)
 	if out, err := cmd.CombinedOutput(); err != nil {
-		return "", fmt.Errorf("building qft: %w\n%s", err, out)
+		return "", fmt.Errorf("building %s: %w\n%s", name, err, out)
 	}
 	return bin, nil
 }

@@ -16,7 +16,7 @@ import (
 
 // memoryLimit is what the issue allows either side to occupy, whatever the
 // file and the path.
-const memoryLimit = 150 << 20
+const memoryLimit = 100 << 20
 
 // proc is one run of a program on a host.
 type proc struct {

@@ -27,7 +27,10 @@ bytes go directly from disk to disk, encrypted, as fast as the path allows.
 
 Both need a helper that both can reach: --helper HOST:PORT, QFT_HELPER in the
 environment, or a line "helper = HOST:PORT" in the configuration file. Anybody
-can run one with "qft helper PORT"; it never sees the file or the words.`
+can run one with "qft helper PORT"; it never sees the file or the words.
+
+QFT_NO_OFFLOAD=1 sends packets one by one: slow, for machines whose network
+driver breaks segmentation offload (connected, and next to nothing arrives).`
 
 const aboutRates = `RATE is a number and a unit, for instance 20mbit, 500kbit/s, 2.5MB/s or 800k:
 bit kbit mbit gbit for bits, B kB MB GB (powers of 1000) or KiB MiB GiB for
@@ -271,7 +274,7 @@ nobody should need it, since an interrupted transfer continues by itself.`
 
 // legacy reads the positional arguments of sender and receiver.
 func (t *terminal) legacy(ctx context.Context, args []string) (cfg qft.Config, err error) {
-	cfg = qft.Config{Helper: args[0], Phrase: args[1], Events: t.event}
+	cfg = qft.Config{Helper: args[0], Phrase: args[1], NoOffload: noOffload(), Events: t.event}
 	if cfg.Phrase == "-" {
 		o := options{ask: true}
 		if cfg.Phrase, err = o.phrase(ctx, t); err != nil {
@@ -329,7 +332,7 @@ func parsePort(s string) (uint16, error) {
 
 // config joins flags, environment and configuration file, in this order.
 func (t *terminal) config(o options) (qft.Config, error) {
-	cfg := qft.Config{Port: o.port, Events: t.event}
+	cfg := qft.Config{Port: o.port, NoOffload: noOffload(), Events: t.event}
 	s, err := settings(o)
 	if err != nil {
 		return cfg, err
@@ -350,6 +353,10 @@ Anybody can run a helper on a machine that both reach: qft helper 4000`, configP
 	}
 	return cfg, nil
 }
+
+// noOffload is for the rare person whose network driver loses what it is given
+// in trains: not worth a flag.
+func noOffload() bool { return os.Getenv("QFT_NO_OFFLOAD") == "1" }
 
 func (t *terminal) send(ctx context.Context, path string, cfg qft.Config) error {
 	_, err := qft.Send(ctx, path, cfg)

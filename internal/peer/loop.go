@@ -166,7 +166,7 @@ func (l *Loop) Idle() time.Duration { return l.idle }
 
 func (l *Loop) receive(r *udp.Received) {
 	now := time.Now()
-	for _, p := range r.Packets {
+	for p := range r.Packets() {
 		l.machine.Receive(now, p)
 	}
 	r.Release()

@@ -51,6 +51,17 @@ func (s *server) Stop(time.Time) { s.stopped = true }
 func (s *server) Done() bool     { return s.stopped }
 
 func TestPeersMeetOverRealSockets(t *testing.T) {
+	apps := []*greeter{{say: "from the sender"}, {say: "from the receiver"}}
+	run(t, 0, apps[0], apps[1])
+	if string(apps[0].got) != apps[1].say || string(apps[1].got) != apps[0].say {
+		t.Errorf("the sender got %q, the receiver %q", apps[0].got, apps[1].got)
+	}
+}
+
+// run has a sender and a receiver meet over real sockets, and returns when both
+// are done.
+func run(t *testing.T, packetBytes int, from, to App) {
+	t.Helper()
 	defer goleak.VerifyNone(t)
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
@@ -69,13 +80,13 @@ func TestPeersMeetOverRealSockets(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	apps := []*greeter{{say: "from the sender"}, {say: "from the receiver"}}
+	apps := []App{from, to}
 	var both sync.WaitGroup
 	for i, role := range []rendezvous.Role{rendezvous.Sender, rendezvous.Receiver} {
 		s := open(t)
 		defer s.Close()
 		p := New(time.Now(), Config{
-			Role: role, Phrase: phrase, Rand: rand.Reader, App: apps[i],
+			Role: role, Phrase: phrase, Rand: rand.Reader, App: apps[i], PacketBytes: packetBytes,
 			Helpers: []netip.AddrPort{netip.AddrPortFrom(netip.MustParseAddr("127.0.0.1"), helper.Port())},
 			Local:   func() []netip.AddrPort { return nil },
 		})
@@ -90,9 +101,6 @@ func TestPeersMeetOverRealSockets(t *testing.T) {
 	both.Wait()
 	stopHelper()
 	all.Wait()
-	if string(apps[0].got) != apps[1].say || string(apps[1].got) != apps[0].say {
-		t.Errorf("the sender got %q, the receiver %q", apps[0].got, apps[1].got)
-	}
 }
 
 func open(t *testing.T) *udp.Socket {
@@ -102,4 +110,49 @@ func open(t *testing.T) *udp.Socket {
 		t.Fatal(err)
 	}
 	return s
+}
+
+// worker is a machine that wants a turn every so often, and takes its time.
+type worker struct {
+	every, each time.Duration
+	turns       int
+	next        time.Time
+}
+
+func (w *worker) Receive(time.Time, udp.Packet) {}
+func (w *worker) Stop(time.Time)                {}
+func (w *worker) Done() bool                    { return w.turns <= 0 }
+func (w *worker) Deadline() time.Time           { return w.next }
+
+func (w *worker) Send(now time.Time, _ *udp.Batch) {
+	if now.Before(w.next) {
+		return
+	}
+	w.turns--
+	for time.Since(now) < w.each { // busy, not asleep
+	}
+	w.next = time.Now().Add(w.every)
+}
+
+func TestIdleIsTheTimeAsleep(t *testing.T) {
+	for _, c := range []struct {
+		worker
+		low, high float64 // share of the time that is idle
+	}{
+		{worker{every: 20 * time.Millisecond, turns: 10}, 0.5, 1},
+		{worker{each: 20 * time.Millisecond, turns: 10}, 0, 0.1},
+	} {
+		s := open(t)
+		l := NewLoop(s)
+		l.SetMachine(&c.worker)
+		start := time.Now()
+		if err := l.Run(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		share := l.Idle().Seconds() / time.Since(start).Seconds()
+		if share < c.low || share > c.high {
+			t.Errorf("turns of %v, %v apart: idle for %.2f of the time", c.each, c.every, share)
+		}
+		s.Close()
+	}
 }

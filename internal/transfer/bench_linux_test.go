@@ -21,9 +21,9 @@ func fastDir(b *testing.B) string {
 	return dir
 }
 
-// cpu is the processor time of this thread, which other processes on the
+// threadTime is the processor time of this thread, which other processes on the
 // machine do not change.
-func cpu(b *testing.B) time.Duration {
+func threadTime(b *testing.B) time.Duration {
 	var ts unix.Timespec
 	if err := unix.ClockGettime(unix.CLOCK_THREAD_CPUTIME_ID, &ts); err != nil {
 		b.Fatal(err)
@@ -38,9 +38,9 @@ type timed struct {
 }
 
 func (e *timed) run(work, done func()) {
-	start := cpu(e.b)
+	start := threadTime(e.b)
 	work()
-	e.spent += cpu(e.b) - start
+	e.spent += threadTime(e.b) - start
 	done()
 }
 
@@ -68,9 +68,9 @@ func BenchmarkTransfer(b *testing.B) {
 		if err != nil {
 			b.Fatal(err)
 		}
-		start := cpu(b)
+		start := threadTime(b)
 		move(b, s, r)
-		loop += cpu(b) - start
+		loop += threadTime(b) - start
 		os.Remove(filepath.Join(dir, "target"))
 	}
 	loop -= sw.spent + rw.spent

@@ -144,6 +144,16 @@ func (c *cache) victim() int {
 	return oldest
 }
 
+// release lets go of the blocks that were sent and are not coming back: marked
+// below what is kept. The buffer of the latest of them is used next, because
+// that one is still in the processor's cache.
+func (c *cache) release(kept int64) {
+	for len(c.slots) > 0 && c.slots[0].queued && c.slots[0].mark <= kept {
+		c.blocks.give(c.slots[0].buf)
+		c.drop(0)
+	}
+}
+
 // newSlot makes a slot for block i to be read, in place of the oldest block
 // that was sent once if there is no other room. sent counts the queued bytes
 // that have been in a packet. It returns nil when all blocks are still needed.

@@ -18,6 +18,9 @@ type Conn interface {
 	// BulkUnsent is how many bytes of the queued ranges have not been in a
 	// packet yet.
 	BulkUnsent() int64
+	// BulkUnacked is how many bytes that have been in a packet are not known to
+	// have arrived.
+	BulkUnacked() int64
 }
 
 // enough is how many bytes of control messages may wait for room in the

@@ -58,7 +58,7 @@ func TestKilledTransferContinues(t *testing.T) {
 			w.exec = &delayed{rng: w.rng}
 			safe := journaled(t, dir, "file.bin")
 			w.connect(SenderConfig{Path: src}, cfg)
-			for range w.rng.IntN(80) {
+			for range w.rng.IntN(120) {
 				w.round()
 				if w.rng.IntN(20) == 0 {
 					w.now = w.now.Add(journalPeriod)

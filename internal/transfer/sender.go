@@ -12,6 +12,9 @@ const (
 	// maxReads is how many blocks are read at a time; one while a retransmission
 	// waits for the disk.
 	maxReads = 3
+	// leastDepth is how many blocks are read ahead while the file is faster than
+	// the network: few, to stay in the processor's cache.
+	leastDepth = 4
 	// maxResends bounds the blocks that the receiver asks for again.
 	maxResends = 1024
 )
@@ -38,6 +41,8 @@ type Sender struct {
 	from    int64         // the receiver has what lies before
 	next    int64         // block to read next
 	reads   int           // blocks being read
+	depth   int           // how many blocks to be ahead of the network
+	held    bool          // that many were, so that reading has paused
 	hashes  []blockSum    // computed and not told yet
 	queued  int64         // bytes given to SendBulk
 	resend  []int64       // blocks that the receiver asks for again
@@ -70,6 +75,7 @@ func NewSender(cfg SenderConfig) (*Sender, error) {
 		offer: offer{cfg.Skip, e},
 		space: space{cfg.Skip, e.size},
 		cache: newCache(cfg.memory()),
+		depth: leastDepth,
 		tries: make(map[int64]int),
 	}
 	s.sums = newDigests(s.space)
@@ -261,6 +267,11 @@ func (s *Sender) queueBlocks() {
 		if !sl.ready || s.ctl.conn.BulkUnsent() >= maxUnsent {
 			return
 		}
+		if s.held && s.ctl.conn.BulkUnsent() == 0 {
+			// The network has waited for it, and it could have been read before.
+			s.depth = min(s.depth+1, s.cache.blocks.limit/2)
+			s.held = false
+		}
 		lo := sl.lo
 		if !sl.again {
 			lo = max(lo, s.from)
@@ -274,15 +285,22 @@ func (s *Sender) queueBlocks() {
 // sent is how many of the queued bytes have been in a packet.
 func (s *Sender) sent() int64 { return s.queued - s.ctl.conn.BulkUnsent() }
 
-// readAhead reads blocks until half of the memory is ahead of the network; the
-// other half keeps what was sent lately.
+// readAhead reads blocks until there are enough ahead of the network: half of
+// the memory for a slow disk. The rest keeps what was sent lately, and may have
+// to be sent again.
 func (s *Sender) readAhead() {
+	unacked := s.ctl.conn.BulkUnacked()
+	s.cache.release(s.sent() - 2*unacked - blockSize)
 	for {
 		limit := maxReads
 		if s.cache.loads > 0 {
 			limit = 1
 		}
-		if s.reads >= limit || s.ctl.busy() || s.cache.ahead(s.sent()) >= s.cache.blocks.limit/2 {
+		if s.reads >= limit || s.ctl.busy() {
+			return
+		}
+		if s.cache.ahead(s.sent()) >= s.depth {
+			s.held = true
 			return
 		}
 		i, again := s.nextBlock()

@@ -6,8 +6,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-
-	"github.com/zeebo/blake3"
 )
 
 // source is the file that is sent.
@@ -73,13 +71,17 @@ func (s *source) read(p []byte, off int64) *Error {
 // readBlock fills p from off and hashes it. It looks for changes each time:
 // better to learn of them now than at the end of a long transfer.
 func (s *source) readBlock(p []byte, off int64) (digest, *Error) {
-	if err := s.read(p, off); err != nil {
-		return digest{}, err
+	var failed *Error
+	sum, err := sumBlock(p, func(piece []byte, at int64) error {
+		if failed = s.read(piece, off+at); failed != nil {
+			return failed
+		}
+		return nil
+	})
+	if err != nil {
+		return digest{}, failed
 	}
-	if err := s.unchanged(); err != nil {
-		return digest{}, err
-	}
-	return blake3.Sum256(p), nil
+	return sum, s.unchanged()
 }
 
 // unchanged reports a file that has another size or modification time than

@@ -86,6 +86,16 @@ func (c conn) BulkUnsent() (n int64) {
 	return n
 }
 
+func (c conn) BulkUnacked() (n int64) {
+	for _, e := range c.l.again {
+		n += e.n
+	}
+	for _, p := range c.l.flight {
+		n += int64(len(p.data))
+	}
+	return n
+}
+
 // executor runs works for the world.
 type executor interface {
 	run(work, done func())

@@ -1,14 +1,63 @@
 package udp
 
-import "sync"
+import (
+	"iter"
+	"net/netip"
+	"sync"
+)
 
 // Received is a burst of packets in the order of their arrival. The packets
 // are valid until Release.
 type Received struct {
-	Packets []Packet
+	trains []train
+	buf    []byte // backs the trains; slots of equal size
+	pool   *pool
+}
 
-	buf  []byte // backs Packets; slots of equal size
-	pool *pool
+// train is packets of one source end to end. They are cut apart when they are
+// looked at: to list them first costs as much as all else per packet.
+type train struct {
+	from netip.AddrPort
+	data []byte
+	size int // of each packet but the last, which may be shorter; 0: data is one packet
+}
+
+// Packets yields the packets in the order of their arrival.
+func (r *Received) Packets() iter.Seq[Packet] {
+	return func(yield func(Packet) bool) {
+		for i := range r.trains {
+			if !r.trains[i].cut(yield) {
+				return
+			}
+		}
+	}
+}
+
+// Len reports the number of packets.
+func (r *Received) Len() (n int) {
+	for i := range r.trains {
+		n += r.trains[i].len()
+	}
+	return n
+}
+
+// cut yields the train's packets, and reports whether all were wanted.
+func (t *train) cut(yield func(Packet) bool) bool {
+	data := t.data
+	for t.size > 0 && len(data) > t.size {
+		if !yield(Packet{Addr: t.from, Data: data[:t.size:t.size]}) {
+			return false
+		}
+		data = data[t.size:]
+	}
+	return yield(Packet{Addr: t.from, Data: data[:len(data):len(data)]})
+}
+
+func (t *train) len() int {
+	if t.size == 0 || len(t.data) == 0 {
+		return 1
+	}
+	return (len(t.data) + t.size - 1) / t.size
 }
 
 // Release gives the packets' memory back to the socket. It must be called
@@ -45,14 +94,14 @@ func (p *pool) take() *Received {
 	if n := len(p.free); n > 0 {
 		r := p.free[n-1]
 		p.free = p.free[:n-1]
-		r.Packets = r.Packets[:0]
+		r.trains = r.trains[:0]
 		return r
 	}
 	p.unmade--
 	return &Received{
-		Packets: make([]Packet, 0, packetsExpected),
-		buf:     make([]byte, slots*slotSize),
-		pool:    p,
+		trains: make([]train, 0, slots),
+		buf:    make([]byte, slots*slotSize),
+		pool:   p,
 	}
 }
 

@@ -23,7 +23,7 @@ func (s *Socket) receive(f *family) {
 		}
 		err := f.read(r)
 		s.counts.reads.Add(1)
-		if len(r.Packets) > 0 {
+		if len(r.trains) > 0 {
 			s.deliver(r)
 			pause = shortestPause
 			continue
@@ -48,10 +48,10 @@ func (s *Socket) receive(f *family) {
 // place for every buffer of the pool.
 func (s *Socket) deliver(r *Received) {
 	var bytes int
-	for i := range r.Packets {
-		bytes += len(r.Packets[i].Data)
+	for i := range r.trains {
+		bytes += len(r.trains[i].data)
 	}
-	s.counts.received.Add(uint64(len(r.Packets)))
+	s.counts.received.Add(uint64(r.Len()))
 	s.counts.receivedBytes.Add(uint64(bytes))
 	s.incoming <- r
 }

@@ -15,11 +15,9 @@ import (
 // Sizes of the receive side: a buffer takes a burst of slots datagrams or
 // trains in one system call, and poolSize buffers are 6 MiB.
 const (
-	slots    = 8
+	slots    = 4
 	slotSize = 64 << 10 // no datagram and no train is larger than 65,535 bytes
-	poolSize = 12
-
-	packetsExpected = slots * maxTrain
+	poolSize = 24
 )
 
 // trainReader receives with recvmmsg(2), and with UDP_GRO if the kernel has it.
@@ -78,7 +76,7 @@ func enableGRO(fd uintptr) {
 	}
 }
 
-// read waits for packets and appends them to r.Packets.
+// read waits for packets and appends them to r.
 func (t *trainReader) read(r *Received) error {
 	t.aim(r.buf)
 	if err := t.raw.Read(t.recv); err != nil {
@@ -123,7 +121,7 @@ func (t *trainReader) tryReceive(fd uintptr) bool {
 	}
 }
 
-// decode cuts what arrived into packets.
+// decode finds out what arrived.
 func (t *trainReader) decode(r *Received) {
 	size := len(r.buf) / slots
 	for i := range t.hdrs[:t.n] {
@@ -135,18 +133,8 @@ func (t *trainReader) decode(r *Received) {
 			continue
 		}
 		control := unsafe.Slice(m.Hdr.Control, unsafe.Sizeof(t.controls[i]))[:m.Hdr.Controllen]
-		r.Packets = split(r.Packets, from, r.buf[i*size:][:m.Len], segmentSize(control))
+		r.trains = append(r.trains, train{from, r.buf[i*size:][:m.Len], segmentSize(control)})
 	}
-}
-
-// split appends a train's packets: each of so many bytes, the last one of what
-// is left. Size 0 means that data is a single packet.
-func split(to []Packet, from netip.AddrPort, data []byte, size int) []Packet {
-	for size > 0 && len(data) > size {
-		to = append(to, Packet{Addr: from, Data: data[:size:size]})
-		data = data[size:]
-	}
-	return append(to, Packet{Addr: from, Data: data[:len(data):len(data)]})
 }
 
 // segmentSize returns the size of a train's packets, or 0 if there is none

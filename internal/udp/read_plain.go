@@ -13,8 +13,6 @@ const (
 	slots    = 1
 	slotSize = 64 << 10
 	poolSize = 96
-
-	packetsExpected = 1
 )
 
 // newReader returns a function that waits for a packet and appends it to a
@@ -26,7 +24,7 @@ func newReader(conn *net.UDPConn, _ bool, _ *counters) func(*Received) error {
 			return err
 		}
 		from = netip.AddrPortFrom(from.Addr().Unmap(), from.Port())
-		r.Packets = append(r.Packets, Packet{Addr: from, Data: r.buf[:n:n]})
+		r.trains = append(r.trains, train{from: from, data: r.buf[:n]})
 		return nil
 	}
 }

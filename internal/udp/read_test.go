@@ -77,7 +77,7 @@ func TestPauseEndsWhenPacketsArriveAgain(t *testing.T) {
 		s := fakeSocket(func(r *Received) error {
 			reads++
 			if reads%10 == 0 {
-				r.Packets = append(r.Packets, Packet{})
+				r.trains = append(r.trains, train{})
 				return nil
 			}
 			return syscall.ENOBUFS
@@ -121,10 +121,10 @@ func TestPoolIsBoundedAndWaits(t *testing.T) {
 func TestReusedBufferStartsEmpty(t *testing.T) {
 	p := newPool(1)
 	r := p.take()
-	r.Packets = append(r.Packets, Packet{Addr: alice})
+	r.trains = append(r.trains, train{from: alice})
 	r.Release()
-	if r = p.take(); len(r.Packets) != 0 {
-		t.Errorf("a reused buffer has %d packets", len(r.Packets))
+	if r = p.take(); r.Len() != 0 {
+		t.Errorf("a reused buffer has %d packets", r.Len())
 	}
 }
 

@@ -67,7 +67,7 @@ func receive(t testing.TB, s *Socket, n int) []Packet {
 			if !ok {
 				t.Fatalf("Incoming was closed after %d of %d packets: %v", len(got), n, s.Err())
 			}
-			for _, p := range r.Packets {
+			for p := range r.Packets() {
 				got = append(got, Packet{p.Addr, bytes.Clone(p.Data)})
 			}
 			r.Release()
@@ -280,7 +280,7 @@ func TestCloseEndsEverything(t *testing.T) {
 	for rest := range to.Incoming() { // ends only if Close closed it
 		rest.Release()
 	}
-	if want := numbered(100)[0]; !bytes.Equal(r.Packets[0].Data, want) {
+	if got, want := slices.Collect(r.Packets()), numbered(100); !bytes.Equal(got[0].Data, want[0]) {
 		t.Error("a packet changed under its reader when the socket was closed")
 	}
 	r.Release()

@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"os"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -89,5 +90,41 @@ func TestOnlyErrorsOfTheDescriptorBreakTheSocket(t *testing.T) {
 		if got := broken(fmt.Errorf("wrapped: %w", err)); got != want {
 			t.Errorf("broken(%v) = %v", err, got)
 		}
+	}
+}
+
+// TestKernelThatRefusesAtSendLosesNothing is the real thing: a kernel that knows
+// UDP_SEGMENT, on a socket for which it finds out only when it sends that it
+// cannot. Without checksums that is EINVAL; where a network card or IPsec is the
+// reason it is EIO, and TestRefusedSegmentationLosesNothing plays that.
+func TestKernelThatRefusesAtSendLosesNothing(t *testing.T) {
+	from, to := bound(t, Config{Addr: loopback4}), listen(t, Config{Addr: loopback4})
+	if !from.Stats().Offload {
+		t.Skip("this kernel has no segmentation offload")
+	}
+	raw, err := from.v4.conn.SyscallConn()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := raw.Control(func(fd uintptr) {
+		err = unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_NO_CHECK, 1)
+	}); err != nil {
+		t.Fatal(err)
+	}
+	if err != nil {
+		t.Skip(err)
+	}
+	want := numbered(slices.Concat(repeat(1400, 50), []int{20}, repeat(600, 80))...)
+	write(t, from, batchOf(addrOf(to), want))
+	wantPayloads(t, receive(t, to, len(want)), want)
+	st := from.Stats()
+	if st.Offload || st.Refused != 0 || st.Sent != uint64(len(want)) {
+		t.Errorf("offload %v, refused %d, sent %d of %d", st.Offload, st.Refused, st.Sent, len(want))
+	}
+	if st.Writes != uint64(len(want))+1 { // the train that was refused, and each packet
+		t.Errorf("%d packets took %d writes", len(want), st.Writes)
+	}
+	if h := from.Hints(); len(h) == 0 || !strings.Contains(h[len(h)-1], "segmentation") {
+		t.Errorf("hints are %q", h)
 	}
 }
