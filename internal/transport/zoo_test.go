@@ -179,13 +179,13 @@ func (c creature) chancy() bool {
 }
 
 // worst is the worst of each figure over some seeds, where they matter.
-func (c creature) worst(t testing.TB, seeds int, length time.Duration) sight {
+func (c creature) worst(t testing.TB, seeds int, length time.Duration, tune func(a, b *Config)) sight {
 	if !c.chancy() {
 		seeds = 1
 	}
 	w := sight{efficiency: math.Inf(1)}
 	for seed := range uint64(seeds) {
-		s := c.run(t, seed+1, length, func(a, b *Config) {})
+		s := c.run(t, seed+1, length, tune)
 		w = sight{min(w.efficiency, s.efficiency), max(w.queueP95, s.queueP95), max(w.dropped, s.dropped), max(w.vain, s.vain)}
 	}
 	return w
@@ -201,7 +201,7 @@ func TestZoo(t *testing.T) {
 	seeds := 3
 	fmt.Sscan(os.Getenv("QFT_ZOO_SEEDS"), &seeds)
 	for _, c := range zoo(length) {
-		s := c.worst(t, seeds, length)
+		s := c.worst(t, seeds, length, func(a, b *Config) {})
 		t.Logf("%s %-61s %.3f, queue p95 %3d ms, dropped %4.1f %%, repeated in vain %4.1f %% (%s)", verdict(t, c.keeps(s), c.met), c.name,
 			s.efficiency, s.queueP95.Milliseconds(), 100*s.dropped, 100*s.vain, c.bars())
 	}
