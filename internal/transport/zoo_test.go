@@ -45,6 +45,7 @@ func zoo(length time.Duration) []creature {
 		z = append(z, symmetric(creature{name: fmt.Sprintf("like LTE (%d): 2 to 80 Mbit/s, outages, queue 300 ms, 50 ms", seed),
 			up: lab.Link{RateAt: lte, Delay: 25 * ms, Queue: 300 * ms}, offered: mean(lte, length), efficiency: 0.85}))
 	}
+	burst := lab.Burst{P: 0.1 * 0.05 / 0.95, R: 0.1}
 	bunched := &lab.Schedule{Period: 8 * ms, Steps: []lab.Step{{Rate: 200e6}, {At: 2 * ms}}}
 	return append(z,
 		symmetric(creature{name: "policer of 50 Mbit/s with 20 ms of burst, 40 ms",
@@ -56,9 +57,13 @@ func zoo(length time.Duration) []creature {
 			up:         lab.Link{Rate: 50e6, Delay: 20 * ms, Jitter: 10 * ms, JitterReorders: true, Reorder: 0.05, ReorderDelay: 30 * ms},
 			efficiency: 0.85, met: true}),
 		symmetric(creature{name: "like Wi-Fi: 50 Mbit/s in bunches every 8 ms, 40 +-10 ms",
-			up: lab.Link{RateAt: bunched, Delay: 20 * ms, Jitter: 10 * ms}, offered: 50e6, efficiency: 0.85, met: true}),
-		symmetric(creature{name: "5 % lost in bursts of 10, 50 Mbit/s, 50 ms",
-			up: lab.Link{Rate: 50e6, Delay: 25 * ms, Burst: lab.Burst{P: 0.1 * 0.05 / 0.95, R: 0.1}}, efficiency: 0.88, met: true}),
+			up: lab.Link{RateAt: bunched, Delay: 20 * ms, Jitter: 10 * ms}, offered: 50e6, efficiency: 0.85}),
+		creature{name: "5 % lost in bursts of 10, 50 Mbit/s, 50 ms",
+			up: lab.Link{Rate: 50e6, Delay: 25 * ms, Burst: burst}, down: lab.Link{Delay: 25 * ms}, offered: 50e6 * 0.95, efficiency: 0.88, met: true},
+		// A burst of the way back lasts ten acknowledgements, however seldom
+		// they are: it ends sooner for who asks for more of them.
+		symmetric(creature{name: "5 % lost in bursts of 10 each way, 50 Mbit/s, 50 ms",
+			up: lab.Link{Rate: 50e6, Delay: 25 * ms, Burst: burst}, efficiency: 0.88}),
 		creature{name: "acknowledgements at 0.5 Mbit/s, 50 Mbit/s, 40 ms",
 			up: lab.Link{Rate: 50e6, Delay: 20 * ms}, down: lab.Link{Rate: 0.5e6, Delay: 20 * ms}, offered: 50e6, efficiency: 0.9, met: true},
 		symmetric(creature{name: "30 % lost each way, 20 Mbit/s, 50 ms",
@@ -168,11 +173,19 @@ func envSeconds(name string, otherwise int) time.Duration {
 	return time.Duration(otherwise) * time.Second
 }
 
-// worst is the worst of each figure over some seeds.
-func (c creature) worst(t testing.TB, seeds int, length time.Duration) sight {
+// chancy reports whether the path throws dice: then one seed proves little.
+func (c creature) chancy() bool {
+	return c.up.Loss > 0 || c.up.Burst.P > 0 || c.up.Jitter > 0 || c.up.Reorder > 0
+}
+
+// worst is the worst of each figure over some seeds, where they matter.
+func (c creature) worst(t testing.TB, seeds int, length time.Duration, tune func(a, b *Config)) sight {
+	if !c.chancy() {
+		seeds = 1
+	}
 	w := sight{efficiency: math.Inf(1)}
 	for seed := range uint64(seeds) {
-		s := c.run(t, seed+1, length, func(a, b *Config) {})
+		s := c.run(t, seed+1, length, tune)
 		w = sight{min(w.efficiency, s.efficiency), max(w.queueP95, s.queueP95), max(w.dropped, s.dropped), max(w.vain, s.vain)}
 	}
 	return w
@@ -185,10 +198,10 @@ func TestZoo(t *testing.T) {
 	skipUnderRace(t)
 	t.Parallel()
 	length := envSeconds("QFT_ZOO_SECONDS", 20)
-	seeds := 1
+	seeds := 3
 	fmt.Sscan(os.Getenv("QFT_ZOO_SEEDS"), &seeds)
 	for _, c := range zoo(length) {
-		s := c.worst(t, seeds, length)
+		s := c.worst(t, seeds, length, func(a, b *Config) {})
 		t.Logf("%s %-61s %.3f, queue p95 %3d ms, dropped %4.1f %%, repeated in vain %4.1f %% (%s)", verdict(t, c.keeps(s), c.met), c.name,
 			s.efficiency, s.queueP95.Milliseconds(), 100*s.dropped, 100*s.vain, c.bars())
 	}

@@ -115,6 +115,9 @@ func (c *Copa) move(acked float64) {
 		}
 		c.slow = false
 	}
+	if above == c.up && c.velocity > 1 {
+		c.velocity, c.same, c.up = 1, 0, !above // speed is for one direction
+	}
 	step := c.velocity * acked / (c.delta * c.window)
 	if above {
 		step = -step
