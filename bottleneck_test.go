@@ -10,7 +10,8 @@ import (
 )
 
 // mostly is what a node named as its bottleneck most of the time, and in what
-// share of its progress events after the first two seconds.
+// share of its progress events after the first four seconds, when the rate is
+// known.
 func mostly(n *node) (b Bottleneck, share float64, last Progress) {
 	var counts [bottlenecks]int
 	total := 0
@@ -19,12 +20,12 @@ func mostly(n *node) (b Bottleneck, share float64, last Progress) {
 		if !ok || p.Done == p.Size {
 			continue
 		}
-		if total++; total > int(2*time.Second/reportEvery) {
+		if total++; total > int(startUp/reportEvery) {
 			counts[p.Bottleneck]++
 			last = p
 		}
 	}
-	total -= int(2 * time.Second / reportEvery)
+	total -= int(startUp / reportEvery)
 	for i := range counts {
 		if counts[i] > counts[b] {
 			b = Bottleneck(i)
@@ -32,6 +33,8 @@ func mostly(n *node) (b Bottleneck, share float64, last Progress) {
 	}
 	return b, float64(counts[b]) / float64(total), last
 }
+
+const startUp = 4 * time.Second
 
 func TestBottleneckIsNamedOnBothSides(t *testing.T) {
 	line := lab.Link{Rate: 100e6, Delay: 15 * time.Millisecond}
@@ -82,6 +85,7 @@ func TestBottleneckIsNamedOnBothSides(t *testing.T) {
 				want Bottleneck
 			}{{"sender", s, c.sender}, {"receiver", r, c.receiver}} {
 				got, share, last := mostly(side.n)
+
 				t.Logf("%s: %v for %.0f %% of the time; %+v", side.who, got, 100*share, last)
 				if got != side.want || share < 0.8 {
 					t.Errorf("the %s names %q for %.2f of the time, want %q", side.who, got, share, side.want)
@@ -179,3 +183,38 @@ func TestLossIsOfTheLastSeconds(t *testing.T) {
 		t.Errorf("loss %.3f after fewer losses than before", got)
 	}
 }
+
+// TestBitrateBoundsThePacket has the historical number on both command lines.
+func TestBitrateBoundsThePacket(t *testing.T) {
+	for _, bitrate := range []int{93, 256, 1400} {
+		m := newMeeting(t, 1, lab.Link{Delay: 10 * time.Millisecond})
+		m.packet = bitrate
+		h := m.public("sender", "receiver")
+		largest, full := 0, 0
+		m.Tap(func(s lab.Sighting) {
+			if s.Fate != lab.Sent || s.From.Addr() != h[0].Addrs()[0] || s.Data[0]&0x80 == 0 {
+				return // a packet of the connection has the highest bit set
+			}
+			largest = max(largest, len(s.Data))
+			if len(s.Data) == bitrate+packetOverhead {
+				full++
+			}
+		})
+		path, dir := m.file("a.bin", 300_000), m.folder("to")
+		s := m.send(h[0], "a phrase of our own", path)
+		r := m.receive(h[1], "a phrase of our own", dir)
+		if err := m.finish(time.Minute, s, r); err != nil {
+			t.Fatal(err)
+		}
+		if err := same(path, dir); err != nil {
+			t.Error(err)
+		}
+		if most := bitrate + packetOverhead; largest > most || full < 200_000/bitrate {
+			t.Errorf("bitrate %d: packets of up to %d bytes, want at most %d; %d of them full", bitrate, largest, most, full)
+		}
+	}
+}
+
+// packetOverhead is what a packet has beside file bytes (docs/protocol.md):
+// header, type and offset, tag.
+const packetOverhead = 12 + 7 + 16

@@ -24,6 +24,7 @@ type meeting struct {
 	dir        string
 	helperHost *lab.Host
 	server     *rendezvous.Server
+	packet     int // peer.Config.PacketBytes of those who join
 }
 
 const helperPort = 4000
@@ -67,7 +68,7 @@ type node struct {
 func (m *meeting) join(h *lab.Host, role rendezvous.Role, phrase string, a *app) *node {
 	n := &node{m: m, host: h}
 	cfg := peer.Config{
-		Role: role, App: a, AES: true, Rand: m.Entropy(),
+		Role: role, App: a, AES: true, Rand: m.Entropy(), PacketBytes: m.packet,
 		Local: func() []netip.AddrPort {
 			var all []netip.AddrPort
 			for _, addr := range h.Addrs() {

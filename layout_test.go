@@ -24,6 +24,7 @@ internal/udp:
 internal/secret:
 internal/congestion:
 internal/transfer:
+internal/congestion/rival: internal/congestion
 internal/lab:        internal/udp
 internal/lab/tcp:    internal/udp
 internal/transport:  internal/udp internal/secret internal/congestion

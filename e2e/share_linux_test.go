@@ -100,13 +100,26 @@ func (c sharing) String() string {
 }
 
 // TestBenchShare prints what part of a link of 20 Mbit/s and 30 ms qft has
-// beside the kernel's TCP, and TCP beside TCP for comparison: 40 s each, from
-// 5 s after both run.
+// beside the kernel's TCP: 40 s each, from 5 s after both run.
 func TestBenchShare(t *testing.T) {
 	if os.Getenv("QFT_BENCH") == "" {
 		t.Skip("a measurement: make bench")
 	}
-	for _, pair := range [][2]string{{"qft", "cubic"}, {"qft", "bbr"}, {"bbr", "cubic"}} {
+	share(t, [2]string{"qft", "cubic"}, [2]string{"qft", "bbr"})
+}
+
+// TestShareOfModels prints how the lab's model of cubic does beside the real
+// one, qft beside the model, and real TCP beside real TCP.
+func TestShareOfModels(t *testing.T) {
+	if os.Getenv("QFT_BENCH") != "models" {
+		t.Skip("a measurement: QFT_BENCH=models")
+	}
+	share(t, [2]string{"model", "cubic"}, [2]string{"qft", "model"}, [2]string{"bbr", "cubic"})
+}
+
+// share measures pairs, ours before theirs.
+func share(t *testing.T, pairs ...[2]string) {
+	for _, pair := range pairs {
 		for _, last := range []bool{false, true} {
 			// Three such links together ask little of a machine.
 			t.Run(fmt.Sprintf("%s beside %s, last %v", pair[0], pair[1], last), func(t *testing.T) {
@@ -127,7 +140,7 @@ func (c sharing) measure(t *testing.T) {
 	l := newLink(t, "--rate", "20mbit", "--rtt", "30ms", "--queue", fmt.Sprintf("%dms", c.queue))
 	var theirs *stream
 	starts := []func(){func() { t.Cleanup(l.startOurs(c.ours)) }, func() {
-		theirs = l.startTCP(c.theirs, 5001)
+		theirs = l.startTheirs(c.theirs)
 		t.Cleanup(theirs.close)
 	}}
 	if c.last {
@@ -145,10 +158,22 @@ func (c sharing) measure(t *testing.T) {
 	t.Logf("SHARE %v: %.2f, link %.2f used; %s", c, share, float64(all)*8/length.Seconds()/rate, l.truth())
 }
 
+// startTheirs starts the flow that we have to share with.
+func (l *link) startTheirs(kind string) *stream {
+	if kind == "model" {
+		return l.startModel()
+	}
+	return l.startTCP(kind, 5001)
+}
+
 // startOurs starts the flow that is measured and returns what ends it.
 func (l *link) startOurs(kind string) func() {
 	l.t.Helper()
-	if kind != "qft" {
+	switch kind {
+	case "qft":
+	case "model":
+		return l.startModel().close
+	default:
 		return l.startTCP(kind, 5002).close
 	}
 	helper := l.b.startHelper()

@@ -49,11 +49,11 @@ func (f *foreignState) update(c *Controller, t int64) {
 			f.held = max(0, f.held-2*dt)
 		}
 	}
-	if f.held < float64(heldRounds*now)/2 {
+	if f.held < float64(c.patience()*now)/2 {
 		f.mid = c.delay.queue()
 	}
 	known := t < f.until
-	if !known && f.held < float64(heldRounds*now) {
+	if !known && f.held < float64(c.patience()*now) {
 		return
 	}
 	q := c.delay.queue()
@@ -68,6 +68,16 @@ func (f *foreignState) update(c *Controller, t int64) {
 		c.enter(t, Compete)
 	}
 	f.bw, f.held = 0, 0
+}
+
+// patience is for how many round trips a queue must be held up. In the
+// background there is nothing to win by haste: others may hold a full queue
+// still for seconds, and it must not be taken for a longer route.
+func (c *Controller) patience() int64 {
+	if c.cfg.Background {
+		return 8 * heldRounds
+	}
+	return heldRounds
 }
 
 // gone looks at a queue that is no more. One that we have not given way to so
@@ -103,6 +113,7 @@ type competeState struct {
 	window  float64 // segments
 	most    float64 // before the latest reduction
 	est     float64 // of a Reno-like sender, section 4.3
+	until   float64 // below it the window grows as in slow start; 0: no more
 	epoch   int64   // ns; of the latest reduction
 	k       float64 // s
 	last    int64   // ns; latest growth
@@ -113,7 +124,7 @@ type competeState struct {
 
 func (k *competeState) begin(t int64, bytes float64) {
 	w := max(bytes/segment, 4)
-	*k = competeState{window: w, most: w, est: w, epoch: t, last: t, roundAt: t}
+	*k = competeState{window: w, most: w, est: w, until: 1.5 * w, epoch: t, last: t, roundAt: t}
 }
 
 func (k *competeState) lost(p *Packet, size int) {
@@ -136,14 +147,18 @@ func (k *competeState) grow(t, rtt int64) {
 	target := cubicC*since*since*since + k.most
 	// "3 * (1 - beta) / (1 + beta)" segments per round trip.
 	k.est += dt * 3 * (1 - cubicBeta) / (1 + cubicBeta)
-	if k.window < target {
+	switch {
+	case k.window < k.until:
+		k.window = min(k.until, k.window*(1+dt/2))
+		k.most, k.epoch = k.window, t
+	case k.window < target:
 		k.window = min(target, k.window+dt*k.window/2)
 	}
 	k.window = max(k.window, k.est, 4)
 }
 
 func (k *competeState) reduce(t int64) {
-	k.most = k.window
+	k.most, k.until = k.window, 0
 	k.window *= cubicBeta
 	k.est = k.window
 	k.epoch, k.roundAt = t, t

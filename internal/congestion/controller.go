@@ -4,9 +4,10 @@ import "time"
 
 // Config says what is known beforehand.
 type Config struct {
-	InitialWindow int     // bytes that leave before anything is known. If zero, 48 packets
-	MaxDatagram   int     // bytes of a full packet. If zero, 1200
-	MaxRate       float64 // bytes per second; pacing never exceeds it. If zero, no limit
+	InitialWindow int           // bytes that leave before anything is known. If zero, 10 to 48 packets, by RTT
+	RTT           time.Duration // of the path as far as it is known. If zero, not known
+	MaxDatagram   int           // bytes of a full packet. If zero, 1200
+	MaxRate       float64       // bytes per second; pacing never exceeds it. If zero, no limit
 
 	// Background makes the controller yield to other traffic: it never
 	// competes for a queue that is not its own (in the spirit of RFC 6817).
@@ -50,6 +51,7 @@ type Controller struct {
 	bw      maxFilter // bytes per second that the path carries
 	fresh   maxFilter // the same, of the latest round trip only
 	whole   maxFilter // the largest of a longer time
+	anew    int64     // ns; packets that left before say nothing about the bandwidth any more
 	round   roundState
 	phase   phaseState
 	start   startState
@@ -64,11 +66,21 @@ func New(cfg Config) *Controller {
 		cfg.MaxDatagram = 1200
 	}
 	if cfg.InitialWindow == 0 {
-		cfg.InitialWindow = initialPackets * cfg.MaxDatagram
+		cfg.InitialWindow = cfg.train() * cfg.MaxDatagram
 	}
 	c := &Controller{cfg: cfg}
 	c.loss.size = float64(cfg.MaxDatagram)
 	return c
+}
+
+// train is how many packets leave before anything is known: as many as make a
+// good measurement, but on a short path, where measuring again costs little,
+// no more than a small queue can hold (RFC 6928 has ten).
+func (cfg *Config) train() int {
+	if cfg.RTT <= 0 {
+		return mostTrain
+	}
+	return min(max(int(cfg.RTT/trainShare), leastTrain), mostTrain)
 }
 
 // SetMaxRate changes Config.MaxRate. While the caller sends less than the path
@@ -156,11 +168,13 @@ func (c *Controller) Update(now time.Time, f Feedback, inFlight int) {
 	}
 	c.delay.sampleRTT(t, int64(f.RTT))
 	tip := point{p.SentAt, p.UpTo, int64(f.Arrived), f.Received, p.Idle}
-	if c.past.n > 0 {
+	c.delay.sample(t, tip.arrived-tip.sentAt)
+	// What a queue that can be seen has dropped needs no policer to explain.
+	if c.past.n > 0 && (p.Mark != at || p.SentAt >= c.anew && !c.delay.rising(0)) {
 		c.loss.count(p.Mark, between(&c.past.tip, &tip))
 	}
+	c.loss.late = c.bandwidth() * 2 * c.delay.noise / 1e9
 	c.past.add(tip, c.delay.roundTrip()/32)
-	c.delay.sample(t, tip.arrived-tip.sentAt)
 	c.start.onFeedback(t, &tip)
 	c.round.update(c, t, p)
 	c.measure(t)
@@ -192,7 +206,7 @@ func (c *Controller) measure(t int64) {
 	case c.phase.state == Startup:
 		span, since = max(rtt/8, leastSpan), c.start.sentAt+1
 	}
-	s, ok := c.past.last(span, since)
+	s, ok := c.past.last(span, max(since, c.anew))
 	if !ok || s.sending <= 0 || s.arriving <= 0 {
 		return
 	}
@@ -204,7 +218,7 @@ func (c *Controller) measure(t int64) {
 		// But while a queue stands the path is busy, and what leaves the
 		// queue is what it carries, however little is put in.
 		bw = max(bw, min(carried/float64(s.arriving), c.bandwidth()))
-	} else if s.limited && bw <= c.bandwidth() {
+	} else if (s.limited || c.phase.state == Down) && bw <= c.bandwidth() {
 		return // what was not asked for cannot be delivered
 	}
 	c.bw.add(t, max(2*rtt, bwTime), bw)
@@ -212,10 +226,24 @@ func (c *Controller) measure(t int64) {
 	c.whole.add(t, wholeTime, c.bw.best())
 }
 
+// police believes that the path drops what exceeds a rate, and sets the
+// bandwidth to that.
+func (c *Controller) police(t int64, bw float64) {
+	c.revise(t, bw)
+	c.loss.renew()
+}
+
+// revise sets the bandwidth against what the latest samples say.
+func (c *Controller) revise(t int64, bw float64) {
+	c.bw.set(t, bw)
+	c.fresh.set(t, bw)
+	c.anew = t
+}
+
 // bandwidth is what the path is thought to carry, in bytes per second; 0 if
 // not known yet.
 func (c *Controller) bandwidth() float64 {
-	if c.delay.standing() && c.phase.state != Startup && c.fresh.best() > 0 {
+	if c.delay.deep() && c.phase.state != Startup && c.fresh.best() > 0 {
 		// More than is remembered is being asked of the path.
 		return min(c.bw.best(), c.fresh.best())
 	}
@@ -230,7 +258,7 @@ func (c *Controller) wanted() float64 {
 	case Compete:
 		return c.compete.rate(c)
 	}
-	r := c.bandwidth() * c.gain()
+	r := max(c.bandwidth()*c.gain(), c.floor())
 	if c.quiet.gentle > 0 {
 		r /= 2
 	}
@@ -244,6 +272,15 @@ func (c *Controller) Rate() float64 {
 		r = min(r, c.cfg.MaxRate)
 	}
 	return max(r, float64(leastRate*c.cfg.MaxDatagram))
+}
+
+// floor is a packet in a round trip with its queue: less would learn nothing
+// any more, and a path that cannot bear it lengthens the round trip.
+func (c *Controller) floor() float64 {
+	if !c.delay.recent.any {
+		return 0
+	}
+	return float64(c.cfg.MaxDatagram) / float64(max(c.delay.recent.least(), leastRTT)) * 1e9
 }
 
 // Window is how many bytes may be in flight.

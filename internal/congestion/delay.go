@@ -6,6 +6,7 @@ const (
 	leastRTT    = 20e6 // ns: shorter rounds would be noise
 	queueShare  = 16   // one in so many of the RTT may be queued
 	noiseFactor = 2
+	deepQueue   = 10e6 // ns
 	mostShake   = 15e6 // ns
 	shakeTime   = 4e9  // ns after which it is halved
 )
@@ -103,9 +104,14 @@ func (d *delayState) shook(t, highest int64) {
 	}
 }
 
-// rising reports whether a queue begins to form. On a long path it is seen
-// long before it is worth doing something about.
-func (d *delayState) rising() bool { return d.queue() > leastQueue+d.tremble() }
+// rising reports whether a queue begins to form beyond what there was. On a
+// long path it is seen long before it is worth doing something about.
+func (d *delayState) rising(from int64) bool { return d.queue()-from > leastQueue+d.tremble() }
 
 // standing reports whether there is a queue.
 func (d *delayState) standing() bool { return d.high > 0 }
+
+// deep reports whether there is one that no wandering delay explains.
+func (d *delayState) deep() bool {
+	return d.standing() && d.queue() > max(deepQueue, 2*d.limit())
+}

@@ -3,11 +3,13 @@ package congestion
 import "math"
 
 const (
-	evidence    = 24   // packets from which a share can be told
+	evidence    = 12   // packets from which a share can be told
 	remembered  = 1500 // packets of a class beyond which older ones count half
 	randomMost  = 0.9  // nothing sensible can be sent beyond
 	certainty   = 3    // standard deviations
-	clustering  = 4    // losses come in groups of about so many
+	clustering  = 8    // losses come in groups of about so many
+	enough      = 300  // packets from which a share is known well
+	muchShare   = 0.03
 	excessShare = 0.01 // a difference below this means nothing
 )
 
@@ -28,6 +30,7 @@ func (c *tally) share() float64 {
 // path than it takes show the random ones.
 type lossState struct {
 	size    float64 // bytes of a packet
+	late    float64 // bytes that may have been overtaken and are not lost
 	classes [marks]tally
 }
 
@@ -47,14 +50,15 @@ func (l *lossState) known(m Mark) bool { return l.classes[m].sent >= evidence*l.
 
 // random is the share that is lost whatever one does, and the bytes that this
 // rests on: the smallest share seen for any end, since all of them suffer it.
+// But only what was sent with care is a proof that there is any.
 func (l *lossState) random() (base, n float64) {
 	least := 2.0
-	for m := range above {
-		l.lesser(m, &least, &base, &n)
-	}
+	l.lesser(searching, &least, &base, &n)
+	l.lesser(below, &least, &base, &n)
 	if n == 0 {
 		return 0, evidence * l.size
 	}
+	l.lesser(at, &least, &base, &n)
 	l.lesser(above, &least, &base, &n)
 	return base, n
 }
@@ -90,7 +94,7 @@ func (l *lossState) tolerance(n float64) float64 {
 // share, beyond what chance can do.
 func (l *lossState) exceeds(m Mark) bool {
 	c := &l.classes[m]
-	return l.known(m) && l.passed(m) < 1-excessShare-l.tolerance(c.sent)/(1-l.base())
+	return l.known(m) && c.lost-l.base()*c.sent > l.late && l.passed(m) < 1-excessShare-l.tolerance(c.sent)/(1-l.base())
 }
 
 // passed is the share of what was sent for one end that arrived, of what
@@ -108,4 +112,17 @@ func (l *lossState) policed() float64 {
 		return 1
 	}
 	return l.passed(at)
+}
+
+// doubtful reports whether much is lost and it is not known yet what of it is
+// random: then it is worth sending clearly less for a moment, to see.
+func (l *lossState) doubtful() bool {
+	return l.classes[below].sent < enough*l.size && max(l.classes[at].share(), l.classes[above].share()) > muchShare
+}
+
+// renew forgets most of what was learned about a bandwidth that was too high.
+func (l *lossState) renew() {
+	l.classes[at] = tally{}
+	l.classes[below].sent /= 4
+	l.classes[below].lost /= 4
 }

@@ -1,9 +1,8 @@
 package congestion
 
 const (
-	initialPackets = 48 // in the first window
-	leastWindow    = 6  // packets
-	leastRate      = 4  // packets per second
+	leastWindow = 6 // packets
+	leastRate   = 4 // packets per second
 
 	// A peer may hold an acknowledgement for 20 ms. A window that ends before
 	// makes its own low rate true; beyond some size 32 packets come sooner.
@@ -25,6 +24,7 @@ const (
 	mostUp     = 0.25 // of the first step
 	fastUp     = 1.0  // of later ones
 	downGain   = 0.9
+	doubtGain  = 0.7 // instead, to find out what is lost at random
 	leastSlow  = 0.05
 	mostSlow   = 0.5
 	cruiseFor  = 2 // phases
@@ -32,6 +32,7 @@ const (
 	emptyEvery = 8 // Downs make the queue empty for certain
 
 	wholeTime  = 10e9 // ns that the rate of the whole bottleneck counts at least
+	sharedFrom = 1.25 // of our bandwidth: the whole is not ours alone
 	mostShares = 4    // of it that our Up steps are made for
 )
 
@@ -63,14 +64,17 @@ func (r *roundState) update(c *Controller, t int64, p *Packet) {
 
 // phaseState is the state and since when.
 type phaseState struct {
-	state  State
-	began  int64
-	length int64
-	bw     float64 // when Up began or grew last
-	step   float64 // by how much Up exceeds it
-	sent   int64   // bytes sent when Up began
-	tries  uint32
-	shy    int // Ups in a row that ended in losses
+	state   State
+	began   int64
+	length  int64
+	bw      float64 // when Up began or grew last
+	safe    float64 // the same when the first step of Up began
+	ceiling float64 // what the latest Up that ended in losses began with
+	step    float64 // by how much Up exceeds it
+	sent    int64   // bytes sent when Up began
+	queue   int64   // ns; the same
+	tries   uint32
+	shy     int // Ups in a row that ended in losses
 }
 
 func (c *Controller) gain() float64 {
@@ -78,6 +82,9 @@ func (c *Controller) gain() float64 {
 	case Up:
 		return 1 + c.phase.step
 	case Down:
+		if c.loss.doubtful() {
+			return min(doubtGain, c.slow())
+		}
 		return min(downGain, c.slow())
 	}
 	return c.slow()
@@ -127,40 +134,42 @@ func (c *Controller) step(t int64, p *Packet) {
 		c.up(t, p)
 	case Down:
 		if t-c.phase.began >= c.phase.length {
-			c.settle(t)
 			c.enter(t, Cruise)
-			if c.loss.exceeds(above) {
-				// Each Up costs what it has lost, so they come less often.
+			// Each Up costs what it has lost, so they come less often.
+			switch {
+			case c.loss.exceeds(above):
 				c.phase.shy = min(c.phase.shy+1, mostShy)
-			} else {
+			case c.loss.classes[above].share() > 1.5*c.loss.base()+excessShare:
+				c.phase.shy = 1
+			default:
 				c.phase.shy = 0
 			}
 			// Two senders whose probing falls together learn nothing of each other.
 			c.phase.tries++
 			dither := float64(c.phase.tries*2654435761>>16&0xff) / 256
-			c.phase.length = int64((cruiseFor*float64(1+c.phase.shy) + dither) * float64(c.phase.length))
+			phases := float64(cruiseFor * (1 + c.phase.shy))
+			if c.whole.best() > sharedFrom*c.bandwidth() {
+				phases /= 2 // the sooner shares become equal
+			}
+			c.phase.length = int64((phases + dither) * float64(c.phase.length))
 		}
 	case Compete:
 		c.competing(t)
 	}
 }
 
-// settle keeps what was measured when a queue has gone.
-func (c *Controller) settle(t int64) {
-	if f := c.loss.policed(); f < 1 {
-		c.bw.set(t, f*c.bandwidth())
-		c.fresh.set(t, c.bw.best())
-		c.loss.classes[at] = tally{}
-	}
-}
-
 func (c *Controller) cruise(t int64) {
-	switch {
+	switch f := c.loss.policed(); {
+	case f < 1:
+		c.police(t, f*c.bandwidth())
 	case c.delay.standing():
-		// What is remembered from before the queue was too much.
-		c.bw.set(t, c.bandwidth())
+		if c.delay.deep() {
+			// What is remembered from before the queue was too much.
+			c.bw.set(t, c.bandwidth())
+		}
 		c.phase.began = max(c.phase.began, t-c.phase.length/2)
 	case t-c.phase.began >= c.phase.length:
+		c.phase.safe, c.phase.queue = c.bandwidth(), c.delay.queue()
 		c.enterUp(t, c.firstStep())
 	}
 }
@@ -177,9 +186,21 @@ func (c *Controller) up(t int64, p *Packet) {
 	grown := c.bandwidth() >= ph.bw*(1+0.6*ph.step)
 	over := t-ph.began >= ph.length+ph.length/4+max(ph.length/4, leastSpan)
 	switch {
-	case c.delay.rising() || c.loss.exceeds(above):
+	case c.delay.rising(ph.queue):
 		c.down(t)
+	case c.loss.exceeds(above):
+		// What seemed to be growth was a bucket that had filled meanwhile.
+		c.down(t)
+		ph.ceiling = min(ph.safe, c.bandwidth())
+		c.police(t, ph.ceiling)
 	case grown && p.SentAt >= ph.began:
+		if ph.shy > 0 && ph.ceiling > 0 && c.bandwidth() > ph.ceiling {
+			// What has grown may be a bucket that is being emptied. If there
+			// is more to have, the next Up will find that too.
+			c.down(t)
+			c.revise(t, ph.ceiling)
+			return
+		}
 		c.enterUp(t, min(2*ph.step, fastUp))
 	case over:
 		c.down(t)
@@ -197,7 +218,9 @@ func (c *Controller) down(t int64) {
 		excess += leastQueue / 1e9 * c.whole.best()
 	}
 	c.enter(t, Down)
-	ph.length /= 2
+	if !c.loss.doubtful() {
+		ph.length /= 2
+	}
 	if bw > 0 {
 		ph.length = min(max(ph.length, int64(excess/(bw*(1-downGain))*1e9)), 6*ph.length)
 	}

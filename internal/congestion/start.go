@@ -1,6 +1,10 @@
 package congestion
 
 const (
+	shortTrain   = 5     // packets: fewer are none
+	leastTrain   = 10    // packets
+	mostTrain    = 48    // packets
+	trainShare   = 2e6   // ns of round-trip time for each packet of the train
 	trainRate    = 100e6 // bytes per second: as one piece
 	trainGap     = 3     // packets in flight that still count as nothing: an offer is no train
 	trainPause   = 5e6   // ns between two packets that are not of one train
@@ -18,17 +22,19 @@ type startState struct {
 	count     int   // packets of it
 	sentAt    int64 // ns; when the last of them left
 	first     point // of the train; upTo is zero if none has arrived
-	over      bool  // what left after the train has arrived
+	idle      uint32
+	over      bool // what left after the train has arrived
 	hint      float64
 	hintAt    int64 // ns
 	full      float64
 	flat      int
 }
 
-// onSent begins a train whenever next to nothing is in flight, until one was
-// long enough to measure by.
+// onSent begins a train after every pause, until one was long enough to measure
+// by: what an idle connection says now and then is none.
 func (s *startState) onSent(t, sent, window int64, quiet bool) (atOnce bool) {
-	if quiet && !s.over && s.hint == 0 {
+	again := quiet || t-s.sentAt > trainPause && s.count < shortTrain
+	if again && !s.over && s.hint == 0 {
 		s.from, s.end, s.first, s.count = sent, sent+window, point{}, 0
 	}
 	if s.count > 0 && t-s.sentAt > trainPause {
@@ -48,7 +54,7 @@ func (s *startState) onFeedback(t int64, p *point) {
 	switch {
 	case p.upTo <= s.from || s.end == 0:
 	case p.upTo > s.end:
-		s.over = true
+		s.over = s.over || s.count >= shortTrain
 	case s.first.upTo == 0:
 		s.first = *p
 	default:
@@ -71,10 +77,10 @@ func (s *startState) atLeast(p *point, rtt int64) float64 {
 func (c *Controller) startupRate() float64 {
 	bw, s := c.bw.best(), &c.start
 	switch {
-	case s.hint > 0 && bw < 0.45*tryShare*s.hint:
+	case s.hint > 0 && bw < 0.5*tryShare*s.hint:
 		// The spacing of the train knows the order of magnitude in one round
 		// trip; go there at once. What is sent then for a quarter of a round
-		// trip is enough to be sure.
+		// trip is enough to be sure; the rest need not be risked.
 		if c.now-s.hintAt < c.delay.roundTrip()/4 {
 			return tryShare * s.hint
 		}
@@ -100,7 +106,8 @@ func (c *Controller) startup(t int64) {
 		c.finishStartup(t)
 	case s.hint > 0 && bw >= 0.9*trustShare*s.hint:
 		c.finishStartup(t)
-	case !c.round.ended:
+	case !c.round.ended || !s.over || c.idle != s.idle:
+		s.idle = c.idle // a round in which little was asked for says nothing
 	case bw >= growth*s.full:
 		s.full, s.flat = bw, 0
 	default:
@@ -115,6 +122,10 @@ func (c *Controller) startup(t int64) {
 // if that is nothing.
 func (c *Controller) finishStartup(t int64) {
 	s := &c.start
+	if s, ok := c.past.last(max(c.delay.roundTrip()/8, leastSpan), s.sentAt+1); ok && c.loss.exceeds(above) && s.arriving > 0 {
+		// What has got through of too much is what the path carries.
+		c.police(t, float64(s.received)/(1-c.loss.base())/float64(s.arriving)*1e9)
+	}
 	c.fresh.set(t, c.bw.best())
 	if !c.loss.exceeds(above) {
 		c.whole.add(t, wholeTime, s.hint)
@@ -123,6 +134,7 @@ func (c *Controller) finishStartup(t int64) {
 		c.phase.sent, c.phase.began = c.sent, t
 		c.down(t)
 	} else {
+		c.phase.safe, c.phase.queue = c.bandwidth(), 0
 		c.enterUp(t, max(c.firstStep(), min(s.hint*(1+leastUp)/c.bw.best()-1, fastUp)))
 	}
 }

@@ -111,3 +111,48 @@ func open(t *testing.T) *udp.Socket {
 	}
 	return s
 }
+
+// worker is a machine that wants a turn every so often, and takes its time.
+type worker struct {
+	every, each time.Duration
+	turns       int
+	next        time.Time
+}
+
+func (w *worker) Receive(time.Time, udp.Packet) {}
+func (w *worker) Stop(time.Time)                {}
+func (w *worker) Done() bool                    { return w.turns <= 0 }
+func (w *worker) Deadline() time.Time           { return w.next }
+
+func (w *worker) Send(now time.Time, _ *udp.Batch) {
+	if now.Before(w.next) {
+		return
+	}
+	w.turns--
+	for time.Since(now) < w.each { // busy, not asleep
+	}
+	w.next = time.Now().Add(w.every)
+}
+
+func TestIdleIsTheTimeAsleep(t *testing.T) {
+	for _, c := range []struct {
+		worker
+		low, high float64 // share of the time that is idle
+	}{
+		{worker{every: 20 * time.Millisecond, turns: 10}, 0.5, 1},
+		{worker{each: 20 * time.Millisecond, turns: 10}, 0, 0.1},
+	} {
+		s := open(t)
+		l := NewLoop(s)
+		l.SetMachine(&c.worker)
+		start := time.Now()
+		if err := l.Run(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		share := l.Idle().Seconds() / time.Since(start).Seconds()
+		if share < c.low || share > c.high {
+			t.Errorf("turns of %v, %v apart: idle for %.2f of the time", c.each, c.every, share)
+		}
+		s.Close()
+	}
+}

@@ -44,6 +44,7 @@ type block struct {
 	lo, hi  int64 // its bytes in the space
 	state   blockState
 	got     extents // positions relative to lo
+	lack    int64   // while filling: bytes that have not come
 	buf     []byte  // while filling
 	writes  int     // pieces and spills that are not on disk yet
 	tries   int     // how often it did not match its hash
@@ -87,10 +88,11 @@ type assembly struct {
 	filling   []*block // in the order of their first pieces
 	complete  []*block // spilled blocks to be read back
 	stage     stage
-	ranges    int // over all open blocks
-	announced int // open blocks that are announced only
-	writing   int // buffers that the disk has
-	spilling  int // those of them that are spills
+	lack      int64 // over all filling blocks
+	ranges    int   // over all open blocks
+	announced int   // open blocks that are announced only
+	writing   int   // buffers that the disk has
+	spilling  int   // those of them that are spills
 }
 
 func newAssembly(s space, memory int64) assembly {
@@ -103,18 +105,23 @@ func newAssembly(s space, memory int64) assembly {
 }
 
 // window is how many bytes the sender may have in flight. It is wide open
-// while the disk has less than half of the memory. Beyond, it is the memory
-// that is left, less an eighth of the whole: then what is in flight fits when
-// it comes, and a disk that is slower than the path slows the sender without
-// one packet being refused and sent again. (A window that closes from 1 GiB in
-// proportion meets the rate of the disk only when there is no memory left, and
-// most of what arrives is refused.)
+// while the disk has less than a quarter of the memory. Beyond, it is the
+// memory that is left, less an eighth of the whole, and what is missing in
+// blocks that have theirs: then what is in flight fits when it comes, and a
+// disk that is slower than the path slows the sender with next to no packet
+// refused and sent again. (A window that closes from 1 GiB in proportion meets
+// the rate of the disk only when there is no memory left, and most of what
+// arrives is refused; so does one that waits until the disk has half of the
+// memory on a long and lossy path, where blocks with gaps have the other half.)
 func (a *assembly) window() int64 {
-	if a.writing < a.pool.limit/2 {
+	if !a.behind() {
 		return openWindow
 	}
-	return int64(max(a.pool.left()-a.pool.limit/8, 0)) * blockSize
+	return int64(max(a.pool.left()-a.pool.limit/8, 0))*blockSize + a.lack
 }
+
+// behind reports whether the disk does not keep up.
+func (a *assembly) behind() bool { return a.writing >= a.pool.limit/4 }
 
 // find returns the open block i, or nil.
 func (a *assembly) find(i int64) *block {
@@ -179,6 +186,8 @@ func (a *assembly) begin(b *block) bool {
 	a.announced--
 	b.state = filling
 	b.buf = buf
+	b.lack = b.hi - b.lo
+	a.lack += b.lack
 	a.filling = append(a.filling, b)
 	for a.pool.left()+a.spilling < max(a.pool.limit/4, 2*spareBuffers) && len(a.filling) > 1 {
 		a.spill(a.filling[0])
@@ -200,6 +209,9 @@ func (a *assembly) add(b *block, p []byte, off int64) bool {
 	a.ranges += len(b.got.list) - before
 	if b.state == filling {
 		copy(b.buf[lo:], p)
+		n := min(int64(len(p)), b.lack) // a part of it may be known
+		b.lack -= n
+		a.lack -= n
 	} else {
 		a.stagePiece(b, p, off)
 	}
@@ -227,6 +239,7 @@ func (a *assembly) completed(b *block) {
 }
 
 func (a *assembly) leaveFilling(b *block) {
+	a.lack -= b.lack
 	a.filling = slices.Delete(a.filling, slices.Index(a.filling, b), slices.Index(a.filling, b)+1)
 }
 

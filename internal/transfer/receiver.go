@@ -122,7 +122,7 @@ func (r *Receiver) Progress() Progress {
 		Phase:    r.phase,
 		Replaced: r.found.replaced,
 	}
-	if r.phase == Moving && r.asm.writing >= r.asm.pool.limit/2 || r.phase == Finishing {
+	if r.phase == Moving && r.asm.behind() || r.phase == Finishing {
 		p.Limit = ByDisk
 	}
 	return p

@@ -21,6 +21,10 @@ const (
 
 	ackRangesKept = 256
 	ackRangesSent = 64
+
+	// ackedKept intervals of acknowledged packets are more than the ACKs of an
+	// honest peer repeat, and few enough for any other to cost little.
+	ackedKept = 1024
 )
 
 // ackState is what has arrived and has to be acknowledged.

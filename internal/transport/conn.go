@@ -143,6 +143,7 @@ type Conn struct {
 	mtu     mtuState
 	path    pathState
 	tail    tailState
+	trap    trapState
 	end     closeState
 	contact contactState
 	turn    turnState
@@ -210,7 +211,7 @@ func (c *Conn) local() bool { return c.rtt.smoothed < localRTT }
 func (c *Conn) restartRate() {
 	c.ccFirst = c.sent.next
 	cfg := congestion.Config{
-		MaxDatagram: c.mtu.size, MaxRate: c.limit.headroom(), Background: c.wish.yielding}
+		RTT: c.rtt.known(), MaxDatagram: c.mtu.size, MaxRate: c.limit.headroom(), Background: c.wish.yielding}
 	if c.cfg.Control != nil {
 		c.cc = c.cfg.Control(cfg)
 		return

@@ -63,6 +63,12 @@ func (l *lossState) arrived(now time.Time, pn uint64, p *sentPacket, since time.
 	}
 }
 
+// lateAck is how long, beyond a round trip, the record of a lost packet is kept
+// at least: an acknowledgement that comes after all teaches what reordering to
+// expect. On long paths it is one more round trip: records are what memory goes
+// into there.
+const lateAck = 250 * time.Millisecond
+
 // reorderMemory is how long a learned window holds before it is halved: a path
 // that reorders does so again soon, and one that has stopped should not delay
 // repairs for the rest of a long transfer.
@@ -109,7 +115,11 @@ func (c *Conn) probeDeadline() time.Time {
 	if c.loss.eliciting == 0 || c.state == draining {
 		return time.Time{}
 	}
-	return c.loss.lastSent.Add(c.probeInterval())
+	d := c.loss.lastSent.Add(c.probeInterval())
+	if at := c.overdueAt(); c.loss.probes == 0 && !at.IsZero() && at.Before(d) {
+		return at // the sending goes on, but nothing comes back
+	}
+	return d
 }
 
 func (c *Conn) probeInterval() time.Duration {
@@ -125,10 +135,22 @@ func (c *Conn) checkProbe(now time.Time) {
 	}
 	c.loss.probes++
 	c.loss.probesDue = 1
+	if c.loss.probes == 1 {
+		c.loss.probesDue = firstProbes
+	}
 	c.stats.ProbeTimeout++
 	if c.loss.probes == blackoutProbes {
 		c.cc.Blackout(now)
 	}
+}
+
+// firstProbes leave at the first timeout: a full packet and small ones, in case
+// full ones have begun to vanish, which must not take two timeouts to be found.
+const firstProbes = 3
+
+// smallProbe reports whether the next probe must be small.
+func (l *lossState) smallProbe() bool {
+	return l.probes%2 == 0 || l.probes == 1 && l.probesDue < firstProbes
 }
 
 // blackoutProbes unanswered probes mean that the path is dead and not merely

@@ -12,6 +12,11 @@ const (
 	// (RFC 8899 section 5.1.2, BASE_PLPMTU).
 	BaseMTU = 1200
 
+	// leastMTU is what is used when even BaseMTU vanishes, as it may once a
+	// path has changed: what every IPv4 host must be able to receive (RFC 791),
+	// 576 bytes, less headers with options.
+	leastMTU = 508
+
 	mtuTries      = 3                // RFC 8899 section 5.1.2, MAX_PROBES
 	mtuPrecision  = 16               // bytes that are not worth a probe
 	mtuRaiseAfter = 10 * time.Minute // RFC 8899 section 5.1.1, PMTU_RAISE_TIMER
@@ -34,7 +39,8 @@ type mtuProbe struct {
 // the bytes; then the gap between what passed and what failed is bisected.
 //
 //	searching --all sizes passed or failed--> complete --raise timer--> searching
-//	any       --big packets vanish, small ones pass--> searching, from BaseMTU
+//	any       --big packets vanish, small ones pass--> searching, from BaseMTU,
+//	            or if that is what vanishes, from leastMTU
 type mtuState struct {
 	size    int // of full packets now
 	base    int
@@ -44,10 +50,10 @@ type mtuState struct {
 	failed  int       // smallest size that did not pass; zero: none
 	raiseAt time.Time // search again then; zero while searching
 
-	bigAcked   uint64 // newest acknowledged packet above the base
+	bigAcked   uint64 // newest acknowledged packet above the floor
 	firstLost  uint64 // first of the big packets lost since
 	bigLost    int    // how many
-	smallAcked uint64 // newest acknowledged packet at or below the base
+	smallAcked uint64 // newest acknowledged packet at or below the floor
 }
 
 // start begins a search on a new path.
@@ -103,6 +109,7 @@ func (m *mtuState) sent(size int) {
 func (m *mtuState) onAck(now time.Time, size int) {
 	if size <= m.ceiling && size > m.size {
 		m.size = size
+		m.base = max(m.base, min(BaseMTU, size))
 	}
 	m.settle(now)
 }
@@ -143,10 +150,18 @@ func (m *mtuState) raise(now time.Time, local bool) {
 	}
 }
 
+// floor is the size that goes on passing when full packets vanish.
+func (m *mtuState) floor() int {
+	if m.size > m.base {
+		return m.base
+	}
+	return min(m.base, leastMTU)
+}
+
 // packetAcked and packetLost watch ordinary packets for a black hole.
 func (m *mtuState) packetAcked(pn uint64, size int) {
 	switch {
-	case size <= m.base:
+	case size <= m.floor():
 		m.smallAcked = max(m.smallAcked, pn)
 	case pn > m.bigAcked:
 		m.bigAcked = pn
@@ -155,7 +170,7 @@ func (m *mtuState) packetAcked(pn uint64, size int) {
 }
 
 func (m *mtuState) packetLost(pn uint64, size int) {
-	if size <= m.base || pn < m.bigAcked {
+	if size <= m.floor() || pn < m.bigAcked {
 		return
 	}
 	if m.bigLost == 0 {
@@ -166,12 +181,13 @@ func (m *mtuState) packetLost(pn uint64, size int) {
 
 // blackHole reports whether the path has stopped carrying full packets, as
 // when a route changes and the ICMP message that says so is filtered; it then
-// falls back to the base and searches again (RFC 8899 section 4.3).
+// falls back and searches again (RFC 8899 section 4.3).
 func (m *mtuState) blackHole(local bool) bool {
-	if m.size <= m.base || m.bigLost < blackHoleRun || m.smallAcked < m.firstLost {
+	if m.size <= m.floor() || m.bigLost < blackHoleRun || m.smallAcked < m.firstLost {
 		return false
 	}
-	m.size = m.base
+	m.size = m.floor()
+	m.base = m.size
 	m.bigLost = 0
 	m.search(local)
 	return true

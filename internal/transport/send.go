@@ -121,6 +121,7 @@ func (c *Conn) begin(b *udp.Batch, to netip.AddrPort, size int) (o outgoing, ok 
 		c.turn.wake = true
 		return o, false
 	}
+	c.setTrap()
 	pn := c.sent.next
 	// A phase bit tells two keys apart, so the next update waits until the
 	// peer has shown that it uses the current one.
@@ -138,6 +139,10 @@ func (c *Conn) begin(b *udp.Batch, to netip.AddrPort, size int) (o outgoing, ok 
 func (c *Conn) finish(now time.Time, b *udp.Batch, o *outgoing) bool {
 	pn := c.sent.next
 	size := len(o.pkt) + secret.Overhead
+	if c.sent.full() {
+		// Whoever only acknowledges is hardly ever acknowledged.
+		c.retire(now)
+	}
 	p := c.sent.add()
 	p.at = now.Sub(c.start)
 	p.size = uint16(size)
@@ -199,8 +204,9 @@ func (c *Conn) sendOne(now time.Time, b *udp.Batch) bool {
 		return false
 	}
 	size := min(c.mtu.size, c.limit.largest())
-	if !data || probe && c.loss.probes%2 == 0 {
-		// Every second probe is small: full ones may be vanishing.
+	if probe && c.loss.smallProbe() {
+		size = min(c.mtu.base, leastMTU)
+	} else if !data {
 		size = c.mtu.base
 	}
 	o, ok := c.begin(b, c.path.remote, size)

@@ -16,6 +16,8 @@ const (
 	untracked fate = iota
 	// inFlight packets may still arrive. Next: acked or lost.
 	inFlight
+	// skipped packets were never sent.
+	skipped
 	// acked packets have arrived.
 	acked
 	// lost packets are thought lost and their content is on its way again. An
@@ -61,7 +63,7 @@ func (l *sentLog) add() *sentPacket {
 	for l.base < l.next && l.get(l.base).fate == untracked {
 		l.base++
 	}
-	if l.next-l.base == uint64(len(l.ring)) {
+	if l.full() {
 		l.grow()
 	}
 	p := &l.ring[l.next&uint64(len(l.ring)-1)]
@@ -69,6 +71,9 @@ func (l *sentLog) add() *sentPacket {
 	l.next++
 	return p
 }
+
+// full reports whether the next record may need a larger ring.
+func (l *sentLog) full() bool { return l.next-l.base == uint64(len(l.ring)) }
 
 func (l *sentLog) grow() {
 	bigger := make([]sentPacket, max(256, 2*len(l.ring)))
@@ -103,7 +108,7 @@ func (l *sentLog) controls(pn uint64, f func(control)) {
 func (l *sentLog) retire(before time.Duration) {
 	for l.base < l.next {
 		p := l.get(l.base)
-		if p.fate == inFlight || p.fate == lost && p.at >= before {
+		if p.fate == inFlight || (p.fate == lost || p.fate == skipped) && p.at >= before {
 			return
 		}
 		l.base++

@@ -17,25 +17,25 @@ const (
 // That acknowledgements have stopped shows much earlier.
 func (c *Conn) window(now time.Time) int {
 	w := c.cc.Window()
-	if c.overdue(now) {
+	if at := c.overdueAt(); !at.IsZero() && now.After(at) {
 		w = min(w, silentWindow*c.mtu.size)
 	}
 	return w
 }
 
-// overdue reports whether the packet that should be acknowledged next ought to
-// have been long ago.
-func (c *Conn) overdue(now time.Time) bool {
+// overdueAt is when the packet that should be acknowledged next will be
+// suspiciously late; zero: none is in flight.
+func (c *Conn) overdueAt() time.Time {
 	l := &c.loss
+	l.next = max(l.next, c.sent.base)
 	if l.anyAcked && l.next <= l.newest {
 		l.next = l.newest + 1
 	}
 	for ; l.next < c.sent.next; l.next++ {
 		p := c.sent.get(l.next)
-		if p != nil && p.fate == inFlight && !p.probe {
-			late := now.Sub(c.start) - p.at - c.rtt.pto()
-			return late > max(c.rtt.base()/4, silenceSlack)
+		if p.fate == inFlight && !p.probe {
+			return c.start.Add(p.at + c.rtt.pto() + max(c.rtt.base()/4, silenceSlack))
 		}
 	}
-	return false
+	return time.Time{}
 }

@@ -109,7 +109,8 @@ func TestRepeatsDoNotDelayASlowSource(t *testing.T) {
 		t.Fatal("nothing to compare with")
 	}
 	a, b := quantile(with, 0.5, time.Millisecond), quantile(without, 0.5, time.Millisecond)
-	f := quantile(first, 1, time.Millisecond)
+	f := quantile(first[5:], 1, // not while the rate is being searched
+		time.Millisecond)
 	t.Logf("a block left %.2f ms after it came at the latest, and arrived after %.1f ms, without repeats %.1f ms; %d of %d packets were repeats",
 		f, a, b, s.Repeated, s.SentPackets)
 	if f > 1.6 { // two packets at 0.8 of the rate
@@ -134,7 +135,7 @@ func TestLastWordsAreQuick(t *testing.T) {
 	for seed := range uint64(tailSeeds(200)) {
 		w := newWorld(t, seed, l, l)
 		w.Run(5*time.Second, nil)
-		start := w.Elapsed()
+		start, before := w.Elapsed(), w.a.stats.SentPackets+w.b.stats.SentPackets
 		w.a.Write(0, []byte("END"))
 		w.hostA.Wake(port)
 		buf := make([]byte, 8)
@@ -150,7 +151,7 @@ func TestLastWordsAreQuick(t *testing.T) {
 			return w.b.Err() != nil
 		})
 		took = append(took, w.Elapsed()-start)
-		if n := w.a.stats.SentPackets + w.b.stats.SentPackets; n > 60 {
+		if n := w.a.stats.SentPackets + w.b.stats.SentPackets - before; n > 40 {
 			t.Errorf("seed %d: %d packets for three words", seed, n)
 		}
 	}

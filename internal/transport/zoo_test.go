@@ -135,7 +135,7 @@ type sight struct {
 	efficiency float64
 	queueP95   time.Duration
 	dropped    float64
-	spurious   float64 // share of what was thought lost
+	vain       float64 // share of packets that were sent again though they had arrived
 }
 
 func (c creature) run(t testing.TB, seed uint64, length time.Duration, tune func(a, b *Config)) sight {
@@ -143,7 +143,7 @@ func (c creature) run(t testing.TB, seed uint64, length time.Duration, tune func
 	e := goodput(w, length, c.offered)
 	up, conn := w.hostA.Up().Stats(), w.a.Stats()
 	return sight{e, up.Wait.Quantile(0.95), float64(up.Lost[lab.LostQueue]+up.Lost[lab.LostPolicer]) / float64(up.Offered),
-		float64(conn.Spurious) / max(float64(conn.Lost), 1)}
+		float64(conn.Spurious) / max(float64(conn.SentPackets), 1)}
 }
 
 func (c creature) keeps(s sight) bool {
@@ -168,15 +168,28 @@ func envSeconds(name string, otherwise int) time.Duration {
 	return time.Duration(otherwise) * time.Second
 }
 
+// worst is the worst of each figure over some seeds.
+func (c creature) worst(t testing.TB, seeds int, length time.Duration) sight {
+	w := sight{efficiency: math.Inf(1)}
+	for seed := range uint64(seeds) {
+		s := c.run(t, seed+1, length, func(a, b *Config) {})
+		w = sight{min(w.efficiency, s.efficiency), max(w.queueP95, s.queueP95), max(w.dropped, s.dropped), max(w.vain, s.vain)}
+	}
+	return w
+}
+
 // TestZoo prints a line for each path that is not of the grid; QFT_ZOO_SECONDS
-// is how long each transfer lasts.
+// is how long each transfer lasts, QFT_ZOO_SEEDS of how many runs the worst
+// figures are shown.
 func TestZoo(t *testing.T) {
 	skipUnderRace(t)
 	t.Parallel()
 	length := envSeconds("QFT_ZOO_SECONDS", 20)
+	seeds := 1
+	fmt.Sscan(os.Getenv("QFT_ZOO_SEEDS"), &seeds)
 	for _, c := range zoo(length) {
-		s := c.run(t, 1, length, func(a, b *Config) {})
-		t.Logf("%s %-61s %.3f, queue p95 %3d ms, dropped %4.1f %%, %2.0f %% of losses imagined (%s)", verdict(t, c.keeps(s), c.met), c.name,
-			s.efficiency, s.queueP95.Milliseconds(), 100*s.dropped, 100*s.spurious, c.bars())
+		s := c.worst(t, seeds, length)
+		t.Logf("%s %-61s %.3f, queue p95 %3d ms, dropped %4.1f %%, repeated in vain %4.1f %% (%s)", verdict(t, c.keeps(s), c.met), c.name,
+			s.efficiency, s.queueP95.Milliseconds(), 100*s.dropped, 100*s.vain, c.bars())
 	}
 }

@@ -1,0 +1,63 @@
+package transport
+
+import (
+	"testing"
+	"time"
+
+	"qft/internal/lab"
+)
+
+// TestDistanceCostsNothing holds that a second of round trip is as fast as a
+// hundredth of it.
+func TestDistanceCostsNothing(t *testing.T) {
+	skipUnderRace(t)
+	for _, c := range []struct {
+		name  string
+		bytes int64
+		most  float64 // times as long
+	}{{"1 GB", 1e9, 1.08}, {"50 MB", 50e6, 2.2}} {
+		for _, loss := range []float64{0, 0.1} {
+			t.Run(c.name, func(t *testing.T) {
+				t.Parallel()
+				near := cell{100, 10 * time.Millisecond, loss}.move(t, c.bytes)
+				far := cell{100, time.Second, loss}.move(t, c.bytes)
+				ratio := far.Seconds() / near.Seconds()
+				t.Logf("100 Mbit/s, %.0f %% loss: %.2f s at 10 ms, %.2f s at 1 s: %.3f times as long (%.2f)",
+					100*loss, near.Seconds(), far.Seconds(), ratio, c.most)
+				if ratio > c.most {
+					t.Errorf("%.3f times as long, want %.2f", ratio, c.most)
+				}
+			})
+		}
+	}
+}
+
+func (c cell) move(t testing.TB, bytes int64) time.Duration {
+	w := newWorld(t, 1, c.link(), c.link())
+	w.sendBulk(bytes)
+	return w.wantBulk(bytes, time.Hour)
+}
+
+// TestStartupIsGentle holds that the search for the rate, with a queue of one
+// bandwidth-delay product, overfills it not at all, and loses next to nothing.
+func TestStartupIsGentle(t *testing.T) {
+	skipUnderRace(t)
+	for _, mbit := range []float64{20, 100, 1000} {
+		for _, rtt := range []time.Duration{20 * time.Millisecond, 100 * time.Millisecond, time.Second} {
+			t.Run("", func(t *testing.T) {
+				t.Parallel()
+				l := lab.Link{Rate: mbit * 1e6, Delay: rtt / 2, Queue: rtt}
+				w := newWorld(t, 1, l, l)
+				w.sendBulk(1 << 40)
+				w.Run(8*rtt, nil)
+				s := w.hostA.Up().Stats()
+				dropped := float64(s.Lost[lab.LostQueue]) / float64(s.Offered)
+				t.Logf("%4.0f Mbit/s, %4v: %.1f %% dropped in the first 8 RTT, queue at most %v, link used %.2f",
+					mbit, rtt, 100*dropped, s.Wait.Max().Round(time.Millisecond), w.hostA.Up().Utilisation())
+				if dropped > 0.03 {
+					t.Errorf("%.1f %% of what startup has sent was dropped, want 3 %%", 100*dropped)
+				}
+			})
+		}
+	}
+}
