@@ -3,13 +3,14 @@ package congestion
 import "math"
 
 const (
-	cubicC      = 0.4 // segments per second^3, RFC 9438 section 5
-	cubicBeta   = 0.7 // section 4.6
-	segment     = 1448.0
-	foreignTime = 10e9 // ns for which others are remembered
-	fallShare   = 0.6  // of the fall that is expected; a queue that falls by less is held up
-	heldRounds  = 4
-	flatQueue   = 8 // a queue that changes by less than one in so many is none
+	cubicC        = 0.4 // segments per second^3, RFC 9438 section 5
+	cubicBeta     = 0.7 // section 4.6
+	segment       = 1448.0
+	foreignTime   = 3e9 // ns for which others are remembered at least
+	foreignRounds = 30  // and round trips with their queue
+	fallShare     = 0.6 // of the fall that is expected; a queue that falls by less is held up
+	heldRounds    = 5
+	flatQueue     = 8 // a queue that changes by less than one in so many is none
 )
 
 // foreignState finds out whether a standing queue is ours: if so, sending less
@@ -62,7 +63,7 @@ func (f *foreignState) update(c *Controller, t int64) {
 		c.reroute(t)
 	case !c.cfg.Background:
 		if !known {
-			f.until = t + foreignTime
+			f.until = t + max(foreignTime, foreignRounds*now)
 		}
 		c.compete.begin(t, f.bw*float64(c.delay.rtt.least())/1e9)
 		c.enter(t, Compete)

@@ -201,14 +201,17 @@ func (c *Controller) measure(t int64) {
 		// While the rate changes, a whole round trip would tell of the past.
 		span, since = max(rtt/4, leastSpan), c.phase.began
 	case c.phase.state == Startup && !c.start.over:
+		span = max(rtt/8, leastSpan)
 		c.bw.add(t, bwTime, c.start.atLeast(&c.past.tip, rtt))
-		return
 	case c.phase.state == Startup:
 		span, since = max(rtt/8, leastSpan), c.start.sentAt+1
 	}
 	s, ok := c.past.last(span, max(since, c.anew))
 	if !ok || s.sending <= 0 || s.arriving <= 0 {
 		return
+	}
+	if c.phase.state == Startup && s.sending < span/2 {
+		return // the train's own spacing is not trusted with more than a hint
 	}
 	base, n := c.loss.random()
 	carried := s.carried(min(base+c.loss.deviation(base, n)+sampleSlack, randomMost)) * 1e9

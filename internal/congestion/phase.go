@@ -52,7 +52,7 @@ func (r *roundState) update(c *Controller, t int64, p *Packet) {
 	if r.low == 0 || owd < r.low {
 		r.low = owd
 	}
-	if p.SentAt < r.end || t-r.began < leastRTT/4 {
+	if p.SentAt < r.end || t-r.began < leastRTT {
 		return
 	}
 	r.ended = true
@@ -72,6 +72,7 @@ type phaseState struct {
 	ceiling float64 // what the latest Up that ended in losses began with
 	step    float64 // by how much Up exceeds it
 	sent    int64   // bytes sent when Up began
+	idle    uint32  // the same
 	queue   int64   // ns; the same
 	tries   uint32
 	shy     int // Ups in a row that ended in losses
@@ -176,7 +177,7 @@ func (c *Controller) cruise(t int64) {
 
 func (c *Controller) enterUp(t int64, step float64) {
 	c.enter(t, Up)
-	c.phase.bw, c.phase.step, c.phase.sent = c.bandwidth(), step, c.sent
+	c.phase.bw, c.phase.step, c.phase.sent, c.phase.idle = c.bandwidth(), step, c.sent, c.idle
 	c.loss.classes[above] = tally{}
 }
 
@@ -214,6 +215,11 @@ func (c *Controller) down(t int64) {
 	ph := &c.phase
 	bw := c.bandwidth()
 	excess := float64(c.sent-ph.sent) - bw*float64(t-ph.began)/1e9
+	if excess <= 0 && ph.idle != c.idle && !c.delay.standing() {
+		c.enter(t, Cruise) // less was sent than might have been: there is nothing to give back
+		c.phase.length *= cruiseFor
+		return
+	}
 	if ph.tries%emptyEvery == 0 {
 		excess += leastQueue / 1e9 * c.whole.best()
 	}

@@ -68,7 +68,7 @@ func (s *startState) onFeedback(t int64, p *point) {
 }
 
 // atLeast is what the path carries if the train is all that it can carry in a
-// round trip. The train's own spacing is not trusted with more than a hint.
+// round trip.
 func (s *startState) atLeast(p *point, rtt int64) float64 {
 	return float64(p.upTo-s.from) / float64(rtt) * 1e9
 }
