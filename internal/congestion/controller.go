@@ -105,6 +105,9 @@ func (c *Controller) Sent(now time.Time, p *Packet, size, inFlight int) (atOnce 
 	if c.cfg.MaxRate > 0 && c.wanted() > c.cfg.MaxRate {
 		c.idle++ // what the limit holds back says nothing about the path
 	}
+	if c.phase.state != Compete && inFlight+size >= c.Window() {
+		c.idle++ // nor does what waits for acknowledgements that were lost
+	}
 	if c.phase.state == Startup {
 		atOnce = c.start.onSent(t, c.sent, int64(c.cfg.InitialWindow), inFlight <= trainGap*c.cfg.MaxDatagram)
 	}

@@ -7,15 +7,23 @@ const (
 	remembered  = 1500 // packets of a class beyond which older ones count half
 	randomMost  = 0.9  // nothing sensible can be sent beyond
 	certainty   = 3    // standard deviations
-	clustering  = 8    // losses come in groups of about so many
-	enough      = 300  // packets from which a share is known well
+	usualGroups = 8    // losses come in groups of about so many, to begin with
+	leastGroups = 3
+	mostGroups  = 40
+	groupMemory = 64  // stretches
+	enough      = 300 // packets from which a share is known well
 	muchShare   = 0.03
 	outage      = 64   // packets in a row of which next to none arrives
+	leastHits   = 3    // separate losses before they mean something
 	excessShare = 0.01 // a difference below this means nothing
 )
 
 // tally counts what was sent for one end and what of it was lost, in bytes.
-type tally struct{ sent, lost float64 }
+type tally struct {
+	sent, lost float64
+	worst      float64 // lost in the worst stretch
+	hits       int     // stretches with losses
+}
 
 func (c *tally) share() float64 {
 	if c.sent <= 0 {
@@ -33,6 +41,7 @@ type lossState struct {
 	size    float64 // bytes of a packet
 	late    float64 // bytes that may have been overtaken and are not lost
 	classes [marks]tally
+	groups  float64 // how many packets are lost together; 0: not known
 }
 
 // count notes what became of the packets between two points, the last of which
@@ -40,11 +49,33 @@ type lossState struct {
 func (l *lossState) count(m Mark, s stretch) {
 	c := &l.classes[m]
 	c.sent += float64(s.sent)
-	c.lost += float64(s.sent - s.received)
-	if c.sent > remembered*l.size {
-		c.sent /= 2
-		c.lost /= 2
+	lost := float64(s.sent - s.received)
+	c.lost += lost
+	if lost > 0 {
+		c.hits++
+		c.worst = max(c.worst, lost)
 	}
+	l.learnGroups(c.share(), s)
+	if c.sent > remembered*l.size {
+		*c = tally{c.sent / 2, c.lost / 2, c.worst / 2, c.hits / 2}
+	}
+}
+
+// learnGroups compares by how much losses differ between stretches with how
+// much they would if each packet met its fate alone. Bursts of loss, and packets
+// that are overtaken, make it more.
+func (l *lossState) learnGroups(share float64, s stretch) {
+	n := float64(s.sent) / l.size
+	if share <= 0 || n < 1 {
+		return
+	}
+	off := float64(s.sent-s.received)/l.size - share*n
+	g := off * off / (share * (1 - share) * n)
+	if l.groups == 0 {
+		l.groups = usualGroups
+	}
+	l.groups += (min(max(g, leastGroups), 10*mostGroups) - l.groups) / groupMemory
+	l.groups = min(l.groups, mostGroups)
 }
 
 func (l *lossState) known(m Mark) bool { return l.classes[m].sent >= evidence*l.size }
@@ -76,7 +107,7 @@ func (l *lossState) lesser(m Mark, least, base, n *float64) {
 func (l *lossState) deviation(share, n float64) float64 {
 	packets := max(n/l.size, 1)
 	p := max(share, 1/packets) // none lost of a hundred is not never
-	return math.Sqrt(clustering * p * (1 - p) / packets)
+	return math.Sqrt(max(l.groups, leastGroups) * p * (1 - p) / packets)
 }
 
 func (l *lossState) base() float64 {
@@ -95,7 +126,13 @@ func (l *lossState) tolerance(n float64) float64 {
 // share, beyond what chance can do.
 func (l *lossState) exceeds(m Mark) bool {
 	c := &l.classes[m]
-	return l.known(m) && c.lost-l.base()*c.sent > l.late && l.passed(m) < 1-excessShare-l.tolerance(c.sent)/(1-l.base())
+	// One burst, however long, says nothing about the rate.
+	lost := c.lost
+	if c.hits < 2*leastHits {
+		lost -= c.worst
+	}
+	return l.known(m) && c.hits >= leastHits && lost-l.base()*c.sent > l.late &&
+		(1-lost/c.sent)/(1-l.base()) < 1-excessShare-l.tolerance(c.sent)/(1-l.base())
 }
 
 // passed is the share of what was sent for one end that arrived, of what
@@ -124,6 +161,6 @@ func (l *lossState) doubtful() bool {
 // renew forgets most of what was learned about a bandwidth that was too high.
 func (l *lossState) renew() {
 	l.classes[at] = tally{}
-	l.classes[below].sent /= 4
-	l.classes[below].lost /= 4
+	b := &l.classes[below]
+	*b = tally{b.sent / 4, b.lost / 4, b.worst / 4, b.hits / 4}
 }

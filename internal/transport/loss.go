@@ -122,9 +122,13 @@ func (c *Conn) probeDeadline() time.Time {
 	return d
 }
 
+// quickProbes are sent without backing off: one loss in a row of several is no
+// rare thing where losses come in bursts.
+const quickProbes = 4
+
 func (c *Conn) probeInterval() time.Duration {
 	pto := c.rtt.pto()
-	return min(pto<<min(c.loss.probes, 10), max(maxProbeInterval, pto+pto/2))
+	return min(pto<<max(min(c.loss.probes, 10)-quickProbes, 0), max(maxProbeInterval, pto+pto/2))
 }
 
 // checkProbe allows probes when the probe timeout has passed.
