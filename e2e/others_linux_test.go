@@ -12,10 +12,9 @@ import (
 
 // cost is what one copy took.
 type cost struct {
-	wall  time.Duration // from the receiver's start, or the sender's if it comes second, to the receiver's end
-	bytes time.Duration // of it, without the meeting; zero: there was none
-	cpu   time.Duration // both ends, user and system
-	peak  [2]int64      // memory of sender and receiver, bytes; 0: not known
+	wall time.Duration // from the start of the end that starts last
+	cpu  time.Duration // both ends, user and system
+	peak [2]int64      // memory of sender and receiver, bytes; 0: not known
 }
 
 // ahead has what is measured run before the machine's other work.
@@ -36,19 +35,22 @@ func between(from, to *proc) cost {
 
 // copyQft takes the time from starting the receiver to its end: meeting,
 // verification and sync to disk included.
-func (w *pair) copyQft(to *host, f file, target string, env ...string) cost {
+func (w *pair) copyQft(to *host, f file, target string, how launch) cost {
 	w.t.Helper()
 	dir := w.folder()
 	x := &transfer{t: w.t, file: f}
-	x.sender = w.a.launch(launch{args: []string{"send", f.path, "--helper", pairHelper}, wrap: ahead, env: env})
-	x.receiver = to.launch(launch{args: []string{"receive", w.learn(x.sender), "-o", dir, "--helper", pairHelper}, wrap: ahead, env: env})
+	how.wrap = append(how.wrap, ahead...)
+	how.args = []string{"send", f.path, "--helper", pairHelper}
+	x.sender = w.a.launch(how)
+	how.args = []string{"receive", w.learn(x.sender), "-o", dir, "--helper", pairHelper}
+	x.receiver = to.launch(how)
 	x.receiver.wantEnd(bigTime, 0)
 	x.sender.wantEnd(bigTime, 0)
 	if err := os.Rename(filepath.Join(dir, filepath.Base(f.path)), target); err != nil {
 		w.t.Fatal(err)
 	}
 	c := between(x.sender, x.receiver)
-	c.wall, c.bytes = x.receiver.ended.Sub(x.receiver.began), x.alone()
+	c.wall = x.receiver.ended.Sub(x.receiver.began)
 	return c
 }
 

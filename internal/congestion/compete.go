@@ -37,7 +37,7 @@ func (f *foreignState) update(c *Controller, t int64) {
 		return
 	}
 	if f.bw == 0 {
-		f.bw, f.given = max(c.phase.bw, c.bandwidth()), 0
+		f.bw, f.given = max(c.probe.bw, c.bandwidth()), 0
 	}
 	f.given += (1 - c.gain()) * dt
 	f.most = c.delay.highest

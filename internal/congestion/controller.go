@@ -54,6 +54,7 @@ type Controller struct {
 	anew    int64     // ns; packets that left before say nothing about the bandwidth any more
 	round   roundState
 	phase   phaseState
+	probe   probeState
 	start   startState
 	foreign foreignState
 	compete competeState
@@ -176,7 +177,7 @@ func (c *Controller) Update(now time.Time, f Feedback, inFlight int) {
 	c.loss.late = c.bandwidth() * 2 * c.delay.noise / 1e9
 	c.past.add(tip, c.delay.roundTrip()/32)
 	c.start.onFeedback(t, &tip)
-	c.round.update(c, t, p)
+	c.round.update(t, p)
 	c.measure(t)
 	c.step(t, p)
 }

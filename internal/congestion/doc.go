@@ -3,40 +3,40 @@
 //
 // # Model
 //
-// A path is thought of as one bottleneck: a rate, a round-trip time without
-// queue, and a share of packets that is lost whatever one does. The controller
-// sends at that rate, with as little queue as it can, and looks now and then
-// whether the model still holds. It is of the BBR family
-// (draft-ietf-ccwg-bbr), with these differences:
+// A path is thought of as one bottleneck: a rate, a delay without queue, and a
+// share of packets that is lost whatever one does. The controller sends at
+// that rate, with as little queue as it can, and looks now and then whether
+// the path takes more. Where its ideas come from:
 //
-//   - Random loss is measured and made up for. The delivery rate of a path that
-//     loses a share p shows only 1-p of the bottleneck's rate; a sender that
-//     paces at it loses p again, and so on down. What is delivered is therefore
-//     divided by 1-p. To be sure that p is not our own doing, it is measured
-//     only on packets that were sent below the bottleneck's rate while the
-//     round-trip time showed no queue.
-//   - The first window leaves as a train. The spacing in which the bottleneck
-//     passes it on shows its rate in one round trip (packet dispersion), so
-//     that a path of one second does not cost ten seconds to learn. Three
-//     quarters of that rate are tried next; more only as it is confirmed.
-//   - Startup also ends when a queue stands, seen by the round-trip time.
-//   - A standing queue together with a lower delivery rate bounds the rate at
-//     once: the path has become slower.
+//   - Acknowledgements say when a packet arrived, by the receiver's clock, and
+//     how many bytes had arrived by then. Rate and queueing delay of the way
+//     there are taken from that; the way back has no part in them.
+//   - What was sent between two packets, over the time between their arrivals,
+//     is the rate of the bottleneck while it is busy, however much is lost
+//     behind it: random loss needs no correction. Losses count as too much only
+//     when they grow with the rate.
+//   - The first packets leave as a train, whose spacing at the receiver shows
+//     the rate in one round trip (packet dispersion, Dovrolis 2001).
+//   - Probing adds no more in a round trip than a queue that would just be
+//     noticed, in steps that double for as long as the path takes them.
+//   - Everybody adds the same, whatever he has, so that shares become equal.
+//   - A queue that does not become shorter when less is sent is somebody
+//     else's. It is then competed for as CUBIC would (RFC 9438), for a while.
 //
 // # States
 //
-//	Startup ──no growth, or a queue──► Drain ──queue gone──► Cruise ◄─────────┐
-//	                                                         │  │            │
-//	                              min RTT not seen for 10 s  │  │ 5 phases   │
-//	                        MinRTT ◄─────────────────────────┘  ▼            │
-//	                          └─────────────► Cruise            Up ─► Down ──┘
-//	                                                  goes on while it grows
-//
-// A phase is the smallest round-trip time, at least 20 ms.
+//	Startup ──confirmed──► Up ──a queue, losses, or nothing more──► Down
+//	   │                   ▲ └─► Up, twice the step, while it grows   │
+//	   │ a queue,          │                                          │
+//	   │ or losses         └──────── Cruise ◄─────────────────────────┘
+//	   │                              │  ▲                  ▲
+//	   │     a foreign queue          ▼  │ gone, or to see  │
+//	   └──────────────► Down         Compete ───────────────┘
 //
 // # Limitations
 //
-// Competing senders that fill the queue are not competed with beyond a small
-// queue; a policer is met with the same means as a short queue. docs/congestion.md
-// has the figures and the reason for each constant.
+// Two controllers that take each other for somebody else's queue keep one for
+// seconds. A delay that wanders by more than 20 ms is taken for a queue.
+// docs/congestion.md has the reason for each constant, docs/performance.md the
+// figures.
 package congestion

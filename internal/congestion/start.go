@@ -16,6 +16,21 @@ const (
 	everyOfTrain = 2 // packets of the train are to be acknowledged at once
 )
 
+// roundState counts round trips: one ends when a packet that left after the
+// end of the previous one has arrived.
+type roundState struct {
+	end   int64 // ns; of sending
+	began int64 // ns
+	ended bool
+}
+
+func (r *roundState) update(t int64, p *Packet) {
+	r.ended = p.SentAt >= r.end && t-r.began >= leastRTT
+	if r.ended {
+		r.end, r.began = t, t
+	}
+}
+
 // startState is the search for the bandwidth.
 type startState struct {
 	from, end int64 // bytes sent before and with the train
@@ -122,19 +137,20 @@ func (c *Controller) startup(t int64) {
 // if that is nothing.
 func (c *Controller) finishStartup(t int64) {
 	s := &c.start
-	if s, ok := c.past.last(max(c.delay.roundTrip()/8, leastSpan), s.sentAt+1); ok && c.loss.exceeds(above) && s.arriving > 0 {
+	lossy := c.loss.exceeds(above)
+	if x, ok := c.past.last(max(c.delay.roundTrip()/8, leastSpan), s.sentAt+1); ok && lossy && x.arriving > 0 {
 		// What has got through of too much is what the path carries.
-		c.police(t, float64(s.received)/(1-c.loss.base())/float64(s.arriving)*1e9)
+		c.police(t, float64(x.received)/(1-c.loss.base())/float64(x.arriving)*1e9)
 	}
 	c.fresh.set(t, c.bw.best())
-	if !c.loss.exceeds(above) {
+	if !lossy {
 		c.whole.add(t, wholeTime, s.hint)
 	}
-	if c.delay.standing() || c.loss.exceeds(above) {
-		c.phase.sent, c.phase.began = c.sent, t
+	if c.delay.standing() || lossy {
+		c.probe.sent, c.phase.began = c.sent, t
 		c.down(t)
 	} else {
-		c.phase.safe, c.phase.queue = c.bandwidth(), 0
+		c.probe.safe, c.probe.queue = c.bandwidth(), 0
 		c.enterUp(t, max(c.firstStep(), min(s.hint*(1+leastUp)/c.bw.best()-1, fastUp)))
 	}
 }

@@ -15,6 +15,10 @@ const (
 	// in arXiv:2310.09423; 32 full packets are one GRO train.
 	ackEvery = 32
 
+	// ackBytes is what 32 packets must not exceed: on loopback they would be
+	// 2 MiB, more than the sender's window, which then waits for a timer.
+	ackBytes = 256 << 10
+
 	ackRangesKept = 256
 	ackRangesSent = 64
 
@@ -28,6 +32,7 @@ type ackState struct {
 	seen      rangeSet[uint64]
 	largestAt time.Time // when the largest packet number arrived
 	unacked   int       // ack-eliciting packets since the last ACK
+	unackedB  int       // bytes of them
 	received  uint64    // ack-eliciting packets in all
 	counted   counted   // for the peer's congestion controller
 	due       time.Time // an ACK should leave then; zero: none to send
@@ -54,7 +59,7 @@ func (m *counted) packet(now time.Time, pn uint64, size int) {
 }
 
 // packet notes an authenticated packet. at once: acknowledge without waiting.
-func (a *ackState) packet(now time.Time, pn uint64, eliciting, atOnce bool, rtt time.Duration) {
+func (a *ackState) packet(now time.Time, pn uint64, size int, eliciting, atOnce bool, rtt time.Duration) {
 	if len(a.seen) == 0 || pn >= a.seen[len(a.seen)-1].high {
 		a.largestAt = now
 	}
@@ -65,8 +70,9 @@ func (a *ackState) packet(now time.Time, pn uint64, eliciting, atOnce bool, rtt 
 	}
 	a.received++
 	a.unacked++
+	a.unackedB += size
 	switch {
-	case atOnce || a.unacked >= ackEvery:
+	case atOnce || a.unacked >= ackEvery || a.unackedB >= ackBytes:
 		a.due = now
 	case a.due.IsZero():
 		a.due = now.Add(min(max(rtt/8, time.Millisecond), maxAckDelay))
@@ -125,6 +131,6 @@ func (m *counted) append(b []byte, start time.Time) []byte {
 
 // sent notes that an ACK frame has left.
 func (a *ackState) sent() {
-	a.unacked = 0
+	a.unacked, a.unackedB = 0, 0
 	a.due = time.Time{}
 }

@@ -374,7 +374,7 @@ func TestCloseLeavesBehindALongAck(t *testing.T) {
 	w := newWorldConfig(t, 1, l, l, func(a, b *Config) { b.MaxPayload = MinPayload })
 	w.Run(time.Second, nil)
 	for i := range uint64(60) {
-		w.b.acks.packet(w.Now(), 30+i*2, true, true, 0)
+		w.b.acks.packet(w.Now(), 30+i*2, 100, true, true, 0)
 	}
 	w.b.Close(w.Now(), 2, "disk full")
 	w.hostB.Wake(port)

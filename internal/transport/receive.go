@@ -43,7 +43,7 @@ func (c *Conn) Receive(now time.Time, p udp.Packet) {
 		}
 	}
 	if got.keep {
-		c.acks.packet(now, h.pn, got.eliciting, got.atOnce, c.rtt.base())
+		c.acks.packet(now, h.pn, got.size, got.eliciting, got.atOnce, c.rtt.base())
 	}
 }
 

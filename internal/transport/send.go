@@ -111,8 +111,17 @@ func (c *Conn) tick(now time.Time) {
 const smallWindow = 4 << 20
 
 func (c *Conn) keepAliveAt() time.Time {
-	return c.contact.last.Add(max(keepAlive, c.rtt.pto()))
+	every := keepAlive
+	if c.bulk.pending() && !c.bulk.allowed() {
+		// That there is room again was said in an acknowledgement, which may
+		// have been lost (RFC 9293 section 3.8.6.1, zero-window probing).
+		every = askForRoom
+	}
+	return c.contact.last.Add(max(every, c.rtt.pto()))
 }
+
+// askForRoom is how often a peer that has no room is asked whether it has.
+const askForRoom = 100 * time.Millisecond
 
 // begin starts a packet in the tail of the batch; false: no room.
 func (c *Conn) begin(b *udp.Batch, to netip.AddrPort, size int) (o outgoing, ok bool) {

@@ -127,10 +127,6 @@ func (c *Conn) copyDue(now time.Time) bool {
 	if c.bulk.inFlight == 0 || c.bulk.pending() || c.bulk.starved || !c.bulk.allowed() {
 		return false
 	}
-	if !c.limit.ready() {
-		t.wakeAt(c.limit.bucket.next())
-		return false
-	}
 	if t.dryAt.IsZero() {
 		t.dry(now, c.tailGap())
 	}

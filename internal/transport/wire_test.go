@@ -22,7 +22,7 @@ func TestAckRoundTrip(t *testing.T) {
 	var a ackState
 	now := time.Unix(0, 0)
 	for _, pn := range []uint64{3, 4, 5, 9, 10, 20, 100, 101, 102} {
-		a.packet(now, pn, true, false, 0)
+		a.packet(now, pn, 100, true, false, 0)
 	}
 	f, rest, err := parseFrame(a.append(nil, now.Add(5*time.Millisecond), now, 12345, 1000))
 	if err != nil || len(rest) != 0 {
@@ -39,7 +39,7 @@ func TestAckRoundTrip(t *testing.T) {
 func TestAckFitsItsRoom(t *testing.T) {
 	var a ackState
 	for pn := uint64(0); pn < 2000; pn += 2 {
-		a.packet(time.Unix(0, 0), pn, true, false, 0)
+		a.packet(time.Unix(0, 0), pn, 100, true, false, 0)
 	}
 	for room := range 200 {
 		if b := a.append(nil, time.Unix(1, 0), time.Unix(0, 0), 1<<30, room); len(b) > room {
@@ -83,7 +83,7 @@ func TestRangeSet(t *testing.T) {
 func FuzzParseFrame(f *testing.F) {
 	var a ackState
 	for _, pn := range []uint64{3, 4, 9} {
-		a.packet(time.Unix(0, 0), pn, true, false, 0)
+		a.packet(time.Unix(0, 0), pn, 100, true, false, 0)
 	}
 	f.Add(a.append(nil, time.Unix(0, 0), time.Unix(0, 0), 1, 100))
 	f.Add(append(appendBulkHead(nil, 1<<47), "data"...))
