@@ -35,6 +35,7 @@ type link struct {
 	lab   *proc
 	stats string
 	a, b  *host
+	late  float64 // ms by which the worse direction was late (p99), once truth was asked
 }
 
 const linkHelper = "10.99.0.2:" + helperPort
@@ -100,6 +101,7 @@ func (l *link) truth() string {
 			out = append(out, fmt.Sprintf("stolen %.1f %%", 100*s.Steal))
 			continue
 		}
+		l.late = max(l.late, s.Late99)
 		out = append(out, fmt.Sprintf("%s: link %.0f %% used, queue p95 %.0f ms, late p99 %.2f ms, %d lost by linklab",
 			s.Dir, 100*s.Utilisation, s.Queue95, s.Late99, s.DropTun+s.Failed))
 	}
