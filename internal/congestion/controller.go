@@ -170,9 +170,8 @@ func (c *Controller) Update(now time.Time, f Feedback, inFlight int) {
 	c.delay.sampleRTT(t, int64(f.RTT))
 	tip := point{p.SentAt, p.UpTo, int64(f.Arrived), f.Received, p.Idle}
 	c.delay.sample(t, tip.arrived-tip.sentAt)
-	// What a queue that can be seen has dropped needs no policer to explain.
-	if c.past.n > 0 && (p.Mark != at || p.SentAt >= c.anew && !c.delay.rising(0)) {
-		c.loss.count(p.Mark, between(&c.past.tip, &tip))
+	if c.past.n > 0 {
+		c.countLosses(p.Mark, p.SentAt, between(&c.past.tip, &tip))
 	}
 	c.loss.late = c.bandwidth() * 2 * c.delay.noise / 1e9
 	c.past.add(tip, c.delay.roundTrip()/32)
@@ -180,6 +179,19 @@ func (c *Controller) Update(now time.Time, f Feedback, inFlight int) {
 	c.round.update(t, p)
 	c.measure(t)
 	c.step(t, p)
+}
+
+// countLosses notes what became of what left since the previous feedback.
+func (c *Controller) countLosses(m Mark, sentAt int64, s stretch) {
+	switch {
+	case float64(s.sent) > outage*c.loss.size && s.received*outage < s.sent:
+		// Nothing at all came through: no answer to how much was sent.
+		c.past.clear()
+	case m == at && (sentAt < c.anew || c.delay.rising(0)):
+		// What a queue that can be seen has dropped needs no policer to explain.
+	default:
+		c.loss.count(m, s)
+	}
 }
 
 // resume starts anew after a silence, with the bandwidth that was known.

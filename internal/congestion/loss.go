@@ -10,6 +10,7 @@ const (
 	clustering  = 8    // losses come in groups of about so many
 	enough      = 300  // packets from which a share is known well
 	muchShare   = 0.03
+	outage      = 64   // packets in a row of which next to none arrives
 	excessShare = 0.01 // a difference below this means nothing
 )
 

@@ -62,7 +62,6 @@ func TestLoopbackMTUIsFound(t *testing.T) {
 }
 
 func TestLoopbackIsFast(t *testing.T) {
-	t.Skip("controller: 9 MB/s where nothing limits, with a bandwidth of 3.3 MB/s and nothing in flight")
 	w, a, sink := loopback(t)
 	if !w.Run(3*time.Second, func() bool { return sink.has(64 * mib) }) {
 		t.Errorf("64 MiB take more than 3 s on loopback: %+v", a.Stats())
