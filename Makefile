@@ -1,7 +1,7 @@
 # make demo    sends a real file from one process to another on this machine
 # make test    everything that must pass; installs what it needs
 # make soak    the long versions: ten thousand lab seeds, fuzzing
-# make bench   figures of the real program beside scp and nc
+# make bench   figures of the real program beside the least possible, nc, rsync and scp
 
 SHELL := /bin/bash
 export CGO_ENABLED ?= 1

@@ -13,7 +13,7 @@
 //
 //	go test ./e2e                         everything, about four minutes
 //	go test -short ./e2e                  without the long pauses, small files
-//	QFT_BENCH=1 go test -run TestBench -v ./e2e    beside scp and nc
+//	QFT_BENCH=1 go test -run TestBench -v ./e2e    beside the floor, nc, rsync and scp
 //
 // # Limitations
 //
