@@ -3,21 +3,24 @@ package transport
 import (
 	"fmt"
 	"os"
-	"reflect"
 	"testing"
 	"time"
 
-	"qft/internal/congestion"
 	"qft/internal/lab"
 	"qft/internal/lab/tcp"
 )
 
-// sharingHolds has TestShare fail where a bar is missed; until the controller
-// keeps them all, it says MISS.
-const sharingHolds = false
+// A bar that is not kept yet says MISS and does not fail. That is so beside
+// BBRv1, and where two of ours miss 0.95 by a hair.
+const (
+	cubicHolds      = true
+	bbrHolds        = false
+	equalHolds      = false
+	backgroundHolds = true
+)
 
-// sharingWithBBRHolds is the same for TestShareBesideBBR.
-const sharingWithBBRHolds = false
+// leastEqual is what two of ours never fall below.
+const leastEqual = 0.9
 
 // office is hosts behind one line, the bottleneck of every flow between them
 // and the world.
@@ -150,11 +153,11 @@ var shareBars = []struct {
 // TestShareBesideCubic has each flow start first. QFT_SHARE_STARTS=8 repeats
 // it with as many starts of the second flow, each 37 ms after the one before:
 // what two senders make of each other depends on who is where in his cycle.
-func TestShareBesideCubic(t *testing.T) { shareBeside(t, "cubic", cubicTo, sharingHolds) }
+func TestShareBesideCubic(t *testing.T) { shareBeside(t, "cubic", cubicTo, cubicHolds) }
 
 // TestShareBesideBBR does so beside BBRv1, which in a short queue is rough with
 // all others.
-func TestShareBesideBBR(t *testing.T) { shareBeside(t, "bbr", bbrTo, sharingWithBBRHolds) }
+func TestShareBesideBBR(t *testing.T) { shareBeside(t, "bbr", bbrTo, bbrHolds) }
 
 func shareBeside(t *testing.T, name string, to func(*lab.Host) lab.Machine, strict bool) {
 	skipUnderRace(t)
@@ -196,7 +199,10 @@ func TestShareOfTwo(t *testing.T) {
 			then := jain(g)
 			end := jain(o.measure(100*rtt, flows...))
 			t.Logf("%s %3.0f Mbit/s, %3d ms: Jain %.3f between 10 and 20 RTT, %.3f between 20 and 60 (0.95; %.1f and %.1f Mbit/s), %.3f between 60 and 160",
-				verdict(t, then >= 0.95, sharingHolds), mbit, rtt.Milliseconds(), early, then, g[0], g[1], end)
+				verdict(t, then >= 0.95, equalHolds), mbit, rtt.Milliseconds(), early, then, g[0], g[1], end)
+			if then < leastEqual {
+				t.Errorf("Jain %.3f: one of two starves", then)
+			}
 		}
 	}
 }
@@ -205,8 +211,8 @@ func TestShareOfTwo(t *testing.T) {
 // nothing beside others, all of an idle link.
 func TestShareOfTheBackground(t *testing.T) {
 	skipUnderRace(t)
-	background := backgroundTune(t)
 	t.Parallel()
+	background := func(c *Config) { c.Background = true }
 	for _, b := range shareBars {
 		c := beside{mbit: 20, rtt: 30 * time.Millisecond, queue: b.queue, theirs: 5 * time.Second, tune: background, tcp: cubicTo}
 		r := c.run(t, time.Minute)
@@ -214,20 +220,6 @@ func TestShareOfTheBackground(t *testing.T) {
 		f := o.qft(0, background)
 		alone := o.measure(time.Minute, f)[0] / 20 / payloadShare
 		t.Logf("%s queue %3d ms: share %.2f beside cubic (0.10), %.2f alone (0.90)",
-			verdict(t, r.share <= 0.1 && alone >= 0.9, sharingHolds), b.queue.Milliseconds(), r.share, alone)
-	}
-}
-
-// backgroundTune returns what makes a transfer a background one; it skips the
-// test while there is no such thing.
-func backgroundTune(t testing.TB) func(*Config) {
-	if _, ok := reflect.TypeFor[congestion.Config]().FieldByName("Background"); !ok {
-		t.Skip("congestion.Config has no Background yet")
-	}
-	if _, ok := reflect.TypeFor[Config]().FieldByName("Background"); !ok {
-		t.Skip("transport.Config has no Background yet")
-	}
-	return func(c *Config) {
-		reflect.ValueOf(c).Elem().FieldByName("Background").SetBool(true)
+			verdict(t, r.share <= 0.1 && alone >= 0.9, backgroundHolds), b.queue.Milliseconds(), r.share, alone)
 	}
 }

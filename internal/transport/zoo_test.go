@@ -32,18 +32,18 @@ func zoo(length time.Duration) []creature {
 	for _, mbit := range []float64{20, 100} {
 		for _, rtt := range []time.Duration{10 * ms, 40 * ms, 100 * ms, 300 * ms} {
 			z = append(z, symmetric(creature{name: fmt.Sprintf("queue of 1 s, %.0f Mbit/s, %v", mbit, rtt),
-				up: lab.Link{Rate: mbit * 1e6, Delay: rtt / 2, Queue: time.Second}, efficiency: 0.9, queue: max(rtt/10, 10*ms)}))
+				up: lab.Link{Rate: mbit * 1e6, Delay: rtt / 2, Queue: time.Second}, efficiency: 0.9, queue: max(rtt/10, 10*ms), met: true}))
 		}
 	}
 	for _, mbit := range []float64{20, 100} {
 		z = append(z, symmetric(creature{name: fmt.Sprintf("queue of 5 ms, %.0f Mbit/s, 40 ms", mbit),
-			up: lab.Link{Rate: mbit * 1e6, Delay: 20 * ms, Queue: 5 * ms}, efficiency: 0.93, dropped: 0.01}))
+			up: lab.Link{Rate: mbit * 1e6, Delay: 20 * ms, Queue: 5 * ms}, efficiency: 0.93, dropped: 0.01, met: mbit > 20}))
 	}
 	step := &lab.Schedule{Period: 4 * time.Second, Steps: []lab.Step{{Rate: 50e6}, {At: 2 * time.Second, Rate: 5e6}}}
 	for seed := range uint64(3) {
 		lte := lteTrace(seed, length)
 		z = append(z, symmetric(creature{name: fmt.Sprintf("like LTE (%d): 2 to 80 Mbit/s, outages, queue 300 ms, 50 ms", seed),
-			up: lab.Link{RateAt: lte, Delay: 25 * ms, Queue: 300 * ms}, offered: mean(lte, length), efficiency: 0.85}))
+			up: lab.Link{RateAt: lte, Delay: 25 * ms, Queue: 300 * ms}, offered: mean(lte, length), efficiency: 0.85, met: true}))
 	}
 	burst := lab.Burst{P: 0.1 * 0.05 / 0.95, R: 0.1}
 	bunched := &lab.Schedule{Period: 8 * ms, Steps: []lab.Step{{Rate: 200e6}, {At: 2 * ms}}}
@@ -52,7 +52,7 @@ func zoo(length time.Duration) []creature {
 			up:      lab.Link{Rate: 1e9, Delay: 20 * ms, Policer: lab.Policer{Rate: 50e6, Burst: 125_000}},
 			offered: 50e6, efficiency: 0.9, dropped: 0.05}),
 		symmetric(creature{name: "5 and 50 Mbit/s in turn, 2 s each, 40 ms",
-			up: lab.Link{RateAt: step, Delay: 20 * ms}, offered: mean(step, length), efficiency: 0.85}),
+			up: lab.Link{RateAt: step, Delay: 20 * ms}, offered: mean(step, length), efficiency: 0.85, met: true}),
 		symmetric(creature{name: "like Wi-Fi: 50 Mbit/s, 40 +-10 ms, 5 % held back by 30 ms",
 			up:         lab.Link{Rate: 50e6, Delay: 20 * ms, Jitter: 10 * ms, JitterReorders: true, Reorder: 0.05, ReorderDelay: 30 * ms},
 			efficiency: 0.85, met: true}),
@@ -63,7 +63,7 @@ func zoo(length time.Duration) []creature {
 		// A burst of the way back lasts ten acknowledgements, however seldom
 		// they are: it ends sooner for who asks for more of them.
 		symmetric(creature{name: "5 % lost in bursts of 10 each way, 50 Mbit/s, 50 ms",
-			up: lab.Link{Rate: 50e6, Delay: 25 * ms, Burst: burst}, efficiency: 0.88}),
+			up: lab.Link{Rate: 50e6, Delay: 25 * ms, Burst: burst}, efficiency: 0.88, met: true}),
 		creature{name: "acknowledgements at 0.5 Mbit/s, 50 Mbit/s, 40 ms",
 			up: lab.Link{Rate: 50e6, Delay: 20 * ms}, down: lab.Link{Rate: 0.5e6, Delay: 20 * ms}, offered: 50e6, efficiency: 0.9, met: true},
 		symmetric(creature{name: "30 % lost each way, 20 Mbit/s, 50 ms",
