@@ -10,6 +10,7 @@ const (
 	foreignRounds = 30  // and round trips with their queue
 	fallShare     = 0.6 // of the fall that is expected; a queue that falls by less is held up
 	heldRounds    = 5
+	againRounds   = 3 // the same, to see whether others are still there
 	flatQueue     = 8 // a queue that changes by less than one in so many is none
 )
 
@@ -23,6 +24,10 @@ type foreignState struct {
 	given float64 // ns of queue that we have given way to
 	most  int64   // ns; the longest it was
 	until int64   // ns; others are known to be there until then
+
+	// window is what we had beside others before it was to be seen whether
+	// they are still there, in segments; 0: they were not known to be.
+	window float64
 }
 
 func (f *foreignState) update(c *Controller, t int64) {
@@ -32,6 +37,9 @@ func (f *foreignState) update(c *Controller, t int64) {
 	if !c.delay.standing() || s == Startup || s == Compete {
 		if f.bw > 0 && s != Startup && s != Compete {
 			f.gone(c, t)
+		}
+		if s != Compete {
+			f.window = 0
 		}
 		f.bw, f.held = 0, 0
 		return
@@ -65,7 +73,11 @@ func (f *foreignState) update(c *Controller, t int64) {
 		if !known {
 			f.until = t + max(foreignTime, foreignRounds*now)
 		}
-		c.compete.begin(t, f.bw*float64(c.delay.rtt.least())/1e9)
+		if f.window > 0 {
+			c.compete.resume(t, f.window)
+		} else {
+			c.compete.begin(t, f.bw*float64(c.delay.rtt.least())/1e9)
+		}
 		c.enter(t, Compete)
 	}
 	f.bw, f.held = 0, 0
@@ -75,6 +87,9 @@ func (f *foreignState) update(c *Controller, t int64) {
 // background there is nothing to win by haste: others may hold a full queue
 // still for seconds, and it must not be taken for a longer route.
 func (c *Controller) patience() int64 {
+	if c.foreign.window > 0 {
+		return againRounds
+	}
 	if c.cfg.Background {
 		return 8 * heldRounds
 	}
@@ -126,6 +141,12 @@ type competeState struct {
 func (k *competeState) begin(t int64, bytes float64) {
 	w := max(bytes/segment, 4)
 	*k = competeState{window: w, most: w, est: w, until: 1.5 * w, epoch: t, last: t, roundAt: t}
+}
+
+// resume goes on with a window that was had before.
+func (k *competeState) resume(t int64, segments float64) {
+	k.begin(t, segments*segment)
+	k.until = 0
 }
 
 func (k *competeState) lost(p *Packet, size int) {
@@ -191,6 +212,7 @@ func (c *Controller) competing(t int64) {
 	}
 	// From time to time it is made sure that the others are still there.
 	if k.clear > 0 && t-k.clear > 2*c.delay.roundTrip() || t > c.foreign.until {
+		c.foreign.window = k.window
 		c.enter(t, Cruise)
 		return
 	}
