@@ -68,3 +68,23 @@ func TestStartupIsGentle(t *testing.T) {
 		}
 	}
 }
+
+// TestLinks prints what the laboratory says of the links that e2e emulates
+// for real sockets (TestBenchLinks there): QFT_GRID=links.
+func TestLinks(t *testing.T) {
+	if os.Getenv("QFT_GRID") != "links" {
+		t.Skip("a measurement: QFT_GRID=links")
+	}
+	for _, mb := range []int64{50, 250} {
+		for _, rtt := range []time.Duration{50 * time.Millisecond, time.Second} {
+			for _, loss := range []float64{0, 0.01, 0.1} {
+				d := cell{100, rtt, loss}.move(t, mb*1e6)
+				t.Logf("100 Mbit/s, %v, %v %%, %d MB: %.1f Mbit/s", rtt, 100*loss, mb, float64(mb)*8/d.Seconds())
+			}
+		}
+	}
+	for _, loss := range []float64{0, 0.001} {
+		d := cell{1000, 10 * time.Millisecond, loss}.move(t, 1e9)
+		t.Logf("1000 Mbit/s, 10 ms, %v %%, 1000 MB: %.1f Mbit/s", 100*loss, 8e3/d.Seconds())
+	}
+}

@@ -80,7 +80,7 @@ func TestGrid(t *testing.T) {
 	skipUnderRace(t)
 	rates := gridRates[:1]
 	switch v := os.Getenv("QFT_GRID"); v {
-	case "":
+	case "", "links":
 	case "all":
 		rates = gridRates
 	default:
