@@ -50,7 +50,7 @@ func TestLimit(t *testing.T) {
 			off := math.Abs(got/c.limit - 1)
 			switch {
 			case off <= 0.03:
-			case c.limit > 50e6 && got < c.limit:
+			case c.limit > 50e6 && got < c.limit && got > c.limit/10:
 				t.Logf("FALLS SHORT: this machine is too slow for it now")
 			default:
 				t.Errorf("%.0f B/s under a limit of %.0f", got, c.limit)

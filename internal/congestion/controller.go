@@ -19,7 +19,7 @@ type State uint8
 
 const (
 	// Startup looks for the bandwidth: by the spacing of the first train, then
-	// by sending more and more. Next: Down.
+	// by sending more and more. Next: Up, Down.
 	Startup State = iota
 	// Cruise sends what the path takes. Next: Up, Compete.
 	Cruise

@@ -365,7 +365,7 @@ func TestSpoiltBytesAreAskedForAgain(t *testing.T) {
 	}
 }
 
-func TestReceiverEndsWhenTheSenderDoesNotAnswerToDone(t *testing.T) {
+func TestReceiverEndsWithoutAnAnswerToItsLastWord(t *testing.T) {
 	w := newWorld(t, 1)
 	src, dir := place(t, content(1, 10))
 	w.connect(SenderConfig{Path: src}, ReceiverConfig{Dir: dir})
