@@ -80,21 +80,20 @@ func (w *world) start(title string, args, env []string) *proc {
 	p.cmd.Stdout, p.cmd.Stderr = &p.out, &p.err
 	p.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	p.cmd.WaitDelay = 2 * time.Second
-	floor := memoryPeak(os.Getpid())
 	p.began = time.Now()
 	if err := p.cmd.Start(); err != nil {
 		p.t.Fatalf("%s: %v", title, err)
 	}
-	go p.watch(floor)
+	go p.watch()
 	p.t.Cleanup(p.cleanup)
 	return p
 }
 
-// watch waits for the end of the program and samples its memory until then.
-//
-// The kernel's own figure (ru_maxrss) begins at the size of the process that
-// started the program, which is floor: only above that it is the program's.
-func (p *proc) watch(floor int64) {
+// watch waits for the end of the program and samples its memory until then: the
+// high-water mark of its address space. The figure that the kernel gives at the
+// end (ru_maxrss) is no use, since it begins at the size of the process that
+// started the program.
+func (p *proc) watch() {
 	defer close(p.done)
 	waited := make(chan struct{})
 	go func() {
@@ -113,11 +112,6 @@ func (p *proc) watch(floor int64) {
 		break
 	}
 	p.ended = time.Now()
-	if usage, ok := p.cmd.ProcessState.SysUsage().(*syscall.Rusage); ok {
-		if kernel := usage.Maxrss << 10; kernel > floor {
-			p.peak.Store(max(p.peak.Load(), kernel))
-		}
-	}
 }
 
 // memoryPeak is the most memory that a process has occupied so far, 0 if it
