@@ -1,0 +1,293 @@
+package transfer
+
+import (
+	"encoding/binary"
+	"errors"
+	"os"
+	"path/filepath"
+
+	"github.com/zeebo/blake3"
+
+	"qft/internal/digest"
+	"qft/internal/journal"
+)
+
+const (
+	// sumsHead begins a cache, and tells it from the journal of a receiver.
+	sumsHead = "qft hashes of files that were sent, version 1"
+	// maxSumsFile is how long a cache may be. One that is longer is begun anew:
+	// it has mostly what is gone or has changed.
+	maxSumsFile = 64 << 20
+	// maxKept bounds how many digests one transfer adds.
+	maxKept = maxSumsFile / 64
+	// Works of the cache take so much at a time.
+	maxAsks  = 256
+	maxNotes = 1024
+	// maxWaiting bounds the digests that wait to be kept. A cache may forget.
+	maxWaiting = 1 << 16
+	// maxCompared is how many slabs a file may have to be compared with the
+	// cache: 32 bytes each are read for it at once.
+	maxCompared = 1 << 20
+)
+
+// sumCache remembers the hashes of files from one transfer to the next. A file
+// is known by its path, size, modification time, inode and ctime: what keeps
+// all of these keeps its bytes. Losing the cache, or a part of it, costs time
+// and nothing else, so all its errors end in not using it.
+type sumCache struct {
+	path    string           // "" for none
+	journal *journal.Journal // belongs to the work that is under way
+	busy    bool
+	broken  bool
+	asks    []*sentEntry // to be compared with what is in it
+	held    int          // digests that are kept for that
+	notes   []note       // to be added to it
+	waiting int          // digests in notes
+	kept    int          // digests that were added
+}
+
+// note is digests of consecutive slabs of a file, or of a small file.
+type note struct {
+	e     *sentEntry
+	first int64
+	sums  []digest.Sum
+}
+
+// cacheAnswer is what the cache says to an entry that the receiver has
+// something of.
+type cacheAnswer struct {
+	known   bool // what the receiver claims is right
+	differs bool // what it has is something else
+}
+
+func (c *sumCache) usable() bool { return c.path != "" && !c.broken }
+
+// note has the cache remember a digest.
+func (c *sumCache) note(e *sentEntry, i int64, sum digest.Sum) {
+	if !c.usable() || c.waiting >= maxWaiting || c.kept >= maxKept {
+		return
+	}
+	c.waiting++
+	c.kept++
+	if k := len(c.notes) - 1; k >= 0 && c.notes[k].e == e && c.notes[k].first+int64(len(c.notes[k].sums)) == i {
+		c.notes[k].sums = append(c.notes[k].sums, sum)
+		return
+	}
+	c.notes = append(c.notes, note{e, i, []digest.Sum{sum}})
+}
+
+// consult asks the cache, and adds to it, when there is reason to.
+func (s *Sender) consult() {
+	c := &s.sums
+	for c.usable() && !c.busy && (len(c.asks) > 0 || c.waiting >= maxNotes || s.phase == Finishing && c.waiting > 0) {
+		s.useSums()
+	}
+}
+
+// saveSums adds to the cache what is not in it, and reports whether there was
+// anything.
+func (s *Sender) saveSums() bool {
+	c := &s.sums
+	if c.busy || !c.usable() || c.waiting == 0 {
+		return false
+	}
+	c.asks = nil
+	s.useSums()
+	return true
+}
+
+// useSums starts a work of the cache. There is one at a time.
+func (s *Sender) useSums() {
+	c := &s.sums
+	c.busy = true
+	asks := c.asks[:min(len(c.asks), maxAsks)]
+	c.asks = c.asks[len(asks):]
+	notes := c.notes
+	c.notes, c.waiting = nil, 0
+	answers := make([]cacheAnswer, len(asks))
+	var err error
+	s.run(func() {
+		if err = c.open(); err != nil {
+			return
+		}
+		for k, e := range asks {
+			answers[k] = look(c.journal, e)
+		}
+		err = keep(c.journal, notes)
+	}, func() {
+		c.busy = false
+		c.broken = c.broken || err != nil
+		if s.phase >= Telling {
+			return
+		}
+		for k, e := range asks {
+			s.compared(e, answers[k])
+		}
+		if c.broken {
+			for _, e := range c.asks {
+				s.compared(e, cacheAnswer{})
+			}
+			c.asks, c.notes, c.waiting = nil, nil, 0
+		}
+	})
+}
+
+var errNoCache = errors.New("not a cache, or in use")
+
+// open opens the file, if that was not done.
+func (c *sumCache) open() error {
+	if c.journal != nil {
+		return nil
+	}
+	if err := os.MkdirAll(filepath.Dir(c.path), 0o700); err != nil {
+		return err
+	}
+	f, err := os.OpenFile(c.path, os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return err
+	}
+	j, err := openSums(f)
+	if err != nil {
+		f.Close()
+		return err
+	}
+	c.journal = j
+	return nil
+}
+
+func openSums(f *os.File) (*journal.Journal, error) {
+	if !lockSums(f) {
+		return nil, errNoCache
+	}
+	info, err := f.Stat()
+	if err != nil {
+		return nil, err
+	}
+	if !info.Mode().IsRegular() {
+		return nil, errNoCache
+	}
+	j, err := journal.Resume(f)
+	switch {
+	case errors.Is(err, journal.ErrEmpty):
+		return journal.Create(f, []byte(sumsHead))
+	case err != nil:
+		return nil, err
+	case string(j.Head()) != sumsHead:
+		return nil, errNoCache
+	case info.Size() > maxSumsFile:
+		return journal.Create(f, []byte(sumsHead))
+	}
+	return j, nil
+}
+
+// close closes the file. No work of the cache may be under way.
+func (c *sumCache) close() {
+	if c.journal != nil {
+		c.journal.Close()
+		c.journal = nil
+	}
+	c.broken = true
+}
+
+// sumsID is what a file is known by.
+func sumsID(e *sentEntry) journal.ID {
+	f := &e.found
+	path, err := filepath.Abs(f.Path)
+	if err != nil {
+		path = f.Path
+	}
+	b := append(make([]byte, 0, 256), path...)
+	b = append(b, 0) // no path has a NUL in it
+	for _, v := range []uint64{uint64(f.Size), uint64(f.Sec), uint64(f.Nsec), f.Inode.Dev, f.Inode.Ino, uint64(f.Inode.Ctime)} {
+		b = binary.BigEndian.AppendUint64(b, v)
+	}
+	sum := blake3.Sum256(b)
+	return journal.ID(sum[:16])
+}
+
+// look is work: it compares what the receiver has of a file with what is in the
+// cache.
+func look(j *journal.Journal, e *sentEntry) cacheAnswer {
+	n := max(slabs(e.size()), 1)
+	if n > maxCompared {
+		return cacheAnswer{}
+	}
+	runs, err := j.Find(sumsID(e))
+	if err != nil || len(runs) == 0 {
+		return cacheAnswer{}
+	}
+	mine := spread(runs, n)
+	if e.verdict == verdictClaim {
+		return lookClaim(mine, e)
+	}
+	told := []have{{sums: []digest.Sum{e.sum}}}
+	if e.large != nil {
+		told = e.large.told
+	}
+	for _, h := range told {
+		for k, sum := range h.sums {
+			m := mine[h.first+int64(k)]
+			if m != (digest.Sum{}) && sum != (digest.Sum{}) && m != sum {
+				return cacheAnswer{differs: true}
+			}
+		}
+	}
+	return cacheAnswer{}
+}
+
+// lookClaim compares with the digest of the whole file.
+func lookClaim(mine []digest.Sum, e *sentEntry) cacheAnswer {
+	var tree digest.Tree
+	for _, sum := range mine {
+		if sum == (digest.Sum{}) {
+			return cacheAnswer{} // it does not have all
+		}
+		tree.Add(sum)
+	}
+	whole := mine[0]
+	if len(mine) > 1 {
+		whole = tree.Sum()
+	}
+	return cacheAnswer{known: whole == e.sum, differs: whole != e.sum}
+}
+
+// spread is the digests of n slabs; zero stands for one that is not known.
+func spread(runs []journal.Run, n int64) []digest.Sum {
+	all := make([]digest.Sum, n)
+	for _, r := range runs {
+		if r.First < n {
+			copy(all[r.First:], r.Sums)
+		}
+	}
+	return all
+}
+
+// keep is work: it adds what is not in the cache yet.
+func keep(j *journal.Journal, notes []note) error {
+	var runs []journal.Run
+	for _, n := range notes {
+		if n.e.cached {
+			continue
+		}
+		id := sumsID(n.e)
+		if n.first == 0 && has(j, id, max(slabs(n.e.size()), 1)) {
+			n.e.cached = true
+			continue
+		}
+		runs = append(runs, journal.Run{ID: id, First: n.first, Sums: n.sums})
+	}
+	return j.AppendLazily(runs)
+}
+
+// has reports whether the cache has all n slabs of a file.
+func has(j *journal.Journal, id journal.ID, n int64) bool {
+	runs, err := j.Find(id)
+	if err != nil {
+		return false
+	}
+	seen := int64(0)
+	for _, r := range runs {
+		seen += int64(len(r.Sums))
+	}
+	return seen >= n
+}
