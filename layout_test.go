@@ -23,7 +23,9 @@ const layout = `
 internal/udp:
 internal/secret:
 internal/congestion:
-internal/transfer:
+internal/walk:
+internal/plant:
+internal/transfer:   internal/walk internal/plant
 internal/congestion/rival: internal/congestion
 internal/lab:        internal/udp
 internal/lab/tcp:    internal/udp
@@ -31,7 +33,7 @@ internal/transport:  internal/udp internal/secret internal/congestion
 internal/nat:        internal/udp
 internal/rendezvous: internal/udp
 internal/peer:       internal/udp internal/secret internal/transport internal/nat internal/rendezvous
-.:                   internal/udp internal/secret internal/transfer internal/nat internal/rendezvous internal/peer
+.:                   internal/udp internal/secret internal/walk internal/plant internal/transfer internal/nat internal/rendezvous internal/peer
 cmd/qft:             .
 e2e/floor:
 `

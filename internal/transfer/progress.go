@@ -10,6 +10,15 @@ type Progress struct {
 	Phase    Phase
 	Limit    Limit
 	Replaced bool // receiver: a partial file of a different offer was given up
+
+	File                 string
+	Files, FilesDone     int64
+	Counted              bool
+	Kept                 int64
+	Hashed, Sent, Resent int64
+	Failures             []Failure
+	Failed               int64
+	Sum, FileSum         string
 }
 
 // Limit is what holds the transfer up, as far as it can be seen from here.

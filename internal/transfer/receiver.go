@@ -3,9 +3,12 @@ package transfer
 import (
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"time"
+
+	"qft/internal/plant"
 )
 
 const (
@@ -23,6 +26,10 @@ const (
 // ReceiverConfig says where a file should go.
 type ReceiverConfig struct {
 	Config
+	Plant              plant.Config
+	Stream             io.Writer
+	MaxBytes, MaxFiles int64
+	Ask                bool
 	// Dir is the directory. If empty, the current one.
 	Dir string
 	// Name is the name of the file in Dir. If empty, the sender's name, if that
@@ -51,11 +58,13 @@ type Receiver struct {
 	copier copier
 	safe   safeCount
 	wound  bool // the last work was started
+	asking asking
 }
 
 // NewReceiver checks that the directory can be written to and, if the name is
 // given, that the target may be received. It may block.
 func NewReceiver(cfg ReceiverConfig) (*Receiver, error) {
+	cfg.adopt()
 	if cfg.Skip < 0 {
 		return nil, &Error{Kind: BadSkip, Err: errors.New("skip is negative")}
 	}
@@ -73,6 +82,7 @@ func NewReceiver(cfg ReceiverConfig) (*Receiver, error) {
 	}
 	r := &Receiver{skip: cfg.Skip, memory: cfg.memory(), disk: &partial{root: root, dir: dir, name: cfg.Name}}
 	r.session = newSession(cfg.Config, r, msgReject)
+	r.asking.cfg = cfg
 	if err := r.checkPlace(); err != nil {
 		root.Close()
 		return nil, err
@@ -121,6 +131,7 @@ func (r *Receiver) Progress() Progress {
 		Resumed:  r.safe.resumed,
 		Phase:    r.phase,
 		Replaced: r.found.replaced,
+		Files:    1, Counted: true, Kept: r.offer.file.size - r.offer.space().length(),
 	}
 	if r.phase == Moving && r.asm.behind() || r.phase == Finishing {
 		p.Limit = ByDisk
@@ -198,12 +209,20 @@ func (r *Receiver) takeOffer(body []byte) *Error {
 		return &Error{Kind: BadSkip, Err: fmt.Errorf("the receiver skips %d bytes of a file of %d", r.skip, o.file.size)}
 	}
 	r.offer = o
+	r.phase = Deciding
+	if !r.asking.cfg.Ask {
+		r.Accept()
+	}
+	return nil
+}
+
+func (r *Receiver) prepare() {
+	o := r.offer
 	r.phase = Preparing
 	id := identity{name: o.file.name, size: o.file.size, sec: o.file.sec, nsec: o.file.nsec, start: o.start, skip: r.skip}
 	var got found
 	var failure *Error
 	r.run(func() { got, failure = r.disk.prepare(id) }, func() { r.prepared(got, failure) })
-	return nil
 }
 
 // prepared takes over what is there.

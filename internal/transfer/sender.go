@@ -3,7 +3,10 @@ package transfer
 import (
 	"errors"
 	"fmt"
+	"io"
 	"time"
+
+	"qft/internal/walk"
 )
 
 const (
@@ -22,6 +25,12 @@ const (
 // SenderConfig says what to send.
 type SenderConfig struct {
 	Config
+	Walk       walk.Config
+	Stream     io.Reader
+	Text       string
+	NoCompress bool
+	Checksum   bool
+	Cache      string
 	// Path is the file.
 	Path string
 	// Skip is how many bytes at its start are not sent. The receiver must skip
@@ -54,6 +63,9 @@ type Sender struct {
 
 // NewSender opens the file and checks that it can be sent. It may block.
 func NewSender(cfg SenderConfig) (*Sender, error) {
+	if err := cfg.adopt(); err != nil {
+		return nil, err
+	}
 	file, ferr := openSource(cfg.Path)
 	if ferr != nil {
 		return nil, ferr
@@ -93,6 +105,7 @@ func (s *Sender) Progress() Progress {
 		Safe:    s.safe,
 		Resumed: s.resumed,
 		Phase:   s.phase,
+		Files:   1, Counted: true, Kept: s.offer.file.size - s.space.length(), Sent: s.queued,
 	}
 	if s.phase == Moving && s.reads > 0 && s.ctl.conn.BulkUnsent() == 0 {
 		p.Limit = ByDisk

@@ -37,6 +37,8 @@ const (
 	// Offering: the sender has made its offer, the receiver waits for one.
 	// Next: Preparing (receiver), Moving (sender), Stopping.
 	Offering
+	// Deciding: a person is asked.
+	Deciding
 	// Preparing: the receiver looks for what it has, before it answers the
 	// offer. Next: Moving, Stopping.
 	Preparing
