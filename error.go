@@ -25,14 +25,19 @@ const (
 	KindNoPath
 	// KindPeer: the other side stopped, refused, or failed.
 	KindPeer
-	// KindChanged: the file changed while it was sent, or arrived damaged.
-	KindChanged
+	// KindIncomplete: not everything has arrived: a file changed while it was
+	// sent, could not be read, or arrived damaged.
+	KindIncomplete
 	// KindProtocol: the other side, or the helper, speaks another language.
 	KindProtocol
 	// KindPort: the UDP port of this machine cannot be used.
 	KindPort
 	// KindUsage: the call makes no sense.
 	KindUsage
+	// KindRefused: the person here did not want it.
+	KindRefused
+	// KindTooMuch: it is more than Target.MaxBytes or Target.MaxFiles allow.
+	KindTooMuch
 	// KindCanceled: the caller stopped it.
 	KindCanceled
 )

@@ -41,7 +41,7 @@ func TestSendAndReceiveOverRealSockets(t *testing.T) {
 	codes := make(chan string, 1)
 	var sender sync.WaitGroup
 	sender.Go(func() {
-		_, err := Send(ctx, path, Config{Helper: helper, Events: func(e Event) {
+		_, err := Send(ctx, Source{Paths: []string{path}}, Config{Helper: helper, Events: func(e Event) {
 			if c, ok := e.(Code); ok {
 				codes <- c.Code
 			}
@@ -71,7 +71,7 @@ func TestCanceledSendEndsAtOnce(t *testing.T) {
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
-	_, err := Send(ctx, path, Config{Helper: helper, Events: func(e Event) {
+	_, err := Send(ctx, Source{Paths: []string{path}}, Config{Helper: helper, Events: func(e Event) {
 		if _, ok := e.(Waiting); ok {
 			cancel()
 		}
@@ -93,11 +93,20 @@ func TestBadCallsAreToldBeforeAnythingIsOpened(t *testing.T) {
 		call func() error
 		kind Kind
 	}{
-		"no helper":      {func() error { _, err := Send(ctx, path, Config{}); return err }, KindUsage},
-		"helper no port": {func() error { _, err := Send(ctx, path, Config{Helper: "127.0.0.1"}); return err }, KindUsage},
-		"no file":        {func() error { _, err := Send(ctx, path+"x", Config{Helper: "127.0.0.1:1"}); return err }, KindFile},
-		"a folder":       {func() error { _, err := Send(ctx, dir, Config{Helper: "127.0.0.1:1"}); return err }, KindFile},
-		"no phrase":      {func() error { _, err := Receive(ctx, Target{Dir: dir}, Config{Helper: "127.0.0.1:1"}); return err }, KindUsage},
+		"no helper": {func() error { _, err := Send(ctx, Source{Paths: []string{path}}, Config{}); return err }, KindUsage},
+		"helper no port": {func() error {
+			_, err := Send(ctx, Source{Paths: []string{path}}, Config{Helper: "127.0.0.1"})
+			return err
+		}, KindUsage},
+		"no file": {func() error {
+			_, err := Send(ctx, Source{Paths: []string{path + "x"}}, Config{Helper: "127.0.0.1:1"})
+			return err
+		}, KindFile},
+		"a folder": {func() error {
+			_, err := Send(ctx, Source{Paths: []string{dir}}, Config{Helper: "127.0.0.1:1"})
+			return err
+		}, KindFile},
+		"no phrase": {func() error { _, err := Receive(ctx, Target{Dir: dir}, Config{Helper: "127.0.0.1:1"}); return err }, KindUsage},
 		"target exists": {func() error {
 			_, err := Receive(ctx, Target{Dir: dir, Name: "a.bin"}, Config{Helper: "127.0.0.1:1", Phrase: "x"})
 			return err
@@ -130,7 +139,7 @@ func TestLimitChangesWhileTheTransferRuns(t *testing.T) {
 	codes, limited := make(chan string, 1), make(chan time.Time, 1)
 	var sender sync.WaitGroup
 	sender.Go(func() {
-		_, err := Send(ctx, path, Config{Helper: helper, Limit: 1e6, Control: &ours, Events: func(e Event) {
+		_, err := Send(ctx, Source{Paths: []string{path}}, Config{Helper: helper, Limit: 1e6, Control: &ours, Events: func(e Event) {
 			switch e := e.(type) {
 			case Code:
 				codes <- e.Code

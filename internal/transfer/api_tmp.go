@@ -113,3 +113,6 @@ func (r *Receiver) Resolve(what plant.Existing, _ bool) {
 
 // Text is the text that was sent instead of files.
 func (r *Receiver) Text() string { return "" }
+
+// Paths are where the first items are or will be.
+func (r *Receiver) Paths() []string { return []string{r.disk.path(r.disk.name)} }
