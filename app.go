@@ -75,8 +75,7 @@ type app struct {
 	state  appState
 	now    time.Time // of the latest Step
 	conn   *peer.Link
-	opened error // what opening has ended with
-	told   bool  // the engine knows that the connection has ended
+	told   bool // the engine knows that the connection has ended
 	out    outcome
 	report report
 }

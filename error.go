@@ -11,7 +11,7 @@ const (
 	// KindFile: the file to send cannot be sent as it is, or its name cannot be
 	// used here.
 	KindFile
-	// KindExists: the target exists and is never overwritten.
+	// KindExists: the target exists, and nobody said what to do about it.
 	KindExists
 	// KindDisk: the target cannot be written: full, read-only, forbidden.
 	KindDisk
@@ -41,6 +41,20 @@ const (
 	// KindCanceled: the caller stopped it.
 	KindCanceled
 )
+
+// String is a word for programs; docs/events.md lists them.
+func (k Kind) String() string {
+	names := [...]string{
+		KindInternal: "internal", KindFile: "file", KindExists: "exists", KindDisk: "disk", KindPhrase: "phrase",
+		KindTaken: "taken", KindHelper: "helper", KindNoPath: "no_path", KindPeer: "peer", KindIncomplete: "incomplete",
+		KindProtocol: "protocol", KindPort: "port", KindUsage: "usage", KindRefused: "refused",
+		KindTooMuch: "too_much", KindCanceled: "canceled",
+	}
+	if k < 0 || int(k) >= len(names) {
+		return names[KindInternal]
+	}
+	return names[k]
+}
 
 // Error is what Send, Receive and Helper return.
 type Error struct {

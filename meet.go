@@ -13,7 +13,6 @@ import (
 	"qft/internal/peer"
 	"qft/internal/rendezvous"
 	"qft/internal/secret"
-	"qft/internal/transfer"
 	"qft/internal/udp"
 )
 
@@ -189,26 +188,6 @@ func (h *host) drive(ctx context.Context, wake <-chan struct{}) {
 			timer.Reset(max(time.Until(d), 0))
 		}
 	}
-}
-
-// verdict is how it all ended.
-func (s *stand) verdict(ctx context.Context) error {
-	switch {
-	case s.err != nil:
-		return s.err
-	case len(s.results) >= s.want:
-		for _, r := range s.results {
-			if err := r.incomplete(s.op); err != nil {
-				return err
-			}
-		}
-		return nil
-	case s.want == forever && s.cut == 0:
-		return nil
-	case s.admitted:
-		return transferError(s.op, &transfer.Error{Kind: transfer.Canceled})
-	}
-	return &Error{Op: s.op, Kind: KindCanceled, Err: fmt.Errorf("stopped: %w", context.Cause(ctx))}
 }
 
 func (h *host) emit(e Event) {

@@ -61,6 +61,13 @@ func splitHelper(op, helper string) (host string, port uint16, err error) {
 	return host, uint16(n), nil
 }
 
+// CheckHelper reports what is wrong with a helper's address as such, an *Error:
+// it is not asked for.
+func CheckHelper(address string) error {
+	_, _, err := splitHelper("helper", address)
+	return err
+}
+
 // resolveTime bounds the look-up of the helper's name.
 const resolveTime = 10 * time.Second
 
