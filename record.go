@@ -101,12 +101,12 @@ func (k *recorder) write(now time.Time) {
 	}
 }
 
-// finish removes the record of a transfer that is done, and else notes where
-// it has ended.
+// finish removes the record of a transfer that is done, or of which nothing has
+// arrived, and else notes where it has ended.
 func (k *recorder) finish(err error) {
 	switch {
 	case k.path == "":
-	case err == nil || KindOf(err) == KindRefused:
+	case err == nil || KindOf(err) == KindRefused || k.record.Done == 0:
 		os.Remove(k.path)
 	default:
 		k.record.Process = 0

@@ -37,7 +37,7 @@ func (a *app) tell(now time.Time, last bool) {
 		a.event(Offer{Name: p.Name, Size: p.Size, Files: p.Files, Resumed: p.Resumed, Counted: p.Counted})
 		r.meter.start(now, p.Safe)
 		a.look(now, p, &Progress{}) // what comes is measured from here
-		if !last {
+		if !last || p.Safe+p.Kept < p.Size {
 			return // there is no rate yet
 		}
 	}

@@ -73,6 +73,10 @@ func (k Kind) texts() (what, here, there string) {
 		return "the connection was lost", again, again
 	case Disk:
 		return "the disk failed", "check the disk, then " + again, again
+	case Broken:
+		return "whoever was to read the stream has stopped reading", "", "the receiver has to look why"
+	case TooMuch:
+		return "is more than is allowed here", "allow more with --max-size or --max-files", "the receiver can allow more with --max-size or --max-files"
 	case Version:
 		return "the other side speaks another version of the protocol", "update qft on both sides", "update qft on both sides"
 	}
