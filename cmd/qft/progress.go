@@ -59,7 +59,10 @@ func (v *view) text(columns int) string {
 // pathParts is what there is to say of the path.
 func (v *view) pathParts() line {
 	p := v.progress
-	l := line{{clean(v.path), 9}}
+	var l line
+	if v.path != "" {
+		l = append(l, part{clean(v.path), 9})
+	}
 	if p.RTT > 0 {
 		l = append(l, part{"RTT " + round(p.RTT), 6})
 	}
