@@ -1,16 +1,11 @@
 package qft
 
 import (
-	"context"
 	"errors"
-	"fmt"
-	"path/filepath"
 	"time"
 
 	"qft/internal/peer"
-	"qft/internal/rendezvous"
 	"qft/internal/transfer"
-	"qft/internal/udp"
 )
 
 // engine is what a transfer.Sender and a transfer.Receiver have in common.
@@ -25,259 +20,260 @@ type engine interface {
 	Progress() transfer.Progress
 }
 
-const (
-	// reportEvery is how often progress is told.
-	reportEvery = 200 * time.Millisecond
+// party is one side of a transfer, with its files open.
+type party struct {
+	engine
+	attach   func(peer.Link)    // source or sink
+	receiver *transfer.Receiver // nil: the sending side
+}
 
-	codeDone   = 0 // closes a connection over which all went well
-	codeFailed = 2 // closes one over which the peer was told why not
+// opener opens the files of a party, which may block. It does its work
+// with the given Go of a loop.
+type opener func(run func(work, done func())) (*party, error)
+
+const (
+	codeDone     = 0 // closes a connection over which all went well
+	codeFailed   = 2 // closes one over which the peer was told why not
+	codeReplaced = 3 // closes one in whose place there is another
 )
 
-// app is a transfer as it runs over a connection.
+// appState is where the transfer over one connection stands.
+type appState uint8
+
+const (
+	// unconnected: there is no connection yet. Next: waiting, ended.
+	unconnected appState = iota
+	// waiting: connected, and not admitted: another session may have the files
+	// open. Next: opening, running, ending.
+	waiting
+	// opening: the files are being opened. Next: running, ending.
+	opening
+	// running: the engine runs. Next: ending.
+	running
+	// ending: the connection is closed or being closed; the engine finishes
+	// what is under way and closes its files. Next: ended.
+	ending
+	// ended: the files are closed.
+	ended
+)
+
+// app is a transfer as it runs over one connection. What is a function here is
+// set by who makes it; all but open may be nil.
 type app struct {
-	engine  engine
-	attach  func(peer.Link) // source or sink
-	events  func(Event)
-	conn    *peer.Link
-	offered bool
-	told    bool // the engine knows that the connection has ended
-	closed  bool
-	report  time.Time // next progress
-	meter   meter
-	sends   bool                 // the sending side
-	idle    func() time.Duration // of the loop; nil: not known
-	judge   judge
-	losses  lossMeter
+	sends bool
+	open  opener
+	party *party                  // nil: not opened yet
+	run   func(work, done func()) // Go of the loop; nil: in place
+	idle  func() time.Duration    // of the loop; nil: not known
+	emit  func(Event)
+	ask   *asker
+	cut   func() // ends what blocks in a stream
+
+	connected func(now time.Time) // admit has to be called; nil: needs no leave
+	finished  func(outcome)       // the files are closed; only after Start
+
+	state  appState
+	now    time.Time // of the latest Step
+	conn   *peer.Link
+	told   bool // the engine knows that the connection has ended
+	out    outcome
+	report report
 }
 
-func (a *app) emit(e Event) {
-	if a.events != nil {
-		a.events(e)
+func (a *app) event(e Event) {
+	if a.emit != nil {
+		a.emit(e)
 	}
 }
 
+// Start implements peer.App.
 func (a *app) Start(now time.Time, l peer.Link) {
 	a.conn = &l
-	a.attach(l)
-	a.engine.Start(l)
-	a.report = now
-}
-
-func (a *app) Step(now time.Time) {
-	if err := a.conn.Err(); err != nil && !a.told {
-		a.told = true
-		a.engine.PeerClosed(err)
-	}
-	a.engine.Step(now)
-	done, err := a.engine.Done()
-	if !now.Before(a.report) || done && !a.closed {
-		a.tell(now)
-	}
-	if done && !a.closed {
-		a.closed = true
-		code := uint64(codeDone)
-		if err != nil {
-			code = codeFailed
-		}
-		a.conn.Close(now, code, "")
-		a.engine.Close()
-	}
-}
-
-// tell reports how far the transfer is.
-func (a *app) tell(now time.Time) {
-	a.report = now.Add(reportEvery)
-	p := a.engine.Progress()
-	if p.Phase < transfer.Moving || p.Phase == transfer.Stopping || p.Name == "" {
+	a.now = now
+	a.state = waiting
+	if a.connected == nil {
+		a.admit(now)
 		return
 	}
-	if !a.offered {
-		a.offered = true
-		a.emit(Offer{Name: p.Name, Size: p.Size, Resumed: p.Resumed + p.Size - p.Total})
-		a.meter.start(now, p.Safe)
-	}
-	e := Progress{Done: p.Safe + p.Size - p.Total, Size: p.Size, Rate: a.meter.sample(now, p.Safe)}
-	if e.Rate > 0 {
-		e.Left = time.Duration(float64(p.Total-p.Safe) / e.Rate * float64(time.Second))
-	}
-	a.look(now, p, &e)
-	a.emit(e)
+	a.connected(now)
 }
 
-// look says how the path is and what is waited for, and tells the peer what it
-// cannot see for itself.
-func (a *app) look(now time.Time, p transfer.Progress, e *Progress) {
-	heard, ok := a.conn.PeerReport()
-	there := Bottleneck(heard.Cause).seenFromThere()
-	g := a.glance(now, p)
-	own := peer.Report{}
-	if a.sends {
-		e.Bottleneck = a.judge.sender(g, there)
-		s := a.conn.Stats()
-		e.RTT, e.PathRate, e.Loss = s.RTT, s.Bandwidth, a.losses.sample(g)
-		own = peer.Report{Cause: byte(e.Bottleneck), Loss: e.Loss, Rate: e.PathRate, RTT: e.RTT}
-	} else {
-		var tell Bottleneck
-		e.Bottleneck, tell = a.judge.receiver(g, there)
-		own.Cause = byte(tell)
-		e.RTT = a.conn.Stats().RTT
-		if ok {
-			e.RTT, e.PathRate, e.Loss = heard.RTT, heard.Rate, heard.Loss
+// admit lets a connected app open its files and begin.
+func (a *app) admit(now time.Time) {
+	if a.state != waiting {
+		return
+	}
+	if a.party != nil {
+		a.begin(now)
+		return
+	}
+	a.state = opening
+	var s *party
+	var err error
+	run := a.run
+	if run == nil {
+		run = func(work, done func()) { work(); done() }
+	}
+	run(func() { s, err = a.open(a.run) }, func() {
+		a.party = s
+		switch {
+		case a.state == opening && err != nil:
+			a.end(a.now, outcome{err: err}, codeFailed, "cannot open what is to be transferred")
+		case a.state == opening:
+			a.begin(a.now)
+		case s != nil:
+			s.Close()
+		}
+	})
+}
+
+func (a *app) begin(now time.Time) {
+	a.state = running
+	a.party.attach(*a.conn)
+	a.party.Start(*a.conn)
+	a.report.due = now
+}
+
+// Step implements peer.App.
+func (a *app) Step(now time.Time) {
+	a.now = now
+	err := a.conn.Err()
+	if (a.state == waiting || a.state == opening) && err != nil {
+		a.end(now, outcome{err: &transfer.Error{Kind: transfer.Lost, Err: err}}, codeFailed, "")
+	}
+	if a.state == running {
+		if err != nil && !a.told {
+			a.told = true
+			a.party.PeerClosed(err)
+		}
+		a.step(now)
+	}
+	if a.state == ending {
+		a.finish(now)
+	}
+}
+
+// step drives the engine.
+func (a *app) step(now time.Time) {
+	for {
+		a.party.Step(now)
+		if !a.answer() {
+			break
 		}
 	}
-	a.conn.Report(own)
+	if a.cut != nil && a.party.Progress().Phase == transfer.Stopping {
+		a.cut() // or it would wait for the stream
+	}
+	done, err := a.party.Done()
+	if done || !now.Before(a.report.due) {
+		a.tell(now, done)
+	}
+	if !done {
+		return
+	}
+	code := uint64(codeDone)
+	if err != nil {
+		code = codeFailed
+	}
+	a.end(now, a.outcome(err), code, "")
 }
 
-func (a *app) glance(now time.Time, p transfer.Progress) glance {
-	s := a.conn.Stats()
-	g := glance{
-		now:     now,
-		waits:   a.conn.Waits(now),
-		sent:    s.SentPackets,
-		lost:    max(s.Lost, s.Spurious) - s.Spurious,
-		reading: p.Phase == transfer.Moving,
-		landed:  a.conn.BulkUnacked() == 0,
-		disk:    p.Limit == transfer.ByDisk,
+// outcome is how it went, while the engine can still be asked.
+func (a *app) outcome(err error) outcome {
+	o := outcome{err: err, p: a.party.Progress()}
+	if r := a.party.receiver; r != nil && err == nil {
+		o.text, o.paths = r.Text(), r.Paths()
 	}
-	if a.idle != nil {
-		g.idle, g.timed = a.idle(), true
-	}
-	return g
+	return o
 }
 
+// end closes connection and files.
+func (a *app) end(now time.Time, o outcome, code uint64, reason string) {
+	a.state = ending
+	a.out = o
+	a.conn.Close(now, code, reason)
+	if a.party != nil {
+		a.party.Close()
+	}
+}
+
+// finish notices that the files are closed.
+func (a *app) finish(now time.Time) {
+	if a.party != nil {
+		a.party.Step(now)
+		if done, _ := a.party.Done(); !done {
+			return
+		}
+	}
+	a.state = ended
+	if a.finished != nil {
+		a.finished(a.out)
+	}
+}
+
+// quit ends a session in whose place there is another. The peer is told in
+// passing: as a rule it is not there.
+func (a *app) quit(now time.Time) {
+	switch a.state {
+	case waiting, opening:
+		a.end(now, outcome{err: &transfer.Error{Kind: transfer.Canceled}}, codeReplaced, "")
+	case running:
+		a.end(now, a.outcome(&transfer.Error{Kind: transfer.Canceled}), codeReplaced, "")
+	}
+}
+
+// Deadline implements peer.App.
 func (a *app) Deadline() time.Time {
-	d := a.engine.Deadline()
-	if !a.closed && (d.IsZero() || a.report.Before(d)) {
-		d = a.report
+	if a.state != running {
+		return time.Time{}
+	}
+	d := a.party.Deadline()
+	if d.IsZero() || a.report.due.Before(d) {
+		d = a.report.due
 	}
 	return d
 }
 
-// Stop ends the transfer in good order; before a connection, at once.
-func (a *app) Stop(time.Time) {
-	a.engine.Stop(nil)
-	if a.conn == nil {
-		a.engine.Close()
-	}
-}
-
-// Done reports whether the peer need not be kept for the transfer's sake.
-func (a *app) Done() bool {
-	if a.conn == nil {
-		return true
-	}
-	done, _ := a.engine.Done()
-	return done
-}
-
-// driver is the peer as the loop drives it: it passes on what happens.
-type driver struct {
-	*peer.Peer
-	app   *app
-	words string
-}
-
-func (d *driver) Send(now time.Time, b *udp.Batch) {
-	d.Peer.Send(now, b)
-	for {
-		e, ok := d.Peer.Next()
-		if !ok {
-			return
+// Stop implements peer.App: it ends the transfer in good order; before there is
+// a connection, at once.
+func (a *app) Stop(now time.Time) {
+	switch a.state {
+	case unconnected:
+		a.state = ended
+		if a.party != nil {
+			a.party.Close()
 		}
-		d.pass(e)
+	case waiting, opening:
+		a.end(now, outcome{err: &transfer.Error{Kind: transfer.Canceled}}, codeFailed, "stopped")
+	case running:
+		a.party.Stop(nil)
 	}
 }
 
-func (d *driver) pass(e peer.Event) {
-	switch e := e.(type) {
-	case peer.Joined:
-		if d.words != "" {
-			d.app.emit(Code{fmt.Sprintf("%d-%s", e.Number, d.words)})
-		}
-		d.app.emit(Waiting{})
-	case peer.HelperSilent:
-		d.app.emit(HelperSilent{})
-	case peer.HelperBack:
-		d.app.emit(HelperBack{})
-	case peer.WrongPhrase:
-		d.app.emit(WrongPhrase(e))
-	case peer.Met:
-		d.app.emit(Met{})
-	case peer.Connected:
-		d.app.emit(Connected{Path: e.Word, Remote: e.Remote, RTT: e.RTT})
-	case peer.ContactLost:
-		d.app.emit(ContactLost(e))
-	case peer.ContactBack:
-		d.app.emit(ContactBack(e))
+// Done implements peer.App: it reports whether the peer need not be kept for
+// the transfer's sake.
+func (a *app) Done() bool { return a.state == unconnected || a.state == ended }
+
+// close closes the files where nobody else has: there was no connection.
+func (a *app) close() {
+	if a.party != nil {
+		a.party.Close()
 	}
 }
 
-// Send sends the regular file at path to whoever knows the phrase, and returns
-// when the other side has it whole, verified and under its name. Errors are
-// of type *Error.
-func Send(ctx context.Context, path string, cfg Config) (Result, error) {
-	const op = "send"
-	a, err := meet(ctx, op, rendezvous.Sender, cfg, func(loop *peer.Loop) (*app, error) {
-		s, err := transfer.NewSender(transfer.SenderConfig{
-			Config: transfer.Config{Go: loop.Go}, Path: path, Skip: cfg.Skip,
-		})
-		if err != nil {
-			return nil, transferError(op, err)
-		}
-		return &app{engine: s, sends: true, events: cfg.Events, attach: func(l peer.Link) { l.SetSource(s) }}, nil
-	})
-	if err != nil {
-		return Result{}, err
-	}
-	p := a.engine.Progress()
-	return Result{Path: path, Size: p.Size, Resumed: p.Resumed + p.Size - p.Total}, nil
-}
-
-// Receive receives a file from whoever knows the phrase, and returns when it
-// is whole, verified, on the disk and under its name. Nothing that exists is
-// overwritten, unless Config.Skip asks for it. Errors are of type *Error.
-func Receive(ctx context.Context, to Target, cfg Config) (Result, error) {
-	const op = "receive"
-	if cfg.Phrase == "" {
-		return Result{}, &Error{Op: op, Kind: KindUsage, Err: errors.New("receiving needs the sender's phrase")}
-	}
-	a, err := meet(ctx, op, rendezvous.Receiver, cfg, func(loop *peer.Loop) (*app, error) {
-		r, err := transfer.NewReceiver(transfer.ReceiverConfig{
-			Config: transfer.Config{Go: loop.Go}, Dir: to.Dir, Name: to.Name, Skip: cfg.Skip,
-		})
-		if err != nil {
-			return nil, transferError(op, err)
-		}
-		return &app{engine: r, events: cfg.Events, attach: func(l peer.Link) { l.SetSink(r) }}, nil
-	})
-	if err != nil {
-		return Result{}, err
-	}
-	p := a.engine.Progress()
-	name := to.Name
-	if name == "" {
-		name = p.Name
-	}
-	return Result{Path: filepath.Join(to.Dir, name), Size: p.Size, Resumed: p.Resumed + p.Size - p.Total}, nil
-}
-
-// result is how it went, once the loop has ended.
-func (a *app) result(ctx context.Context, op string, p *peer.Peer) error {
-	if a.conn == nil {
-		a.engine.Close()
-	}
+// result is how it went, once the peer is done.
+func (a *app) result(op string, p *peer.Peer) error {
+	a.close()
 	var met *peer.Error
-	if errors.As(p.Err(), &met) {
-		return peerError(op, met)
-	}
-	done, err := a.engine.Done()
 	switch {
-	case err != nil:
-		return transferError(op, err)
+	case errors.As(p.Err(), &met):
+		return peerError(op, met)
 	case a.conn == nil:
-		return &Error{Op: op, Kind: KindCanceled, Err: fmt.Errorf("stopped: %w", context.Cause(ctx))}
-	case !done:
+		return &Error{Op: op, Kind: KindCanceled, Err: errors.New("stopped")}
+	case a.state != ended:
 		return &Error{Op: op, Err: errors.New("the connection ended before the transfer")}
+	case a.out.err != nil:
+		return transferError(op, a.out.err)
 	}
 	return nil
 }

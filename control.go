@@ -24,6 +24,7 @@ type steered struct {
 	cfg  Config
 	loop *peer.Loop
 	peer *peer.Peer
+	part int // sessions that share the limit, guarded by the Control; below 2: none do
 }
 
 // SetLimit takes the place of Config.Limit: bytes per second, 0 for none.
@@ -56,8 +57,19 @@ func (c *Control) change(f func()) {
 func (c *Control) apply(s *steered) {
 	c.mu.Lock()
 	limit, background := c.settings(s.cfg)
+	limit /= float64(max(s.part, 1))
 	c.mu.Unlock()
 	s.peer.Throttle(limit, background)
+}
+
+// divide has a transfer keep to one of so many equal parts of the limit.
+func (c *Control) divide(s *steered, parts int) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if max(s.part, 1) != parts {
+		s.part = parts
+		go s.loop.Post(func() { c.apply(s) })
+	}
 }
 
 func (c *Control) settings(cfg Config) (limit float64, background bool) {
@@ -71,11 +83,8 @@ func (c *Control) settings(cfg Config) (limit float64, background bool) {
 	return limit, background
 }
 
-// attach has a transfer obey until the function is called. c may be nil.
+// attach has a transfer obey until the function is called.
 func (c *Control) attach(s *steered) (detach func()) {
-	if c == nil {
-		return func() {}
-	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.running == nil {

@@ -9,6 +9,10 @@ import (
 
 // transferError makes an error of the transfer one of this package.
 func transferError(op string, err error) error {
+	var ours *Error
+	if errors.As(err, &ours) {
+		return ours
+	}
 	var e *transfer.Error
 	if !errors.As(err, &e) {
 		return &Error{Op: op, Err: err}
@@ -19,7 +23,7 @@ func transferError(op string, err error) error {
 func transferKind(op string, e *transfer.Error) Kind {
 	switch e.Kind {
 	case transfer.Changed, transfer.Corrupt:
-		return KindChanged
+		return KindIncomplete
 	case transfer.Protocol, transfer.Version:
 		return KindProtocol
 	}
@@ -38,9 +42,13 @@ func transferKind(op string, e *transfer.Error) Kind {
 		return KindFile
 	case transfer.Exists:
 		return KindExists
-	case transfer.NoSpace, transfer.Permission, transfer.Busy, transfer.Disk:
+	case transfer.NoSpace, transfer.Permission, transfer.Busy, transfer.Disk, transfer.Broken:
 		return KindDisk
-	case transfer.Refused, transfer.Lost:
+	case transfer.Refused:
+		return KindRefused
+	case transfer.TooMuch:
+		return KindTooMuch
+	case transfer.Lost:
 		return KindPeer
 	}
 	return KindInternal

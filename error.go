@@ -11,7 +11,7 @@ const (
 	// KindFile: the file to send cannot be sent as it is, or its name cannot be
 	// used here.
 	KindFile
-	// KindExists: the target exists and is never overwritten.
+	// KindExists: the target exists, and nobody said what to do about it.
 	KindExists
 	// KindDisk: the target cannot be written: full, read-only, forbidden.
 	KindDisk
@@ -25,17 +25,36 @@ const (
 	KindNoPath
 	// KindPeer: the other side stopped, refused, or failed.
 	KindPeer
-	// KindChanged: the file changed while it was sent, or arrived damaged.
-	KindChanged
+	// KindIncomplete: not everything has arrived: a file changed while it was
+	// sent, could not be read, or arrived damaged.
+	KindIncomplete
 	// KindProtocol: the other side, or the helper, speaks another language.
 	KindProtocol
 	// KindPort: the UDP port of this machine cannot be used.
 	KindPort
 	// KindUsage: the call makes no sense.
 	KindUsage
+	// KindRefused: the person here did not want it.
+	KindRefused
+	// KindTooMuch: it is more than Target.MaxBytes or Target.MaxFiles allow.
+	KindTooMuch
 	// KindCanceled: the caller stopped it.
 	KindCanceled
 )
+
+// String is a word for programs; docs/events.md lists them.
+func (k Kind) String() string {
+	names := [...]string{
+		KindInternal: "internal", KindFile: "file", KindExists: "exists", KindDisk: "disk", KindPhrase: "phrase",
+		KindTaken: "taken", KindHelper: "helper", KindNoPath: "no_path", KindPeer: "peer", KindIncomplete: "incomplete",
+		KindProtocol: "protocol", KindPort: "port", KindUsage: "usage", KindRefused: "refused",
+		KindTooMuch: "too_much", KindCanceled: "canceled",
+	}
+	if k < 0 || int(k) >= len(names) {
+		return names[KindInternal]
+	}
+	return names[k]
+}
 
 // Error is what Send, Receive and Helper return.
 type Error struct {

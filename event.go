@@ -6,8 +6,9 @@ import (
 )
 
 // Event is one of the structs of this file: what a person who waits wants to
-// know. Events come in order, from one goroutine; whoever takes them must not
-// block for long.
+// know. Events come in order and one at a time, though not from one goroutine;
+// whoever takes them must not block for long, and not call back but through a
+// Control.
 type Event interface{ event() }
 
 type (
@@ -15,8 +16,11 @@ type (
 	// that was given no phrase.
 	Code struct{ Code string }
 
-	// Waiting: we are known to the helper and wait for the other side.
-	Waiting struct{}
+	// Waiting: we are known to the helper and wait for the other side. Again
+	// says that somebody was met before: a session was interrupted, or its
+	// contact is lost, and another one under the same code or phrase may
+	// continue it; or further receivers are waited for.
+	Waiting struct{ Again bool }
 
 	// HelperSilent: the helper has stopped answering; it is asked on and on.
 	HelperSilent struct{}
@@ -24,9 +28,16 @@ type (
 	// HelperBack: the helper answers again.
 	HelperBack struct{}
 
+	// HelperRefuses: the helper does not let us wait again for now, for Reason;
+	// it is asked on and on.
+	HelperRefuses struct{ Reason string }
+
 	// WrongPhrase: somebody came with another phrase and was refused. Left is
 	// how many more may try before this side gives up.
 	WrongPhrase struct{ Left int }
+
+	// Queued: the sender is there, and meets other receivers first.
+	Queued struct{}
 
 	// Met: the other side knows the phrase; a direct path is being looked for.
 	Met struct{}
@@ -39,25 +50,50 @@ type (
 		RTT    time.Duration
 	}
 
-	// Offer: what is being transferred. Resumed bytes were here already.
-	Offer struct {
-		Name    string
-		Size    int64
-		Resumed int64
+	// Proposal is what the receiver is about to get: nothing has been written.
+	// Target.Accept decides; it is told as an event in any case.
+	Proposal struct {
+		Files   int64    // as far as the sender has counted
+		Bytes   int64    // of content, as far as it has
+		Counted bool     // these are final
+		Items   int      // things that the sender has named
+		Names   []string // of the first of them, safe to print
+		Text    bool     // it is a text
+		Stream  bool     // it is a stream, whose size nobody knows
 	}
 
-	// Progress comes several times a second while a file is under way. Done
-	// counts bytes that are safe at the receiver, resumed ones included. What
-	// is said of the path is the sender's view, on both sides.
+	// Offer: what is being transferred, once both sides have agreed on it.
+	// Resumed bytes were at the receiver already.
+	Offer struct {
+		Name    string // of the only item, or of the first "and N more"; safe to print
+		Size    int64  // bytes
+		Files   int64
+		Resumed int64
+		Counted bool // Size and Files are final; else they grow
+	}
+
+	// Progress comes several times a second while files are under way. Done
+	// counts bytes that are safe at the receiver, or need not be sent, resumed
+	// ones included. What is said of the path is the sender's view, on both
+	// sides.
 	Progress struct {
 		Done, Size int64
-		Rate       float64 // bytes per second of file, over the last seconds
+		FilesDone  int64
+		Files      int64
+		Counted    bool    // Size and Files are final
+		File       string  // the one being worked on, safe to print; may be empty
+		Rate       float64 // bytes per second of content, over the last seconds
 		Left       time.Duration
 		Bottleneck Bottleneck
 		RTT        time.Duration // zero: not known
 		Loss       float64       // share of the packets that were lost, over the last seconds
 		PathRate   float64       // bytes per second that the path is thought to carry, or at least that under a limit; zero: not known
+		Counters
 	}
+
+	// FileFailed: a file cannot be sent, or not be made here; the others go on.
+	// It is told of the first hundred; Result.FailedCount has their number.
+	FileFailed Failure
 
 	// ContactLost: nothing has been heard of the other side since then.
 	ContactLost struct{ Since time.Time }
@@ -65,19 +101,50 @@ type (
 	// ContactBack: the other side is there again, after so long.
 	ContactBack struct{ After time.Duration }
 
+	// Interrupted: a session has ended before the transfer, or a path to
+	// somebody who knows the phrase was not found; this side stays. Err says
+	// why, and is of type *Error.
+	Interrupted struct{ Err error }
+
+	// Replaced: a session whose contact was lost gives way to a new one.
+	Replaced struct{}
+
+	// Finished: one of several receivers has it all, or its session has ended
+	// otherwise, for Err, which is then of type *Error. It comes in a Session.
+	Finished struct {
+		Result Result
+		Err    error
+	}
+
+	// Session is an event of the session with one of several receivers.
+	// Sessions are numbered from 1 in the order of meeting; one that continues
+	// another has a new number.
+	Session struct {
+		Number int
+		Event  Event
+	}
+
 	// Hint is advice that would make this machine faster.
 	Hint struct{ Text string }
 )
 
-func (Code) event()         {}
-func (Waiting) event()      {}
-func (HelperSilent) event() {}
-func (HelperBack) event()   {}
-func (WrongPhrase) event()  {}
-func (Met) event()          {}
-func (Connected) event()    {}
-func (Offer) event()        {}
-func (Progress) event()     {}
-func (ContactLost) event()  {}
-func (ContactBack) event()  {}
-func (Hint) event()         {}
+func (Code) event()          {}
+func (Waiting) event()       {}
+func (HelperSilent) event()  {}
+func (HelperBack) event()    {}
+func (HelperRefuses) event() {}
+func (WrongPhrase) event()   {}
+func (Queued) event()        {}
+func (Met) event()           {}
+func (Connected) event()     {}
+func (Proposal) event()      {}
+func (Offer) event()         {}
+func (Progress) event()      {}
+func (FileFailed) event()    {}
+func (ContactLost) event()   {}
+func (ContactBack) event()   {}
+func (Interrupted) event()   {}
+func (Replaced) event()      {}
+func (Finished) event()      {}
+func (Session) event()       {}
+func (Hint) event()          {}

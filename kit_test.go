@@ -14,6 +14,8 @@ import (
 	"qft/internal/rendezvous"
 	"qft/internal/secret"
 	"qft/internal/transfer"
+	"qft/internal/udp"
+	"qft/internal/walk"
 )
 
 // A meeting is a helper and machines around it, in the lab: the whole program
@@ -62,13 +64,45 @@ type node struct {
 	port   uint16
 	events []Event
 	path   string // of the file
+	over   func() // called once it is done; may be nil
+}
+
+func (n *node) Send(now time.Time, b *udp.Batch) {
+	n.driver.Send(now, b)
+	if n.over != nil && n.Done() {
+		f := n.over
+		n.over = nil
+		f()
+	}
 }
 
 // join puts a peer on a host. An empty phrase makes a code.
 func (m *meeting) join(h *lab.Host, role rendezvous.Role, phrase string, a *app) *node {
 	n := &node{m: m, host: h}
+	var pl plan
+	if phrase == "" {
+		pl.words = secret.NewWords(m.Entropy())
+	} else {
+		pl.phrase = m.phrase(phrase)
+	}
+	n.start(role, pl, &driver{app: a, words: pl.words, emit: func(e Event) { n.events = append(n.events, e) }})
+	return n
+}
+
+func (m *meeting) phrase(text string) secret.Phrase {
+	p, err := secret.Parse(text)
+	if err != nil {
+		m.t.Fatal(err)
+	}
+	return p
+}
+
+// start gives a node's driver its peer, and puts it on the host.
+func (n *node) start(role rendezvous.Role, pl plan, d *driver) {
+	m, h := n.m, n.host
 	cfg := peer.Config{
-		Role: role, App: a, AES: true, Rand: m.Entropy(), PacketBytes: m.packet,
+		Role: role, App: d.app, AES: true, Rand: m.Entropy(), PacketBytes: m.packet, Phrase: pl.phrase, Words: pl.words,
+		Guesses: pl.guesses, Known: pl.known, Many: pl.many, Again: d.at != nil && !pl.first,
 		Local: func() []netip.AddrPort {
 			var all []netip.AddrPort
 			for _, addr := range h.Addrs() {
@@ -86,19 +120,12 @@ func (m *meeting) join(h *lab.Host, role rendezvous.Role, phrase string, a *app)
 			cfg.Helpers = append(cfg.Helpers, netip.AddrPortFrom(addr, helperPort))
 		}
 	}
-	if phrase == "" {
-		cfg.Words = secret.NewWords(m.Entropy())
-	} else {
-		p, err := secret.Parse(phrase)
-		if err != nil {
-			m.t.Fatal(err)
-		}
-		cfg.Phrase = p
+	if d.app.emit == nil {
+		d.app.emit = d.event
 	}
-	a.events = func(e Event) { n.events = append(n.events, e) }
-	n.driver = &driver{Peer: peer.New(m.Now(), cfg), app: a, words: cfg.Words}
-	n.port = h.Bind(0, n.driver)
-	return n
+	d.Peer = peer.New(m.Now(), cfg)
+	n.driver = d
+	n.port = h.Bind(0, n)
 }
 
 // send starts a sender of a file.
@@ -109,15 +136,20 @@ func (m *meeting) send(h *lab.Host, phrase, path string) *node {
 // sendFrom starts a sender whose file lies on a disk of its own; nil: a disk
 // that takes no time.
 func (m *meeting) sendFrom(d *disk, h *lab.Host, phrase, path string) *node {
-	s, err := transfer.NewSender(transfer.SenderConfig{Config: d.config(), Path: path})
+	s := m.sender(d.config(), path)
+	n := m.join(h, rendezvous.Sender, phrase, &app{party: s, sends: true})
+	n.path = path
+	d.attach(n)
+	return n
+}
+
+func (m *meeting) sender(cfg transfer.Config, path string) *party {
+	s, err := transfer.NewSender(transfer.SenderConfig{Config: cfg, Walk: walk.Config{Paths: []string{path}}})
 	if err != nil {
 		m.t.Fatal(err)
 	}
 	m.t.Cleanup(s.Close)
-	n := m.join(h, rendezvous.Sender, phrase, &app{engine: s, sends: true, attach: func(l peer.Link) { l.SetSource(s) }})
-	n.path = path
-	d.attach(n)
-	return n
+	return &party{engine: s, attach: func(l peer.Link) { l.SetSource(s) }}
 }
 
 // receive starts a receiver into a fresh directory.
@@ -127,15 +159,23 @@ func (m *meeting) receive(h *lab.Host, phrase, dir string) *node {
 
 // receiveOn starts a receiver into a directory on a disk of its own.
 func (m *meeting) receiveOn(d *disk, h *lab.Host, phrase, dir string) *node {
-	r, err := transfer.NewReceiver(transfer.ReceiverConfig{Config: d.config(), Dir: dir})
+	n := m.join(h, rendezvous.Receiver, phrase, &app{party: m.receiver(d.config(), Target{Dir: dir}), ask: newAsker(Target{}, inPlace)})
+	n.path = dir
+	d.attach(n)
+	return n
+}
+
+func inPlace(work func()) { work() }
+
+func (m *meeting) receiver(cfg transfer.Config, to Target) *party {
+	rc := to.config(Config{}, nil)
+	rc.Config = cfg
+	r, err := transfer.NewReceiver(rc)
 	if err != nil {
 		m.t.Fatal(err)
 	}
 	m.t.Cleanup(r.Close)
-	n := m.join(h, rendezvous.Receiver, phrase, &app{engine: r, attach: func(l peer.Link) { l.SetSink(r) }})
-	n.path = dir
-	d.attach(n)
-	return n
+	return &party{engine: r, attach: func(l peer.Link) { l.SetSink(r) }, receiver: r}
 }
 
 // disk takes the same time for each work, and does one after the other. Most
@@ -175,7 +215,7 @@ func (n *node) stop() {
 }
 
 // err is how a node that is done has ended.
-func (n *node) err() error { return n.app.result(n.m.t.Context(), "test", n.Peer) }
+func (n *node) err() error { return n.app.result("test", n.Peer) }
 
 // code waits for the code of a sender.
 func (n *node) code() string {

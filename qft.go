@@ -6,7 +6,7 @@
 // through both their NATs, and the bytes go straight from disk to disk,
 // encrypted end to end:
 //
-//	_, err := qft.Send(ctx, "photos.tar", qft.Config{
+//	_, err := qft.Send(ctx, qft.Source{Paths: []string{"photos", "notes.txt"}}, qft.Config{
 //		Helper: "helper.example:4000",
 //		Events: func(e qft.Event) {
 //			if c, ok := e.(qft.Code); ok {
@@ -16,26 +16,27 @@
 //	})
 //
 // Send and Receive block until the transfer is done, failed, or ctx is
-// canceled; the other side is told. What had arrived stays in a hidden partial
-// file beside the target, and the same call goes on from there.
+// canceled; the other side is told. What had arrived stays in a hidden place
+// beside the target, and the same call goes on from there.
+//
+// # Standing still
+//
+// A Send does not end because the receiver does. When contact is lost, when
+// the receiver is stopped or killed, when its disk is full, Send goes on
+// waiting under the same code or phrase, also at the helper, and serves
+// whoever comes and knows it: the same receiver over another address, or one
+// that was started anew, which continues where the other was. It ends when the
+// transfer is done, when the person at the receiver does not want it, when the
+// files cannot be sent, or when ctx is canceled. A Receive whose sender
+// vanished waits likewise; one whose sender was stopped on purpose ends.
+// stand.go says how.
 package qft
 
 import (
-	"context"
-	"crypto/rand"
-	"errors"
-	"fmt"
-	"net"
-	"net/netip"
 	"runtime/debug"
-	"strconv"
 	"strings"
-	"time"
 
-	"qft/internal/peer"
-	"qft/internal/rendezvous"
 	"qft/internal/secret"
-	"qft/internal/udp"
 )
 
 const (
@@ -55,7 +56,8 @@ type Config struct {
 	// it in a Code event. Receive needs it.
 	Phrase string
 
-	// Port is the local UDP port. If zero, any free one.
+	// Port is the local UDP port. If zero, any free one. A meeting beside
+	// another one takes any free one as well.
 	Port uint16
 
 	// PacketBytes bounds the file bytes in one packet. If zero, the path
@@ -64,7 +66,8 @@ type Config struct {
 
 	// Limit bounds the UDP payload that the sender sends, retransmissions
 	// included, in bytes per second; below 1000 it counts as 1000. Either side
-	// may set it, and the lower limit holds. If zero, the path decides.
+	// may set it, and the lower limit holds. Several receivers share it. If
+	// zero, the path decides.
 	Limit float64
 
 	// Background makes the sender yield to other traffic. Either side may ask
@@ -78,25 +81,19 @@ type Config struct {
 	// segmentation offload: slow, and a way out where a driver does it wrong.
 	NoOffload bool
 
-	// Skip is the offset in the file from which to send, or at which to go on
-	// writing. An interrupted transfer continues without it.
+	// Skip is the offset in the only file from which to send, or at which to go
+	// on writing. An interrupted transfer continues without it.
 	Skip int64
+
+	// State is a directory, made if need be, for what outlasts the process: a
+	// record of each transfer that is not finished (Unfinished lists them),
+	// and the hashes of what was sent, so that continuing need not compute them
+	// again. No phrase and no code is ever written there. If empty, nothing is
+	// kept.
+	State string
 
 	// Events is told what happens. If nil, nobody is.
 	Events func(Event)
-}
-
-// Target is where a received file goes.
-type Target struct {
-	Dir  string // an existing directory; if empty, the current one
-	Name string // if empty, the sender's name for the file
-}
-
-// Result is what a transfer came to.
-type Result struct {
-	Path    string // of the file here
-	Size    int64  // bytes
-	Resumed int64  // of those, how many were at the receiver already
 }
 
 // CheckCode normalises a code as a person has typed it; single typing errors
@@ -122,48 +119,6 @@ func CompleteCode(typed string) []string {
 	return all
 }
 
-// meet finds the other side and runs the app over the connection.
-func meet(ctx context.Context, op string, role rendezvous.Role, cfg Config, build func(*peer.Loop) (*app, error)) (*app, error) {
-	socket, err := listen(op, udp.Config{Port: cfg.Port, NoOffload: cfg.NoOffload})
-	if err != nil {
-		return nil, err
-	}
-	defer socket.Close()
-	loop := peer.NewLoop(socket)
-	a, err := build(loop)
-	if err != nil {
-		return nil, err
-	}
-	a.idle = loop.Idle
-	pc := peer.Config{
-		Role: role, Rand: rand.Reader, AES: secret.HardwareAES(), App: a,
-		PacketBytes: cfg.PacketBytes, Limit: cfg.Limit, Background: cfg.Background,
-		Local: func() []netip.AddrPort { return localAddrs(socket) },
-	}
-	pc.V4, pc.V6 = socket.Families()
-	if pc.Helpers, err = resolve(ctx, op, cfg.Helper, socket); err != nil {
-		a.engine.Close()
-		return nil, err
-	}
-	if cfg.Phrase == "" {
-		pc.Words = secret.NewWords(rand.Reader)
-	} else if pc.Phrase, err = parsePhrase(cfg.Phrase); err != nil {
-		a.engine.Close()
-		return nil, &Error{Op: op, Kind: KindUsage, Err: fmt.Errorf("reading the phrase: %w", err)}
-	}
-	p := peer.New(time.Now(), pc)
-	defer cfg.Control.attach(&steered{cfg: cfg, loop: loop, peer: p})()
-	for _, h := range socket.Hints() {
-		a.emit(Hint{h})
-	}
-	loop.SetMachine(&driver{Peer: p, app: a, words: pc.Words})
-	if err := loop.Run(ctx); err != nil {
-		a.engine.Close()
-		return nil, &Error{Op: op, Kind: KindPort, Err: fmt.Errorf("using the socket: %w", err)}
-	}
-	return a, a.result(ctx, op, p)
-}
-
 // parsePhrase reads a phrase. The hash of one's own takes 64 MiB for a moment,
 // which would stay with the process until the collector needs them.
 func parsePhrase(text string) (secret.Phrase, error) {
@@ -172,72 +127,4 @@ func parsePhrase(text string) (secret.Phrase, error) {
 		debug.FreeOSMemory()
 	}
 	return p, err
-}
-
-func listen(op string, cfg udp.Config) (*udp.Socket, error) {
-	s, err := udp.Listen(cfg)
-	if err == nil {
-		return s, nil
-	}
-	e := &Error{Op: op, Kind: KindPort, Err: fmt.Errorf("opening a UDP socket: %w", err)}
-	if errors.Is(err, udp.ErrPortInUse) {
-		e.Hint = "Another program uses that port: stop it or choose another port."
-	}
-	return nil, e
-}
-
-func localAddrs(s *udp.Socket) []netip.AddrPort {
-	v4, v6 := s.Families()
-	addrs, err := udp.Interfaces()
-	if err != nil {
-		return nil // the helper's view of us remains
-	}
-	var all []netip.AddrPort
-	for _, a := range addrs {
-		if a.Is4() && v4 || a.Is6() && v6 {
-			all = append(all, netip.AddrPortFrom(a, s.Port()))
-		}
-	}
-	return all
-}
-
-// resolveTime bounds the look-up of the helper's name.
-const resolveTime = 10 * time.Second
-
-func resolve(ctx context.Context, op, helper string, s *udp.Socket) ([]netip.AddrPort, error) {
-	fail := func(kind Kind, err error) error {
-		return &Error{Op: op, Kind: kind, Err: err,
-			Hint: "The helper is HOST:PORT of a machine on which somebody runs: qft helper PORT"}
-	}
-	if helper == "" {
-		return nil, fail(KindUsage, errors.New("no helper is set"))
-	}
-	host, service, err := net.SplitHostPort(helper)
-	if err != nil {
-		return nil, fail(KindUsage, fmt.Errorf("reading the helper's address: %w", err))
-	}
-	port, err := strconv.ParseUint(service, 10, 16)
-	if err != nil || port == 0 {
-		return nil, fail(KindUsage, fmt.Errorf("the helper's port %q is no number from 1 to 65535", service))
-	}
-	ctx, cancel := context.WithTimeout(ctx, resolveTime)
-	defer cancel()
-	addrs, err := net.DefaultResolver.LookupNetIP(ctx, "ip", host)
-	if errors.Is(context.Cause(ctx), context.Canceled) {
-		return nil, &Error{Op: op, Kind: KindCanceled, Err: errors.New("interrupted")}
-	}
-	if err != nil {
-		return nil, fail(KindHelper, fmt.Errorf("looking up the helper: %w", err))
-	}
-	v4, v6 := s.Families()
-	var all []netip.AddrPort
-	for _, a := range addrs {
-		if a = a.Unmap(); a.Is4() && v4 || a.Is6() && v6 {
-			all = append(all, netip.AddrPortFrom(a, uint16(port)))
-		}
-	}
-	if len(all) == 0 {
-		return nil, fail(KindHelper, fmt.Errorf("the helper %s has no address that this machine can use", host))
-	}
-	return all, nil
 }

@@ -7,7 +7,9 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -41,7 +43,7 @@ func TestSendAndReceiveOverRealSockets(t *testing.T) {
 	codes := make(chan string, 1)
 	var sender sync.WaitGroup
 	sender.Go(func() {
-		_, err := Send(ctx, path, Config{Helper: helper, Events: func(e Event) {
+		_, err := Send(ctx, Source{Paths: []string{path}}, Config{Helper: helper, Events: func(e Event) {
 			if c, ok := e.(Code); ok {
 				codes <- c.Code
 			}
@@ -63,6 +65,102 @@ func TestSendAndReceiveOverRealSockets(t *testing.T) {
 	}
 }
 
+// TestSeveralReceiversOverRealSockets: each with its own socket and loop, one of
+// them stopped and started again, and nothing is left running.
+func TestSeveralReceiversOverRealSockets(t *testing.T) {
+	t.Cleanup(func() { goleak.VerifyNone(t) })
+	helper := startHelper(t)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	path := filepath.Join(t.TempDir(), "a.bin")
+	if err := os.WriteFile(path, make([]byte, 8<<20), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	const n = 3
+	codes := make(chan string, 1)
+	var finished atomic.Int32
+	var all sync.WaitGroup
+	all.Go(func() {
+		r, err := Send(ctx, Source{Paths: []string{path}, Receivers: n}, Config{Helper: helper, Limit: 6e6, Events: func(e Event) {
+			switch e := e.(type) {
+			case Code:
+				codes <- e.Code
+			case Session:
+				if f, ok := e.Event.(Finished); ok && f.Err == nil {
+					finished.Add(1)
+				}
+			}
+		}})
+		if err != nil || r.Receivers != n || r.Path != path {
+			t.Errorf("send: %+v, %v", r, err)
+		}
+	})
+	code := <-codes
+	for i := range n {
+		all.Go(func() {
+			to := t.TempDir()
+			cfg := Config{Helper: helper, Phrase: code}
+			if i == 0 {
+				first, stop := context.WithCancel(ctx)
+				cfg.Events = func(e Event) {
+					if p, ok := e.(Progress); ok && p.Done > 0 {
+						stop()
+					}
+				}
+				if _, err := Receive(first, Target{Dir: to}, cfg); KindOf(err) != KindCanceled {
+					t.Errorf("the stopped receiver: %v", err)
+				}
+				cfg.Events = nil
+			}
+			if _, err := Receive(ctx, Target{Dir: to}, cfg); err != nil {
+				t.Errorf("receiver %d: %v", i, err)
+			}
+			if err := same(path, to); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	all.Wait()
+	if finished.Load() != n {
+		t.Errorf("%d sessions were told to have finished", finished.Load())
+	}
+}
+
+// TestPersonTakesTime: a question is answered when it is answered, and one that
+// never is keeps nobody from stopping.
+func TestPersonTakesTime(t *testing.T) {
+	helper := startHelper(t)
+	path := filepath.Join(t.TempDir(), "a.bin")
+	if err := os.WriteFile(path, []byte("x"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	var sender sync.WaitGroup
+	sender.Go(func() {
+		_, err := Send(ctx, Source{Paths: []string{path}}, Config{Helper: helper, Phrase: "7-acid-robot-zebra"})
+		if KindOf(err) != KindCanceled {
+			t.Errorf("send: %v", err)
+		}
+	})
+	asked, never := make(chan Proposal), make(chan struct{})
+	first, stopFirst := context.WithCancel(ctx)
+	var receiver sync.WaitGroup
+	receiver.Go(func() {
+		to := Target{Dir: t.TempDir(), Accept: func(p Proposal) bool { asked <- p; <-never; return true }}
+		if _, err := Receive(first, to, Config{Helper: helper, Phrase: "7-acid-robot-zebra"}); KindOf(err) != KindCanceled {
+			t.Errorf("receive: %v", err)
+		}
+	})
+	if p := <-asked; p.Files != 1 || p.Names[0] != "a.bin" {
+		t.Errorf("proposed was %+v", p)
+	}
+	stopFirst()
+	receiver.Wait()
+	stop()
+	sender.Wait()
+	close(never)
+}
+
 func TestCanceledSendEndsAtOnce(t *testing.T) {
 	t.Cleanup(func() { goleak.VerifyNone(t) })
 	helper := startHelper(t)
@@ -71,7 +169,7 @@ func TestCanceledSendEndsAtOnce(t *testing.T) {
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
-	_, err := Send(ctx, path, Config{Helper: helper, Events: func(e Event) {
+	_, err := Send(ctx, Source{Paths: []string{path}}, Config{Helper: helper, Events: func(e Event) {
 		if _, ok := e.(Waiting); ok {
 			cancel()
 		}
@@ -93,11 +191,29 @@ func TestBadCallsAreToldBeforeAnythingIsOpened(t *testing.T) {
 		call func() error
 		kind Kind
 	}{
-		"no helper":      {func() error { _, err := Send(ctx, path, Config{}); return err }, KindUsage},
-		"helper no port": {func() error { _, err := Send(ctx, path, Config{Helper: "127.0.0.1"}); return err }, KindUsage},
-		"no file":        {func() error { _, err := Send(ctx, path+"x", Config{Helper: "127.0.0.1:1"}); return err }, KindFile},
-		"a folder":       {func() error { _, err := Send(ctx, dir, Config{Helper: "127.0.0.1:1"}); return err }, KindFile},
-		"no phrase":      {func() error { _, err := Receive(ctx, Target{Dir: dir}, Config{Helper: "127.0.0.1:1"}); return err }, KindUsage},
+		"no helper": {func() error { _, err := Send(ctx, Source{Paths: []string{path}}, Config{}); return err }, KindUsage},
+		"helper no port": {func() error {
+			_, err := Send(ctx, Source{Paths: []string{path}}, Config{Helper: "127.0.0.1"})
+			return err
+		}, KindUsage},
+		"no file": {func() error {
+			_, err := Send(ctx, Source{Paths: []string{path + "x"}}, Config{Helper: "127.0.0.1:1"})
+			return err
+		}, KindFile},
+		"nothing": {func() error { _, err := Send(ctx, Source{}, Config{Helper: "127.0.0.1:1"}); return err }, KindUsage},
+		"two things": {func() error {
+			_, err := Send(ctx, Source{Paths: []string{path}, Text: "x"}, Config{Helper: "127.0.0.1:1"})
+			return err
+		}, KindUsage},
+		"a stream for two": {func() error {
+			_, err := Send(ctx, Source{Stream: strings.NewReader("x"), Receivers: 2}, Config{Helper: "127.0.0.1:1"})
+			return err
+		}, KindUsage},
+		"a long text": {func() error {
+			_, err := Send(ctx, Source{Text: strings.Repeat("x", MaxText+1)}, Config{Helper: "127.0.0.1:1"})
+			return err
+		}, KindUsage},
+		"no phrase": {func() error { _, err := Receive(ctx, Target{Dir: dir}, Config{Helper: "127.0.0.1:1"}); return err }, KindUsage},
 		"target exists": {func() error {
 			_, err := Receive(ctx, Target{Dir: dir, Name: "a.bin"}, Config{Helper: "127.0.0.1:1", Phrase: "x"})
 			return err
@@ -130,7 +246,7 @@ func TestLimitChangesWhileTheTransferRuns(t *testing.T) {
 	codes, limited := make(chan string, 1), make(chan time.Time, 1)
 	var sender sync.WaitGroup
 	sender.Go(func() {
-		_, err := Send(ctx, path, Config{Helper: helper, Limit: 1e6, Control: &ours, Events: func(e Event) {
+		_, err := Send(ctx, Source{Paths: []string{path}, NoCompress: true}, Config{Helper: helper, Limit: 1e6, Control: &ours, Events: func(e Event) {
 			switch e := e.(type) {
 			case Code:
 				codes <- e.Code

@@ -172,14 +172,23 @@ func TestDiskTooSmallIsToldBeforeAnythingIsSent(t *testing.T) {
 	x := &transfer{t: t, file: f, target: dir + "/film"}
 	x.sender = w.a.qft("send", f.path, "--helper", pairHelper)
 	x.receiver = w.b.qft("receive", w.learn(x.sender), "-o", dir, "--helper", pairHelper)
-	x.wantRefused(5, "space", "free")
+	x.receiver.wantEnd(20*time.Second, 5)
+	x.receiver.wantSaid("space", "free")
+	x.sender.wantStays()
+	x.sender.wantSaid("the other side", "space")
 	if seen := w.b.traffic("eth0").in; seen > f.size/4 {
 		t.Errorf("%d bytes were sent for nothing", seen)
 	}
+
+	t.Log("# the sender has stayed: another folder will do")
+	x.target = w.folder() + "/film"
+	x.receiver = w.b.qft("receive", w.secrets[len(w.secrets)-1], "-o", x.target, "--helper", pairHelper)
+	x.wantDelivered(20 * time.Second)
 }
 
 // TestDiskThatFillsUp: somebody else takes the space meanwhile. What has
-// arrived is kept, and the same commands continue when there is room.
+// arrived is kept, both sides are told, and the same command at the receiver
+// continues when there is room: the sender has stayed.
 func TestDiskThatFillsUp(t *testing.T) {
 	t.Parallel()
 	w := newPair(t)
@@ -190,15 +199,18 @@ func TestDiskThatFillsUp(t *testing.T) {
 	x := w.bySender(w.a, w.b, pairHelper, f, dir+"/film")
 	eventually(t, 20*time.Second, "a third of the file", func() bool { return w.b.traffic("eth0").in > f.size/3 })
 	fill(t, dir+"/other", 20<<20)
-	x.wantRefused(5, "space", "again")
+	x.receiver.wantEnd(20*time.Second, 5)
+	x.receiver.wantSaid("space", "again")
+	x.sender.wantStays()
+	x.sender.wantSaid("the other side", "space")
 	x.wantPartial()
 
 	if err := os.Remove(dir + "/other"); err != nil {
 		t.Fatal(err)
 	}
-	y := w.bySender(w.a, w.b, pairHelper, f, dir+"/film")
-	y.wantDelivered(30 * time.Second)
-	y.receiver.wantSaid("of it were there already")
+	x.receiver = w.b.qft("receiver", pairHelper, phrase, x.target)
+	x.wantDelivered(30 * time.Second)
+	x.receiver.wantSaid("of it were there already")
 }
 
 func fill(t *testing.T, path string, n int) {

@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"errors"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -28,13 +29,26 @@ func TestScripts(t *testing.T) {
 		Dir: "testdata/script",
 		Setup: func(e *testscript.Env) error {
 			e.Setenv("PATH", path)
-			return nil
+			port, err := freePort()
+			e.Setenv("PORT", port) // of a helper that a script runs
+			return err
 		},
 		Condition: func(cond string) (bool, error) {
 			return cond == "xdg" && runtime.GOOS != "windows", nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){"exits": exits},
 	})
+}
+
+// freePort is one that was free a moment ago.
+func freePort() (string, error) {
+	c, err := net.ListenPacket("udp", "127.0.0.1:0")
+	if err != nil {
+		return "", err
+	}
+	defer c.Close()
+	_, port, err := net.SplitHostPort(c.LocalAddr().String())
+	return port, err
 }
 
 func exits(ts *testscript.TestScript, neg bool, args []string) {

@@ -67,8 +67,16 @@ func (x *transfer) sides(who string) (one, other *proc) {
 	return x.receiver, x.sender
 }
 
+// wantStays wants a sender to say that it waits for its receiver.
+func (p *proc) wantStays() {
+	p.t.Helper()
+	p.wantSay(5*time.Second, "this side stays and waits")
+	p.wantSay(10*time.Second, "waiting at the helper as well")
+}
+
 // TestInterruptedAndContinued: Ctrl-C on either side ends it at once, the
-// other side is told, nothing is lost.
+// other side is told, nothing is lost. A receiver ends with its sender, whose
+// next code is another one; a sender stays.
 func TestInterruptedAndContinued(t *testing.T) {
 	t.Parallel()
 	for _, who := range []string{"sender", "receiver"} {
@@ -78,10 +86,16 @@ func TestInterruptedAndContinued(t *testing.T) {
 				x := p.until(50)
 				one, other := x.sides(who)
 				one.signal(sig)
-				other.wantEnd(2*time.Second, 10)
 				one.wantEnd(2*time.Second, 130)
-				other.wantSaid("the other side", "same command again")
 				one.wantSaid("same command again")
+				if who == "receiver" {
+					other.wantStays()
+					other.signal(sig) // its person gives up too
+					other.wantEnd(2*time.Second, 130)
+				} else {
+					other.wantEnd(2*time.Second, 10)
+				}
+				other.wantSaid("the other side", "same command again")
 				x.wantPartial()
 				p.continues()
 			})
@@ -124,8 +138,10 @@ func TestContinuedUnderAnotherCode(t *testing.T) {
 	into := p.b.qft("receive", p.learn(one), "-o", dir, "--helper", pairHelper)
 	eventually(t, 30*time.Second, "half of the file", func() bool { return p.b.traffic("eth0").in > p.file.size/2 })
 	into.signal(syscall.SIGINT)
-	one.wantEnd(2*time.Second, 10)
 	into.wantEnd(2*time.Second, 130)
+	one.wantStays()
+	one.signal(syscall.SIGINT)
+	one.wantEnd(2*time.Second, 130)
 
 	before := p.b.traffic("eth0").in
 	two := p.a.qft("send", p.file.path, "--helper", pairHelper)

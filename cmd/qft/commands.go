@@ -1,33 +1,33 @@
 package main
 
 import (
-	"bufio"
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"os"
-	"path/filepath"
 	"runtime/debug"
 	"strconv"
-	"strings"
 
 	"github.com/spf13/cobra"
 
 	"qft"
 )
 
-const about = `qft sends a file straight from one machine to another: both sides name one
-phrase, a helper introduces their machines, both NATs are punched, and the
-bytes go directly from disk to disk, encrypted, as fast as the path allows.
+const about = `qft sends files and directories straight from one machine to another: both
+sides name one phrase, a helper introduces their machines, both NATs are
+punched, and the bytes go directly from disk to disk, encrypted, as fast as the
+path allows.
 
-    qft send photos.tar            prints a code such as 7-acid-robot-zebra
+    qft send photos/ notes.txt     prints a code such as 7-acid-robot-zebra
     qft receive 7-acid-robot-zebra on the other machine
 
 Both need a helper that both can reach: --helper HOST:PORT, QFT_HELPER in the
 environment, or a line "helper = HOST:PORT" in the configuration file. Anybody
-can run one with "qft helper PORT"; it never sees the file or the words.
+can run one with "qft helper PORT"; it never sees a file or the words.
+
+The sender waits through whatever happens to the receiver: type the same command
+there again. Where both sides were stopped, "qft resume" lists what can go on.
 
 QFT_NO_OFFLOAD=1 sends packets one by one: slow, for machines whose network
 driver breaks segmentation offload (connected, and next to nothing arrives).`
@@ -57,7 +57,7 @@ func rootCommand(t *terminal) *cobra.Command {
 		},
 	}
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
-	root.AddCommand(sendCommand(t), receiveCommand(t), helperCommand(t),
+	root.AddCommand(sendCommand(t), receiveCommand(t), resumeCommand(t), helperCommand(t),
 		senderCommand(t), receiverCommand(t), versionCommand(t))
 	return root
 }
@@ -72,24 +72,27 @@ func exactly(low, high int, what string) cobra.PositionalArgs {
 	}
 }
 
-// options are the flags that send and receive share.
+// options are the flags that all transfers share.
 type options struct {
 	helper     string
 	port       uint16
 	ask        bool
 	limit      string
 	background string
+	json       bool
 }
 
 func (o *options) register(cmd *cobra.Command) {
-	cmd.Flags().StringVar(&o.helper, "helper", "", "HOST:PORT of the helper that both sides use")
-	cmd.Flags().Uint16Var(&o.port, "port", 0, "local UDP port (default: any free one)")
-	cmd.Flags().BoolVar(&o.ask, "ask", false, "ask for a phrase of your own instead of using a code (or set QFT_PHRASE)")
-	cmd.Flags().StringVar(&o.limit, "limit", "", "send no more than `RATE`, such as 20mbit or 2.5MB/s")
-	cmd.Flags().BoolFunc("background", "yield to other traffic", func(v string) error {
+	f := cmd.Flags()
+	f.StringVar(&o.helper, "helper", "", "HOST:PORT of the helper that both sides use")
+	f.Uint16Var(&o.port, "port", 0, "local UDP port (default: any free one)")
+	f.BoolVar(&o.ask, "ask", false, "ask for a phrase of your own instead of using a code (or set QFT_PHRASE)")
+	f.StringVar(&o.limit, "limit", "", "send no more than `RATE`, such as 20mbit or 2.5MB/s")
+	f.BoolFunc("background", "yield to other traffic", func(v string) error {
 		o.background = v // as text, so that "not said" differs from "no"
 		return nil
 	})
+	f.BoolVar(&o.json, "json", false, "print events for programs on stdout, a line of JSON each (docs/events.md)")
 }
 
 // phrase is one of the user's own choice, from the environment or the
@@ -120,6 +123,9 @@ func (o *options) receivePhrase(ctx context.Context, t *terminal, args []string)
 	if p, err := o.phrase(ctx, t); p != "" || err != nil {
 		return p, err
 	}
+	if o.json {
+		return "", usageError{errors.New("with --json nobody is asked: give the code as an argument, or QFT_PHRASE")}
+	}
 	code, err := t.ask(ctx, "Code: ")
 	if err != nil {
 		return "", err
@@ -135,72 +141,8 @@ func checkCode(text string) (string, error) {
 	return code, nil
 }
 
-func sendCommand(t *terminal) *cobra.Command {
-	var o options
-	cmd := &cobra.Command{
-		Use:   "send FILE",
-		Short: "send a file; prints the code that the receiver types",
-		Long: `Sends one file to whoever types the code that is printed. The code is good for
-one transfer. Stopping either side and running both again continues where it
-left off.
-
-` + aboutRates,
-		Args: exactly(1, 1, "one file (pack folders or several files first, for instance with tar)"),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			cfg, err := t.config(o)
-			if err != nil {
-				return err
-			}
-			if cfg.Phrase, err = o.phrase(cmd.Context(), t); err != nil {
-				return err
-			}
-			return t.send(cmd.Context(), args[0], cfg)
-		},
-	}
-	o.register(cmd)
-	return cmd
-}
-
-func receiveCommand(t *terminal) *cobra.Command {
-	var o options
-	var output string
-	cmd := &cobra.Command{
-		Use:   "receive [CODE]",
-		Short: "receive a file with the code that the sender tells",
-		Long: `Receives one file into the current folder under the sender's name for it, or
-where -o says. Without CODE it asks. Nothing that exists is overwritten.
-
-` + aboutRates,
-		Args: exactly(0, 1, "at most one code"),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			cfg, err := t.config(o)
-			if err != nil {
-				return err
-			}
-			if cfg.Phrase, err = o.receivePhrase(cmd.Context(), t, args); err != nil {
-				return err
-			}
-			return t.receive(cmd.Context(), target(output), cfg)
-		},
-	}
-	o.register(cmd)
-	cmd.Flags().StringVarP(&output, "output", "o", "", "file or existing folder to write to")
-	cmd.ValidArgsFunction = func(_ *cobra.Command, _ []string, typed string) ([]string, cobra.ShellCompDirective) {
-		return qft.CompleteCode(typed), cobra.ShellCompDirectiveNoSpace | cobra.ShellCompDirectiveNoFileComp
-	}
-	return cmd
-}
-
-// target is where the file goes: into a folder under its own name, or to a
-// file of the given name.
-func target(output string) qft.Target {
-	if output == "" {
-		return qft.Target{Dir: "."}
-	}
-	if st, err := os.Stat(output); err == nil && st.IsDir() || strings.HasSuffix(output, string(filepath.Separator)) {
-		return qft.Target{Dir: output}
-	}
-	return qft.Target{Dir: filepath.Dir(output), Name: filepath.Base(output)}
+func completeCode(_ *cobra.Command, _ []string, typed string) ([]string, cobra.ShellCompDirective) {
+	return qft.CompleteCode(typed), cobra.ShellCompDirectiveNoSpace | cobra.ShellCompDirectiveNoFileComp
 }
 
 func helperCommand(t *terminal) *cobra.Command {
@@ -227,78 +169,6 @@ carries no file data. It also answers STUN binding requests.`,
 	}
 	cmd.Flags().BoolVarP(&verbose, "verbose", "v", false, "log every member that comes and goes (no phrases: they are never sent)")
 	return cmd
-}
-
-func senderCommand(t *terminal) *cobra.Command {
-	return &cobra.Command{
-		Use:   "sender HELPER:PORT PHRASE FILE [BITRATE] [SKIP]",
-		Short: "send with a phrase of your own (the historical command)",
-		Long:  legacyHelp("sends FILE", "from which to send"),
-		Args:  exactly(3, 5, "HELPER:PORT PHRASE FILE [BITRATE] [SKIP]"),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			cfg, err := t.legacy(cmd.Context(), args)
-			if err != nil {
-				return err
-			}
-			return t.send(cmd.Context(), args[2], cfg)
-		},
-	}
-}
-
-func receiverCommand(t *terminal) *cobra.Command {
-	return &cobra.Command{
-		Use:   "receiver HELPER:PORT PHRASE FILE [BITRATE] [SKIP]",
-		Short: "receive with a phrase of your own (the historical command)",
-		Long:  legacyHelp("receives into FILE", "at which to write on: that much of FILE is kept as it is"),
-		Args:  exactly(3, 5, "HELPER:PORT PHRASE FILE [BITRATE] [SKIP]"),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			cfg, err := t.legacy(cmd.Context(), args)
-			if err != nil {
-				return err
-			}
-			to := qft.Target{Dir: filepath.Dir(args[2]), Name: filepath.Base(args[2])}
-			return t.receive(cmd.Context(), to, cfg)
-		},
-	}
-}
-
-func legacyHelp(what, skip string) string {
-	return `Meets the other side in the room of PHRASE and ` + what + `. PHRASE as "-"
-is asked for, or taken from QFT_PHRASE, so that it does not show in the list of
-processes.
-
-BITRATE is historical: an upper bound on the file bytes in one packet, 0 or
-absent: what the path carries. SKIP is the byte offset ` + skip + `;
-nobody should need it, since an interrupted transfer continues by itself.`
-}
-
-// legacy reads the positional arguments of sender and receiver.
-func (t *terminal) legacy(ctx context.Context, args []string) (cfg qft.Config, err error) {
-	cfg = qft.Config{Helper: args[0], Phrase: args[1], NoOffload: noOffload(), Events: t.event}
-	if cfg.Phrase == "-" {
-		o := options{ask: true}
-		if cfg.Phrase, err = o.phrase(ctx, t); err != nil {
-			return cfg, err
-		}
-	}
-	if strings.TrimSpace(cfg.Phrase) == "" {
-		return cfg, usageError{errors.New("the phrase is empty")}
-	}
-	if len(args) > 3 {
-		n, err := strconv.ParseUint(args[3], 10, 16)
-		if err != nil || n > 65532 {
-			return cfg, usageError{fmt.Errorf("the bitrate %q is no number from 0 to 65532 (bytes in a packet)", args[3])}
-		}
-		cfg.PacketBytes = int(n)
-	}
-	if len(args) > 4 {
-		n, err := strconv.ParseInt(args[4], 10, 64)
-		if err != nil || n < 0 {
-			return cfg, usageError{fmt.Errorf("the skip %q is no number of bytes", args[4])}
-		}
-		cfg.Skip = n
-	}
-	return cfg, nil
 }
 
 func versionCommand(t *terminal) *cobra.Command {
@@ -328,85 +198,4 @@ func parsePort(s string) (uint16, error) {
 		return 0, fmt.Errorf("the port %q is no number from 1 to 65535", s)
 	}
 	return uint16(n), nil
-}
-
-// config joins flags, environment and configuration file, in this order.
-func (t *terminal) config(o options) (qft.Config, error) {
-	cfg := qft.Config{Port: o.port, NoOffload: noOffload(), Events: t.event}
-	s, err := settings(o)
-	if err != nil {
-		return cfg, err
-	}
-	cfg.Helper = s[keyHelper]
-	if cfg.Limit, err = limit(s[keyLimit]); err != nil {
-		return cfg, err
-	}
-	if cfg.Background, err = yes(keyBackground, s[keyBackground]); err != nil {
-		return cfg, err
-	}
-	if cfg.Helper == "" {
-		return cfg, usageError{fmt.Errorf(`no helper is set. Both sides need the same one:
-  --helper HOST:PORT, or QFT_HELPER=HOST:PORT in the environment, or a line
-  helper = HOST:PORT
-  in %s
-Anybody can run a helper on a machine that both reach: qft helper 4000`, configPath())}
-	}
-	return cfg, nil
-}
-
-// noOffload is for the rare person whose network driver loses what it is given
-// in trains: not worth a flag.
-func noOffload() bool { return os.Getenv("QFT_NO_OFFLOAD") == "1" }
-
-func (t *terminal) send(ctx context.Context, path string, cfg qft.Config) error {
-	_, err := qft.Send(ctx, path, cfg)
-	if err == nil {
-		t.finish("sent")
-	}
-	return err
-}
-
-func (t *terminal) receive(ctx context.Context, to qft.Target, cfg qft.Config) error {
-	r, err := qft.Receive(ctx, to, cfg)
-	if err == nil {
-		t.finish("received")
-		fmt.Fprintln(t.out, r.Path)
-	}
-	return err
-}
-
-// ask reads one line.
-func (t *terminal) ask(ctx context.Context, prompt string) (string, error) {
-	fmt.Fprint(t.err, prompt)
-	return t.await(ctx, func() (string, error) {
-		line, err := bufio.NewReader(t.in).ReadString('\n')
-		if errors.Is(err, io.EOF) && line != "" {
-			err = nil
-		}
-		return line, err
-	})
-}
-
-// await reads an answer that an interrupt may cut short: a read from a
-// terminal cannot be, so it is left behind.
-func (t *terminal) await(ctx context.Context, read func() (string, error)) (string, error) {
-	type answer struct {
-		text string
-		err  error
-	}
-	got := make(chan answer, 1)
-	go func() {
-		text, err := read()
-		got <- answer{text, err}
-	}()
-	select {
-	case a := <-got:
-		if a.err != nil {
-			return "", usageError{fmt.Errorf("reading the answer: %w", a.err)}
-		}
-		return strings.TrimSpace(a.text), nil
-	case <-ctx.Done():
-		fmt.Fprintln(t.err)
-		return "", &qft.Error{Op: "ask", Kind: qft.KindCanceled, Err: errors.New("interrupted")}
-	}
 }

@@ -1,5 +1,5 @@
-// Command qft sends a file straight from one machine to another, through both
-// their NATs, encrypted, over UDP.
+// Command qft sends files and directories straight from one machine to another,
+// through both their NATs, encrypted, over UDP.
 //
 // This package is the command line: flags in, words out, exit code.
 package main
@@ -20,6 +20,9 @@ func main() {
 	ctx, cancel := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	// The first interrupt asks for an orderly end, the second one ends.
 	context.AfterFunc(ctx, cancel)
+	// Whoever reads our stdout may stop; both sides are to be told, which takes
+	// an error instead of a signal.
+	signal.Ignore(syscall.SIGPIPE)
 	code := run(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr)
 	cancel()
 	os.Exit(code)
@@ -27,14 +30,14 @@ func main() {
 
 // run is the whole program but for the process.
 func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
-	t := &terminal{in: stdin, out: stdout, err: stderr}
+	t := newTerminal(stdin, stdout, stderr)
 	cmd := rootCommand(t)
 	cmd.SetArgs(args)
 	cmd.SetIn(stdin)
 	cmd.SetOut(stdout)
 	cmd.SetErr(stderr)
 	err := cmd.ExecuteContext(ctx)
-	t.clearLine()
+	t.clear()
 	if err == nil {
 		return 0
 	}
@@ -47,8 +50,10 @@ type usageError struct{ err error }
 
 func (e usageError) Error() string { return e.err.Error() }
 
+func (e usageError) Unwrap() error { return e.err }
+
 // exitCode is the one place where errors become numbers; they are documented
-// in exitCodes.
+// in exitCodes, and in docs/events.md.
 func exitCode(err error) int {
 	var usage usageError
 	if errors.As(err, &usage) {
@@ -73,12 +78,16 @@ func exitCode(err error) int {
 		return 9
 	case qft.KindPeer:
 		return 10
-	case qft.KindChanged:
+	case qft.KindIncomplete:
 		return 11
 	case qft.KindProtocol:
 		return 12
 	case qft.KindPort:
 		return 13
+	case qft.KindTooMuch:
+		return 14
+	case qft.KindRefused:
+		return 15
 	case qft.KindCanceled:
 		return 130
 	}
@@ -89,7 +98,7 @@ const exitCodes = `Exit codes:
     0  done
     1  something that should not happen
     2  the command line makes no sense
-    3  the file cannot be sent, or its name cannot be used here
+    3  what is to be sent cannot be sent, or its name cannot be used here
     4  the target exists (nothing is ever overwritten unasked)
     5  the target cannot be written: disk full, read-only, forbidden
     6  the phrase is not the other side's
@@ -97,9 +106,11 @@ const exitCodes = `Exit codes:
     8  the helper cannot be reached or used
     9  no direct path between the two machines
    10  the other side stopped, refused or failed
-   11  the file changed while it was sent, or arrived damaged
+   11  not everything has arrived: files changed, could not be read, or arrived damaged
    12  the other side or the helper speaks another protocol
    13  the UDP port of this machine cannot be used
+   14  it is more than --max-size or --max-files allow
+   15  you did not want it
   130  interrupted`
 
 // report prints an error for a person: what happened, then what to do.

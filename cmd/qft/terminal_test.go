@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -28,7 +29,8 @@ func TestProgressLineFits(t *testing.T) {
 		Bottleneck: qft.BottleneckNetwork, RTT: 52 * time.Millisecond, Loss: 0.012, PathRate: 11.9e6}
 	disk := full
 	disk.Bottleneck, disk.RTT, disk.Loss, disk.PathRate = qft.BottleneckPeerDisk, 1100*time.Millisecond, 0, 0
-	tm := &terminal{path: "punched"}
+	full.Counted, disk.Counted = true, true
+	v := &view{path: "punched"}
 	for _, c := range []struct {
 		p       qft.Progress
 		columns int
@@ -44,22 +46,25 @@ func TestProgressLineFits(t *testing.T) {
 		{disk, 120, " 42 %  1.05 GB of 2.50 GB  11.2 MB/s  2:10 left  bottleneck: peer's disk  punched  RTT 1.1s"},
 		{disk, 80, " 42 %  1.05 GB of 2.50 GB  11.2 MB/s  2:10 left  peer's disk  punched  RTT 1.1s"},
 		{disk, 40, " 42 %  11.2 MB/s  2:10 left  peer's disk"},
-		{qft.Progress{}, 80, "100 %  0 B of 0 B  0 B/s  punched"},
+		{qft.Progress{Counted: true}, 80, "100 %  0 B of 0 B  punched"},
+		{qft.Progress{Done: 5e6, Size: 1e9, Rate: 1e6, Left: time.Hour, Files: 300, FilesDone: 7}, 80,
+			"  0 %  5.00 MB of 1.00 GB or more  1.00 MB/s  7 of 300 files  punched"},
 	} {
-		got := tm.progressText(c.p, c.columns)
+		v.progress = c.p
+		got := v.text(c.columns)
 		if got != c.want {
 			t.Errorf("in %d columns:\n%q, want\n%q", c.columns, got, c.want)
 		}
 	}
-	tm.lost = true
-	if got := tm.progressText(full, 40); got != " 42 %  1.05 GB of 2.50 GB  no contact" {
+	v.lost, v.progress = true, full
+	if got := v.text(40); got != " 42 %  1.05 GB of 2.50 GB  no contact" {
 		t.Errorf("without contact: %q", got)
 	}
-	tm.lost = false
+	v.lost, v.number = false, 12
 	for columns := range 200 {
 		for b := range qft.BottleneckLimit + 1 {
-			full.Bottleneck = b
-			if n := len([]rune(tm.progressText(full, columns))); n > columns {
+			v.progress.Bottleneck = b
+			if n := len([]rune(v.text(columns))); n > columns {
 				t.Errorf("%d columns in %d", n, columns)
 			}
 		}
@@ -76,16 +81,28 @@ func TestClock(t *testing.T) {
 
 func TestForeignTextCannotMoveTheCursor(t *testing.T) {
 	var out bytes.Buffer
-	tm := &terminal{err: &out, out: &out}
+	tm := newTerminal(nil, &out, &out)
 	tm.event(qft.Offer{Name: "\x1b[2Jevil\r\n\u202etxt.exe\u0085", Size: 1})
 	tm.event(qft.Connected{Path: "LAN\x07"})
-	if s := out.String(); strings.ContainsAny(s, "\x1b\r\x07\u202e\u0085") {
+	tm.event(qft.Proposal{Files: 2, Items: 7, Names: []string{"\x1b]0;evil\x07", "b\u202e"}})
+	tm.event(qft.FileFailed{Path: "\x1b[31m", Why: "\r"})
+	tm.event(qft.Session{Number: 2, Event: qft.Interrupted{Err: errors.New("\x1b[0m\u2066")}})
+	tm.event(qft.HelperRefuses{Reason: "\x1b"})
+	tm.finish("received", qft.Result{Text: "one\ttwo\r\n\x1b[2Jthree\u202e\rfour\n", Failed: []qft.Failure{{Path: "\x1b", Why: "\x07"}}, FailedCount: 1}, nil)
+	if s := out.String(); strings.ContainsAny(s, "\x1b\r\x07\u202e\u0085\u2066") {
 		t.Errorf("printed %q", s)
+	}
+	if !strings.Contains(out.String(), "one\ttwo\n?[2Jthree??four\n") {
+		t.Errorf("the text is not what was sent: %q", out.String())
 	}
 }
 
 func TestEveryKindHasItsExitCode(t *testing.T) {
 	seen := make(map[int]qft.Kind)
+	doc, err := os.ReadFile("../../docs/events.md")
+	if err != nil {
+		t.Fatal(err)
+	}
 	for k := qft.KindInternal; k <= qft.KindCanceled; k++ {
 		code := exitCode(&qft.Error{Kind: k, Err: errors.New("x")})
 		if other, taken := seen[code]; taken {
@@ -94,6 +111,9 @@ func TestEveryKindHasItsExitCode(t *testing.T) {
 		seen[code] = k
 		if !strings.Contains(exitCodes, fmt.Sprintf("\n%5d  ", code)) {
 			t.Errorf("exit code %d is not documented", code)
+		}
+		if !strings.Contains(string(doc), fmt.Sprintf("\n| `%v` | %d |", k, code)) {
+			t.Errorf("docs/events.md does not say that %v is exit code %d", k, code)
 		}
 	}
 	if code := exitCode(usageError{errors.New("x")}); code != 2 {
@@ -110,7 +130,7 @@ func TestInterruptEndsAPrompt(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	var out bytes.Buffer
-	tm := &terminal{in: endless{}, err: &out, out: &out}
+	tm := newTerminal(endless{}, &out, &out)
 	if _, err := tm.ask(ctx, "Code: "); qft.KindOf(err) != qft.KindCanceled {
 		t.Errorf("an interrupted prompt returned %v", err)
 	}

@@ -43,6 +43,9 @@ func (p *Peer) stepPunching(now time.Time) {
 		return
 	}
 	p.punch(now)
+	if !p.meet.handOver.IsZero() && !now.Before(p.meet.handOver) {
+		p.leaveRoom(now)
+	}
 	if p.agent.Failed(now) != nil || !now.Before(p.meet.punchEnd) {
 		r := p.agent.Report(now)
 		p.fail(now, NoPath, errors.New("no path between the two machines"))
@@ -103,13 +106,15 @@ func (p *Peer) stepConnected(now time.Time) {
 
 // leaveRoom leaves the public room once the partner has been heard over the
 // connection. Until then it may still say through the helper that it does not
-// want us.
+// want us; for which a sender of many does not wait for long.
 func (p *Peer) leaveRoom(now time.Time) {
+	handsOver := !p.meet.handOver.IsZero() && !now.Before(p.meet.handOver)
 	switch {
 	case p.client == nil:
 	case p.client.Done():
 		p.client = nil
-	case p.conn.Stats().Received == 0:
+		p.tell(RoomLeft{})
+	case !handsOver && (p.conn == nil || p.conn.Stats().Received == 0):
 		p.pumpHelper(now)
 	case !p.client.Pending() || !now.Before(p.meet.punchEnd):
 		p.meet.members = nil

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"qft/internal/nat"
+	"qft/internal/rendezvous"
 )
 
 // Event is one of the structs of this file: something that a person who waits
@@ -27,8 +28,23 @@ type (
 	// how many more may try.
 	WrongPhrase struct{ Left int }
 
-	// Met: the other side knows the phrase; a path is being looked for.
-	Met struct{}
+	// Barred: the helper does not let us back in for now, for Err; it is asked
+	// again and again. Taken says that another sender has our number, which
+	// may be what is left of ourselves.
+	Barred struct {
+		Taken bool
+		Err   error
+	}
+
+	// Queued: the sender knows the phrase, and has others to meet first.
+	Queued struct{}
+
+	// Met: the other side knows the phrase; a path is being looked for. Member
+	// is what it is called in the room.
+	Met struct{ Member rendezvous.ID }
+
+	// RoomLeft: the room is free for the next meeting.
+	RoomLeft struct{}
 
 	// Connected: full-size packets pass both ways. Word says by what kind of
 	// path. It comes again when the path changes.

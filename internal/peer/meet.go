@@ -22,6 +22,7 @@ const (
 	noteTaken     = 5 // m3 of a sender whose partner is somebody else
 	noteVerdict   = 6 // sealed: why I stop
 	noteAddresses = 7 // sealed: more of my addresses
+	noteLater     = 8 // m3 of a sender that has others to meet first
 )
 
 // The byte in a noteVerdict.
@@ -75,6 +76,7 @@ type meetState struct {
 	remote   []nat.Candidate // the partner's, to be probed from punchAt on
 	punchAt  time.Time       // zero: at once
 	punchEnd time.Time       // no path by then: there is none
+	handOver time.Time       // sender of many: the room is left by then
 	notes    uint64          // address notes sent
 	noted    uint64          // the partner's newest address note
 }
@@ -97,6 +99,9 @@ func (m *meetState) init(cfg *Config) {
 			m.own = true
 			m.left = guessesOwn
 		}
+	}
+	if cfg.Guesses > 0 {
+		m.left = min(m.left, cfg.Guesses)
 	}
 }
 
@@ -135,7 +140,7 @@ func (m *meetState) drop(id rendezvous.ID) {
 
 func (p *Peer) stepMeeting(now time.Time) {
 	p.pumpHelper(now)
-	if p.state == meeting && !p.meet.answered && !now.Before(p.patience()) {
+	if p.waitsForAnswer() && !now.Before(p.patience()) {
 		p.fail(now, HelperUnreachable, fmt.Errorf("the helper at %s does not answer", p.helpers()))
 	}
 	p.expireAnswers(now)
@@ -145,6 +150,11 @@ func (p *Peer) stepMeeting(now time.Time) {
 	if p.sess != nil && p.agent != nil {
 		p.postAddresses(now)
 	}
+}
+
+// waitsForAnswer reports whether the helper has yet to show that it is there.
+func (p *Peer) waitsForAnswer() bool {
+	return p.state == meeting && !p.meet.answered && !p.cfg.Again
 }
 
 // helpers lists the helper's addresses for people.
@@ -197,7 +207,7 @@ func (p *Peer) pumpHelper(now time.Time) {
 
 func (p *Peer) meetDeadline() time.Time {
 	var d time.Time
-	if p.state == meeting && !p.meet.answered {
+	if p.waitsForAnswer() {
 		d = p.patience()
 	}
 	for _, m := range p.meet.members {
@@ -208,6 +218,9 @@ func (p *Peer) meetDeadline() time.Time {
 	d = earlier(earlier(d, p.meet.rivalEnd), p.meet.punchAt)
 	if p.state == punching {
 		d = earlier(d, p.meet.punchEnd)
+		if p.client != nil && p.meet.handOver.After(p.turn) {
+			d = earlier(d, p.meet.handOver)
+		}
 	}
 	return d
 }
@@ -220,7 +233,7 @@ func (p *Peer) onHelper(now time.Time, e rendezvous.Event) {
 		p.onRefused(now, e.Err)
 	case rendezvous.Silent:
 		p.meet.silent = true
-		if p.meet.answered {
+		if p.meet.answered || p.cfg.Again {
 			p.tell(HelperSilent{})
 		}
 	case rendezvous.Back:
@@ -254,6 +267,10 @@ func (p *Peer) onJoined(now time.Time, number uint32) {
 func (p *Peer) onRefused(now time.Time, err error) {
 	if p.sess != nil || p.meet.answered && !errors.Is(err, rendezvous.ErrTaken) {
 		return // it knew us before; the client keeps asking
+	}
+	if p.cfg.Again {
+		p.tell(Barred{Taken: errors.Is(err, rendezvous.ErrTaken), Err: err})
+		return // and so it does here
 	}
 	p.meet.answered = true
 	kind := HelperRefused
@@ -290,6 +307,9 @@ func (p *Peer) onArrived(now time.Time, id rendezvous.ID) {
 	if p.cfg.Role != rendezvous.Sender || !p.meet.ready || p.meet.find(id) != nil || p.meet.left <= 0 {
 		return
 	}
+	if slices.Contains(p.cfg.Known, id) || p.cfg.Many && p.sess != nil {
+		return // met, or the next meeting's
+	}
 	i, m1, err := secret.NewInitiator(p.cfg.Rand, p.meet.phrase, p.sid(id), p.cfg.AES)
 	if err != nil {
 		p.fail(now, Broken, fmt.Errorf("starting the handshake: %w", err))
@@ -316,6 +336,8 @@ func (p *Peer) onNote(now time.Time, from rendezvous.ID, note []byte) {
 		p.onWrong(now, from)
 	case kind == noteTaken && receiver:
 		p.onTaken(now, from, body)
+	case kind == noteLater && receiver:
+		p.onLater(now, from, body)
 	case kind == noteVerdict && p.sess != nil && from == p.meet.partner:
 		p.onVerdict(now, body)
 	case kind == noteAddresses && p.sess != nil && from == p.meet.partner:
@@ -360,6 +382,8 @@ func (p *Peer) onAnswer(now time.Time, from rendezvous.ID, m2 []byte) {
 		p.wrong(now)
 	case err != nil:
 		// Whoever sends nonsense has shown no guess and learns nothing.
+	case p.sess != nil && p.cfg.Many:
+		p.post(from, noteLater, m3)
 	case p.sess != nil:
 		p.post(from, noteTaken, m3)
 	default:
@@ -407,6 +431,16 @@ func (p *Peer) onConfirm(now time.Time, from rendezvous.ID, m3 []byte) {
 func (p *Peer) onTaken(now time.Time, from rendezvous.ID, m3 []byte) {
 	if _, _, ok := p.confirm(now, from, m3); ok && p.sess == nil {
 		p.fail(now, PhraseTaken, errors.New("somebody else is already receiving with this phrase"))
+	}
+}
+
+// onLater: the sender has proved that it knows the phrase, and comes back as
+// another member when it has met whom it has to meet first. Like the other
+// words that end a handshake it counts from who knows the phrase only, or a
+// guesser could take back what our answer has shown it.
+func (p *Peer) onLater(now time.Time, from rendezvous.ID, m3 []byte) {
+	if _, _, ok := p.confirm(now, from, m3); ok && p.sess == nil {
+		p.tell(Queued{})
 	}
 }
 
@@ -469,8 +503,11 @@ func (p *Peer) met(now time.Time, partner rendezvous.ID, sess *secret.Session, p
 	p.meet.partner = partner
 	p.meet.rivalEnd = now.Add(rivalTime)
 	p.meet.punchEnd = now.Add(punchTime)
+	if p.cfg.Many {
+		p.meet.handOver = now.Add(handOver)
+	}
 	p.state = punching
-	p.tell(Met{})
+	p.tell(Met{Member: partner})
 	p.startAgent(now)
 	// A payload that makes no sense leaves us with what the partner's probes
 	// show of it.

@@ -46,6 +46,23 @@ type Config struct {
 	// Background makes the sender yield to other traffic, whichever side this
 	// is.
 	Background bool
+
+	// Guesses is how many wrong guesses are left of what earlier meetings under
+	// this phrase were allowed. If zero, all.
+	Guesses int
+
+	// Again says that this side was in the room before. It then waits for as
+	// long as the helper takes: the number may still be held by the membership
+	// that it had, and the network may be what it comes back from.
+	Again bool
+
+	// Many says that a sender has other meetings after this one: who knows the
+	// phrase is told to wait for its turn, rather than that it is taken.
+	Many bool
+
+	// Known are members of the room that a sender has met in an earlier
+	// meeting. It says nothing to them.
+	Known []rendezvous.ID
 }
 
 // App is what runs over the connection. Its methods are called in the loop.
@@ -97,6 +114,11 @@ const (
 	// partingTime bounds the good-bye to the helper and to the members: what
 	// they were told last should arrive.
 	partingTime = 3 * time.Second
+
+	// handOver is how long after a success a sender of many stays in the room:
+	// until what it said last has arrived, and no longer than a search for a
+	// path usually takes, for the next meeting needs its place.
+	handOver = 5 * time.Second
 
 	// searchAgain is how long a search for a lost peer goes on before the
 	// addresses are looked at anew.
@@ -161,6 +183,9 @@ func (p *Peer) Err() error {
 	}
 	return p.err
 }
+
+// Guesses is how many more wrong guesses this side would take.
+func (p *Peer) Guesses() int { return p.meet.left }
 
 // Conn returns the connection, nil before there is one.
 func (p *Peer) Conn() *transport.Conn { return p.conn }

@@ -15,8 +15,8 @@ func copyFile(src FS, old string, info fs.FileInfo, dst FS, name string) error {
 		return err
 	}
 	defer in.Close()
-	const meanwhile = ".copy" + bedSuffix
-	if err := removeAll(dst, meanwhile); err != nil {
+	meanwhile := strayMark(name) + "~copy" + bedSuffix
+	if err := dst.Remove(meanwhile); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
 	out, err := dst.OpenFile(meanwhile, os.O_RDWR|os.O_CREATE|os.O_EXCL)

@@ -349,9 +349,13 @@ func short(b []byte) string {
 	return fmt.Sprintf("%q...%d", b[:20], len(b))
 }
 
+// wantTree compares what there is with lines of look, in any order.
 func wantTree(t *testing.T, dir string, want ...string) {
 	t.Helper()
-	if got := look(t, dir); !slices.Equal(got, want) {
+	got := look(t, dir)
+	slices.Sort(got)
+	slices.Sort(want)
+	if !slices.Equal(got, want) {
 		t.Errorf("there is\n\t%s\nwant\n\t%s", strings.Join(got, "\n\t"), strings.Join(want, "\n\t"))
 	}
 }

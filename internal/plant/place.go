@@ -168,8 +168,7 @@ func (b *Bed) compare(up *level, e *manifest.Entry, m string, info fs.FileInfo) 
 		known = text == filepath.FromSlash(e.Target)
 		at.What = Same
 	case manifest.Link:
-		target, err := b.final.lstat(b.handle(e.Target))
-		known = err == nil && target != nil && info.Mode().IsRegular() && b.ground.fs.Same(target, info)
+		known = b.sameLink(b.handle(e.Target), info)
 		at.What = Same
 	}
 	if known {
@@ -201,6 +200,23 @@ func (b *Bed) compareFile(e *manifest.Entry, p string, info fs.FileInfo) (What, 
 		return 0, false // an earlier run has found that it is another
 	}
 	return Claim, true
+}
+
+// sameLink reports whether a file under a final name is another name of the
+// file target, or a copy where there are no hard links. The target must be the
+// sender's, too: if it is replaced its other names are to follow.
+func (b *Bed) sameLink(target string, info fs.FileInfo) bool {
+	b.mu.Lock()
+	same := b.same.has(target)
+	b.mu.Unlock()
+	if !same || !info.Mode().IsRegular() {
+		return false
+	}
+	of, err := b.final.lstat(target)
+	if err != nil || of == nil {
+		return false
+	}
+	return b.ground.fs.Same(of, info) || of.Size() == info.Size() && of.ModTime().Equal(info.ModTime())
 }
 
 // readFinalLink is the text of a symbolic link under a final name, or "" if it

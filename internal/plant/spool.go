@@ -55,6 +55,9 @@ func (s *spool) forwards(each func(p string, e *manifest.Entry) error) error {
 	}
 	w := window{f: s.f}
 	for at := int64(0); at < s.end; {
+		if s.end-at < 8 {
+			return errSpool
+		}
 		head, err := w.read(at, 4)
 		if err != nil {
 			return err
@@ -83,6 +86,9 @@ func (s *spool) backwards(each func(p string, e *manifest.Entry) error) error {
 	}
 	w := window{f: s.f, back: true}
 	for at := s.end; at > 0; {
+		if at < 8 {
+			return errSpool
+		}
 		tail, err := w.read(at-4, 4)
 		if err != nil {
 			return err

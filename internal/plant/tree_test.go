@@ -3,6 +3,7 @@ package plant_test
 import (
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -41,7 +42,7 @@ func TestTreeArrives(t *testing.T) {
 	dir := t.TempDir()
 	places := mustTransfer(t, plant.Config{Dir: dir}, photos())
 	wantWhat(t, places, plant.Made, plant.Made, plant.Fresh, plant.Fresh, plant.Made, plant.Made, plant.Made, plant.Made, plant.Fresh)
-	wantTree(t, dir, photosTree...)
+	wantTree(t, dir, slices.Clone(photosTree)...)
 	for _, e := range photos() {
 		if e.Kind != manifest.Link {
 			wantTime(t, filepath.Join(dir, e.path), e)
@@ -59,7 +60,7 @@ func TestWhatIsThereIsNotWanted(t *testing.T) {
 	mustTransfer(t, plant.Config{Dir: dir}, photos())
 	places := mustTransfer(t, plant.Config{Dir: dir}, photos())
 	wantWhat(t, places, plant.Made, plant.Made, plant.Same, plant.Same, plant.Made, plant.Same, plant.Same, plant.Same, plant.Same)
-	wantTree(t, dir, photosTree...)
+	wantTree(t, dir, slices.Clone(photosTree)...)
 	for _, e := range photos() {
 		if e.Kind != manifest.Link {
 			wantTime(t, filepath.Join(dir, e.path), e)
@@ -113,7 +114,7 @@ func TestNothingShowsBeforeAllIsThere(t *testing.T) {
 		t.Fatal(err)
 	}
 	r.close()
-	wantTree(t, dir, photosTree...)
+	wantTree(t, dir, slices.Clone(photosTree)...)
 }
 
 func TestDiscardLeavesNothing(t *testing.T) {

@@ -108,7 +108,10 @@
 //
 // Numbers are random and free, from the smallest decade (1 to 99, 100 to 999,
 // ...) that is less than half full; in a helper's first 15 s, from 100 on, so
-// that a number below is still there for who held it before a restart.
+// that a number below is still there for who held it before a restart. A number
+// in whose room notes were written is given to nobody else for a day after the
+// room has emptied: its members may come back from a transfer that was
+// interrupted. Those who name it may enter at any time.
 //
 // # Limitations
 //
@@ -118,7 +121,8 @@
 //
 // All addresses that a client is given must be of one helper, or of helpers
 // that share their rooms. A hostile member can write useless notes to the
-// others, and sit in the few seats of a numbered room. A source with very many
-// /64s can use up the places of a helper. A member forgotten by its peers, which
+// others, and sit in the seats of a numbered room. A source with very many
+// /64s can use up the places of a helper, or the short numbers. A restart of the
+// helper forgets which numbers rest. A member forgotten by its peers, which
 // takes 16 newer ones, cannot go on with its old streams.
 package rendezvous

@@ -11,10 +11,23 @@ import (
 // within a keep-alive interval.
 const recall = 15 * time.Second
 
+const (
+	// restTime is how long the number of a meeting is given to nobody else
+	// after its room has emptied. The transfer goes on without the helper, and
+	// whoever crashes in it comes back under the same code: into the same room,
+	// which must not be a stranger's by then. A day, since large transfers take
+	// hours.
+	restTime = 24 * time.Hour
+
+	// maxResting bounds the numbers that rest. The oldest give way.
+	maxResting = 1 << 14
+)
+
 // room is a meeting place with at least one member.
 type room struct {
 	name  Room
 	sides [2]side // senders, receivers
+	used  bool    // notes were written in it
 }
 
 // side is the members of one role.
@@ -32,7 +45,57 @@ type lobby struct {
 	rooms   map[Room]*room
 	members int    // in all rooms
 	taken   [7]int // numbered rooms by decade
+	rest    rest
 	opened  time.Time
+}
+
+// rest is the numbers that have been used for a meeting lately.
+type rest struct {
+	until   map[uint32]time.Time
+	order   []resting // the first to wake first; some were woken already
+	decades [7]int    // numbers by decade
+}
+
+type resting struct {
+	number uint32
+	until  time.Time
+}
+
+// lay has a number rest.
+func (r *rest) lay(now time.Time, n uint32) {
+	if r.until == nil {
+		r.until = make(map[uint32]time.Time)
+	}
+	r.wake(n)
+	until := now.Add(restTime)
+	r.until[n] = until
+	r.order = append(r.order, resting{n, until})
+	r.decades[decade(n)]++
+	r.prune(now)
+}
+
+// wake ends the rest of a number.
+func (r *rest) wake(n uint32) {
+	if _, rests := r.until[n]; rests {
+		delete(r.until, n)
+		r.decades[decade(n)]--
+	}
+}
+
+// prune wakes the numbers whose time has come, and the oldest if they are too
+// many.
+func (r *rest) prune(now time.Time) {
+	for len(r.order) > 0 {
+		first := r.order[0]
+		valid := r.until[first.number].Equal(first.until)
+		if valid && first.until.After(now) && len(r.order) <= maxResting {
+			return
+		}
+		if valid {
+			r.wake(first.number)
+		}
+		r.order = r.order[1:]
+	}
 }
 
 // open notes when the helper began to serve.
@@ -53,6 +116,7 @@ func (l *lobby) enter(m *member, name Room, rng *rand.Rand) {
 		l.rooms[name] = r
 		if name.Kind == Numbered {
 			l.taken[decade(name.Number())]++
+			l.rest.wake(name.Number())
 		}
 	}
 	sd := r.side(m.role)
@@ -63,7 +127,7 @@ func (l *lobby) enter(m *member, name Room, rng *rand.Rand) {
 }
 
 // exit takes a member out of its room.
-func (l *lobby) exit(m *member) {
+func (l *lobby) exit(now time.Time, m *member) {
 	r := m.room
 	sd := r.side(m.role)
 	sd.members = slices.DeleteFunc(sd.members, func(o *member) bool { return o == m })
@@ -74,6 +138,9 @@ func (l *lobby) exit(m *member) {
 		delete(l.rooms, r.name)
 		if r.name.Kind == Numbered {
 			l.taken[decade(r.name.Number())]--
+			if r.used {
+				l.rest.lay(now, r.name.Number())
+			}
 		}
 	}
 }
@@ -91,9 +158,10 @@ func (l *lobby) full(name Room, role Role) refusal {
 	return refusedBusy
 }
 
-// assign returns a random free number from the smallest decade that is less
-// than half full, or 0 if there is none.
+// assign returns a random number that is free and does not rest, from the
+// smallest decade that is less than half full, or 0 if there is none.
 func (l *lobby) assign(now time.Time, rng *rand.Rand) uint32 {
+	l.rest.prune(now)
 	d := 0
 	if now.Sub(l.opened) < recall {
 		d = 1
@@ -101,12 +169,12 @@ func (l *lobby) assign(now time.Time, rng *rand.Rand) uint32 {
 	// The last decade is for numbers that only a user would make up.
 	for ; d < len(l.taken)-1; d++ {
 		lo, n := decadeRange(d)
-		if 2*l.taken[d] >= int(n) {
+		if 2*l.taken[d] >= int(n) || 4*(l.taken[d]+l.rest.decades[d]) >= 3*int(n) {
 			continue
 		}
-		for { // two draws on average at worst
+		for { // four draws on average at worst
 			k := lo + rng.Uint32N(n)
-			if l.rooms[NumberedRoom(k)] == nil {
+			if _, rests := l.rest.until[k]; !rests && l.rooms[NumberedRoom(k)] == nil {
 				return k
 			}
 		}

@@ -68,6 +68,75 @@ func TestSecondSenderOnANumberIsToldAtOnceAndGetsItWhenFree(t *testing.T) {
 	w.until(10*time.Second, "second gets the number", b.has(Joined))
 }
 
+// TestNumberOfAMeetingRests: whoever crashes in a transfer comes back under the
+// same code, and must not find strangers in its room.
+func TestNumberOfAMeetingRests(t *testing.T) {
+	w := newWorld(t, 3)
+	h := w.server(ServerConfig{SourceJoins: 1 << 20})
+	w.run(2 * recall)
+	draw := func() uint32 {
+		_, g := w.client("sender", Sender, NumberedRoom(0), h.v4)
+		w.until(time.Second, "it joins", g.has(Joined))
+		g.Leave()
+		w.run(time.Second)
+		return g.last(Joined).Number
+	}
+	s, r := w.pair(h)
+	if err := s.Post(r.ID(), []byte("hello")); err != nil {
+		t.Fatal(err)
+	}
+	w.run(time.Second)
+	number := s.last(Joined).Number
+	s.Leave()
+	r.Leave()
+	w.run(time.Second)
+	l := &h.machine.(*Server).lobby
+	for range 300 {
+		if draw() == number {
+			t.Fatalf("%d was given out again soon after a meeting", number)
+		}
+	}
+	if len(l.rest.until) != 1 {
+		t.Errorf("%d numbers rest: those without a meeting need not", len(l.rest.until))
+	}
+	_, back := w.client("sender that comes back", Sender, NumberedRoom(number), h.v4)
+	w.until(time.Second, "its number is there for it", back.has(Joined))
+	back.Leave()
+	w.run(restTime)
+	draw()
+	if len(l.rest.until) != 0 || l.rest.decades != [7]int{} {
+		t.Errorf("after a day rest %v", l.rest.until)
+	}
+}
+
+func TestRestingNumbersMakeRoomForLargerOnes(t *testing.T) {
+	var l lobby
+	l.rooms = make(map[Room]*room)
+	now := time.Unix(1_700_000_000, 0)
+	rng := newRand(newWorld(t, 1).bytes())
+	for i := range 3 * maxResting {
+		n := l.assign(now.Add(recall+time.Duration(i)*time.Second), rng)
+		if _, rests := l.rest.until[n]; rests || n == 0 {
+			t.Fatalf("assigned %d", n)
+		}
+		if i < 74 && n > 99 || i == 100 && n < 100 {
+			t.Errorf("the number of meeting %d is %d", i, n)
+		}
+		l.rest.lay(now.Add(time.Duration(i)*time.Second), n)
+		l.rest.lay(now.Add(time.Duration(i)*time.Second), n) // a room that filled and emptied again
+	}
+	if len(l.rest.until) > maxResting || len(l.rest.order) > maxResting {
+		t.Errorf("%d numbers rest", len(l.rest.until))
+	}
+	sum := 0
+	for _, n := range l.rest.decades {
+		sum += n
+	}
+	if sum != len(l.rest.until) {
+		t.Errorf("%d are counted, %d rest", sum, len(l.rest.until))
+	}
+}
+
 func TestRoomsHaveSeats(t *testing.T) {
 	for _, tt := range []struct {
 		room        Room
@@ -76,7 +145,7 @@ func TestRoomsHaveSeats(t *testing.T) {
 		senderErr   error
 		receiverErr error
 	}{
-		{NumberedRoom(7), 1, 4, ErrTaken, ErrBusy},
+		{NumberedRoom(7), 1, 16, ErrTaken, ErrBusy},
 		{SharedRoom(7), 16, 16, ErrBusy, ErrBusy},
 		{PrivateRoom([16]byte{7}), 1, 1, ErrTaken, ErrTaken},
 	} {

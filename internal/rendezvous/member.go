@@ -174,7 +174,7 @@ func (s *Server) leave(now time.Time, m *member, from netip.AddrPort, q *request
 func (s *Server) vacate(now time.Time, m *member) {
 	r := m.room
 	s.stats.NoteBytes -= m.held.clear()
-	s.lobby.exit(m)
+	s.lobby.exit(now, m)
 	s.sources.leave(m.src)
 	m.roster = push{}
 	for _, o := range r.side(m.role.other()).members {

@@ -91,6 +91,7 @@ func (s *Server) note(now time.Time, m *member, q *request) {
 	case n >= window || s.stats.NoteBytes+cost > s.cfg.NoteMemory:
 		s.stats.Dropped++
 	default:
+		m.room.used = true
 		m.budget -= cost
 		s.stats.Notes++
 		s.stats.NoteBytes += cost

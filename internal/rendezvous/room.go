@@ -25,8 +25,9 @@ func (r Role) other() Role { return Sender + Receiver - r }
 type Kind byte
 
 const (
-	// Numbered is the room of a generated code: one sender, and a few
-	// receivers so that one who guesses cannot keep the right one out.
+	// Numbered is the room of a generated code: one sender, and several
+	// receivers, since one code may be for many, and one who guesses must not
+	// keep the right one out.
 	Numbered Kind = 1
 	// Shared is the room of a phrase of the user's own. Its name is only 20
 	// bits of a hash, so strangers share it and the PAKE tells them apart.
@@ -84,10 +85,8 @@ func (r Room) unassigned() bool { return r == NumberedRoom(0) }
 // seats is how many members of a role may be in the room at a time.
 func (r Room) seats(role Role) int {
 	switch {
-	case r.Kind == Shared:
+	case r.Kind == Shared, r.Kind == Numbered && role == Receiver:
 		return maxMembers
-	case r.Kind == Numbered && role == Receiver:
-		return 4
 	}
 	return 1
 }

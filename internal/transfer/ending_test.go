@@ -83,6 +83,11 @@ func wantNothingFinal(t *testing.T, dir string) {
 	}
 }
 
+func (w *world) asks() bool {
+	_, waits := w.r.Conflict()
+	return waits
+}
+
 func TestNothingArrivedLeavesNothing(t *testing.T) {
 	from, to := trees(t, mixed(4, 4<<20), 4)
 	w := newWorld(t, 4)
@@ -162,7 +167,9 @@ func TestWhatExistsIsTreatedAsAsked(t *testing.T) {
 			rc.Plant.Existing = c.policy
 			w.each = func() {
 				if _, waits := w.r.Conflict(); waits {
-					w.r.Resolve(c.answer, false)
+					if w.r.Resolve(c.answer, false); w.asks() {
+						t.Fatal("it goes on waiting for an answer")
+					}
 					w.r.Step(w.now)
 				}
 			}

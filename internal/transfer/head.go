@@ -1,6 +1,10 @@
 package transfer
 
-import "encoding/binary"
+import (
+	"encoding/binary"
+
+	"qft/internal/journal"
+)
 
 // appendHead is what a journal says of the transfer it belongs to, for people.
 func appendHead(b []byte, o offer) []byte {
@@ -14,19 +18,26 @@ func appendHead(b []byte, o offer) []byte {
 	return b
 }
 
-// Title reads the head of a journal: what the transfer is called, and how many
-// files and bytes had been counted when it began. ok is false for what is no
-// head.
-func Title(head []byte) (name string, files, bytes int64, ok bool) {
+// ItemNames reads the first bytes of a journal: what the items of the transfer
+// are called, safe to print, as far as they were told. There are none if it is no
+// journal, or one that says nothing.
+func ItemNames(start []byte) (names []string) {
+	head, err := journal.ReadHead(start)
+	if err != nil {
+		return nil
+	}
 	d := decoder{b: head}
 	if d.uint(1) != 1 {
-		return "", 0, 0, false
+		return nil
 	}
-	items := int(d.uint(4))
-	files, bytes = d.number(), d.number()
-	var names []string
+	d.uint(4)
+	d.number()
+	d.number()
 	for range d.uint(1) {
-		names = append(names, string(d.bytes(int(d.uint(2)))))
+		names = append(names, printable(string(d.bytes(int(d.uint(2)))), maxName))
 	}
-	return title(names, items), files, bytes, d.err() == nil
+	if d.err() != nil {
+		return nil
+	}
+	return names
 }

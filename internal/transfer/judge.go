@@ -358,11 +358,12 @@ func (r *Receiver) Resolve(what plant.Existing, all bool) {
 	if r.judges.waiting == "" {
 		return
 	}
+	path := r.judges.waiting
+	r.judges.waiting = ""
 	if what == plant.Ask || what == plant.Fail {
-		r.fail(&Error{Kind: Exists, Path: r.judges.waiting})
+		r.fail(&Error{Kind: Exists, Path: path})
 		return
 	}
-	r.judges.waiting = ""
 	r.judges.answer = &answer{what, all}
 }
 

@@ -1,0 +1,196 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"strings"
+	"testing"
+
+	"qft"
+)
+
+// typed is a terminal at which somebody types these lines.
+func typed(lines ...string) (*terminal, *bytes.Buffer) {
+	var out bytes.Buffer
+	return newTerminal(strings.NewReader(strings.Join(lines, "\n")+"\n"), &out, &out), &out
+}
+
+func TestProposalIsAnswered(t *testing.T) {
+	p := qft.Proposal{Files: 12, Bytes: 3_400_000_000, Counted: true, Items: 6, Names: []string{"photos", "b", "c", "d", "e", "f"}}
+	for _, c := range []struct {
+		typed []string
+		want  bool
+	}{
+		{[]string{""}, true}, {[]string{"Y"}, true}, {[]string{"yes"}, true}, {[]string{"n"}, false}, {[]string{"No"}, false},
+		{[]string{"perhaps", "what?", "n"}, false}, {[]string{"perhaps", "y"}, true},
+	} {
+		tm, out := typed(c.typed...)
+		if got := tm.askProposal(t.Context(), p); got != c.want {
+			t.Errorf("%q is %v", c.typed, got)
+		}
+		if want := "receive 12 files, 3.40 GB: photos, b, c, d and 2 more? [Y/n] "; strings.Count(out.String(), want) != len(c.typed) {
+			t.Errorf("asked was %q", out)
+		}
+	}
+	tm := newTerminal(strings.NewReader(""), io.Discard, io.Discard)
+	if tm.askProposal(t.Context(), p) {
+		t.Error("the end of the input is no yes")
+	}
+	if !tm.askProposal(t.Context(), qft.Proposal{Text: true}) {
+		t.Error("a text is only shown")
+	}
+}
+
+func TestProposalsReadAsWhatTheyAre(t *testing.T) {
+	for want, p := range map[string]qft.Proposal{
+		"1 file, 8 B: a":                         {Files: 1, Bytes: 8, Counted: true, Items: 1, Names: []string{"a"}},
+		"0 files, 0 B: empty":                    {Counted: true, Items: 1, Names: []string{"empty"}},
+		"40 files, 1.00 MB or more: a":           {Files: 40, Bytes: 1e6, Items: 1, Names: []string{"a"}},
+		"a stream that ends when it ends: stdin": {Stream: true, Items: 1, Names: []string{"stdin"}},
+		"a text of 12 B":                         {Text: true, Bytes: 12},
+		"2 files, 8 B: ?[2J?":                    {Files: 2, Bytes: 8, Counted: true, Items: 1, Names: []string{"\x1b[2J\u202e"}},
+	} {
+		if got := proposalText(p); got != want {
+			t.Errorf("%q, want %q", got, want)
+		}
+	}
+}
+
+func TestConflictsAreAnswered(t *testing.T) {
+	for answer, want := range map[string]struct {
+		what qft.Existing
+		all  bool
+	}{
+		"o": {qft.ExistingOverwrite, false}, "O": {qft.ExistingOverwrite, true},
+		"r": {qft.ExistingRename, false}, "R": {qft.ExistingRename, true},
+		"s": {qft.ExistingSkip, false}, "S": {qft.ExistingSkip, true},
+		"c": {qft.ExistingFail, true}, "cancel": {qft.ExistingFail, true},
+	} {
+		tm, out := typed("huh", answer)
+		what, all := tm.askConflict(t.Context(), "to/\x1bfile")
+		if what != want.what || all != want.all {
+			t.Errorf("%q is %d, %v", answer, what, all)
+		}
+		if strings.Count(out.String(), "to/?file exists. ") != 2 {
+			t.Errorf("asked was %q", out)
+		}
+	}
+	tm := newTerminal(strings.NewReader(""), io.Discard, io.Discard)
+	if what, all := tm.askConflict(t.Context(), "x"); what != qft.ExistingFail || !all {
+		t.Error("the end of the input overwrites nothing")
+	}
+}
+
+// TestQuestionsFollowEachOther: what was typed too early answers the next one.
+func TestQuestionsFollowEachOther(t *testing.T) {
+	tm, _ := typed("one", "two", "three")
+	for _, want := range []string{"one", "two", "three"} {
+		if got, err := tm.ask(t.Context(), "? "); err != nil || got != want {
+			t.Errorf("%q, %v", got, err)
+		}
+	}
+	if _, err := tm.ask(t.Context(), "? "); err == nil {
+		t.Error("there is no fourth answer")
+	}
+}
+
+// TestEventsLeaveTheQuestionLegible: it is shown again below what was said.
+func TestEventsLeaveTheQuestionLegible(t *testing.T) {
+	in, typing := io.Pipe()
+	defer in.Close()
+	var out bytes.Buffer
+	tm := newTerminal(in, &out, &out)
+	tm.redraws = true
+	ctx, cancel := context.WithCancel(t.Context())
+	answered := make(chan string)
+	go func() {
+		a, _ := tm.ask(ctx, "well? ")
+		answered <- a
+	}()
+	io.WriteString(typing, "y") // the reader runs: the question has been asked
+	tm.event(qft.HelperSilent{})
+	tm.event(qft.Progress{Done: 1, Size: 2})
+	io.WriteString(typing, "es\n")
+	if a := <-answered; a != "yes" {
+		t.Errorf("the answer is %q", a)
+	}
+	cancel()
+	if s := out.String(); !strings.HasSuffix(s, "still trying\nwell? ") {
+		t.Errorf("shown was %q", s)
+	}
+}
+
+func TestEachReceiverHasItsLine(t *testing.T) {
+	var out bytes.Buffer
+	tm := newTerminal(nil, io.Discard, &out)
+	tm.redraws, tm.many = true, true
+	for n := range 3 {
+		tm.event(qft.Session{Number: n + 1, Event: qft.Progress{Done: 50, Size: 100, Rate: 1000, Counted: true}})
+	}
+	out.Reset()
+	tm.event(qft.Session{Number: 2, Event: qft.Progress{Done: 75, Size: 100, Rate: 1000, Counted: true}})
+	want := "\r\x1b[K\x1b[A\r\x1b[K\x1b[A\r\x1b[K" +
+		"receiver 1:   50 %  50 B of 100 B  1.00 kB/s\nreceiver 2:   75 %  75 B of 100 B  1.00 kB/s\nreceiver 3:   50 %  50 B of 100 B  1.00 kB/s"
+	if got := out.String(); got != want {
+		t.Errorf("drawn is\n%q, want\n%q", got, want)
+	}
+	out.Reset()
+	tm.event(qft.Session{Number: 2, Event: qft.Finished{Result: qft.Result{Size: 100}}})
+	if got := out.String(); !strings.Contains(got, "receiver 2: sent") || tm.drawn != 0 {
+		t.Errorf("printed is %q", got)
+	}
+	tm.event(qft.Session{Number: 1, Event: qft.Progress{Done: 80, Size: 100, Counted: true}})
+	if tm.drawn != 2 {
+		t.Errorf("%d lines stand there", tm.drawn)
+	}
+	for n := range 30 {
+		tm.event(qft.Session{Number: n + 10, Event: qft.Progress{Done: 50, Size: 100}})
+	}
+	if tm.drawn != maxLines {
+		t.Errorf("%d lines stand there", tm.drawn)
+	}
+}
+
+func TestResultsArePrinted(t *testing.T) {
+	var out, story bytes.Buffer
+	tm := newTerminal(nil, &out, &story)
+	tm.event(qft.Offer{Name: "photos and 1 more", Size: 100, Files: 7, Counted: true})
+	incomplete := &qft.Error{Kind: qft.KindIncomplete, Err: fmt.Errorf("x")}
+	tm.finish("received", qft.Result{Paths: []string{"to/photos", "to/b"}, Size: 100, Files: 7, FailedCount: 102,
+		Failed: []qft.Failure{{Path: "photos/a", Why: "permission denied"}}, Checksum: "abcd"}, incomplete)
+	if got := out.String(); got != "to/photos\nto/b\n" {
+		t.Errorf("stdout is %q", got)
+	}
+	for _, want := range []string{"received photos and 1 more, 7 files, 100 B in", "checksum, as b3sum prints it: abcd\n",
+		"not transferred:\n    photos/a: permission denied\n    and 101 more\n"} {
+		if !strings.Contains(story.String(), want) {
+			t.Errorf("told is %q, not %q", story.String(), want)
+		}
+	}
+	out.Reset()
+	tm.finish("received", qft.Result{Paths: []string{"x"}}, &qft.Error{Kind: qft.KindDisk, Err: fmt.Errorf("x")})
+	if out.Len() > 0 {
+		t.Errorf("a failure has the result %q", out.String())
+	}
+}
+
+func TestWithJSONStdoutHasLinesOnly(t *testing.T) {
+	var out, story bytes.Buffer
+	tm := newTerminal(nil, &out, &story)
+	tm.json = true
+	for _, e := range []qft.Event{qft.Code{Code: "7-a-b-c"}, qft.Waiting{}, qft.Session{Number: 1, Event: qft.Met{}}} {
+		tm.event(e)
+	}
+	tm.finish("sent", qft.Result{Text: "a\nb"}, nil)
+	lines := strings.Split(strings.TrimSuffix(out.String(), "\n"), "\n")
+	if len(lines) != 4 || story.Len() != 0 {
+		t.Errorf("%d lines, %q", len(lines), story.String())
+	}
+	for _, l := range lines {
+		if !strings.HasPrefix(l, `{"v":1,`) || !strings.HasSuffix(l, "}") {
+			t.Errorf("%q", l)
+		}
+	}
+}

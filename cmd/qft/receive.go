@@ -1,0 +1,121 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"qft"
+)
+
+const aboutReceive = `Receives what the sender offers into the current folder, or where -o says.
+Without CODE it asks. On a terminal it shows what is coming and asks whether you
+want it, and what to do about what exists already; elsewhere it takes what comes
+and ends with exit code 4 where something is in the way. Nothing that exists is
+overwritten unasked. What is there already and identical is not sent again.
+
+-o FOLDER receives into an existing folder, -o NAME gives one file or directory
+that name, and -o - writes a file or a stream to stdout. A text is shown.
+
+If it is stopped, killed or cut off, type the same again: it continues, and the
+sender has waited.
+
+`
+
+// receiveFlags are the flags of receive.
+type receiveFlags struct {
+	options
+	target    qft.Target
+	output    string
+	overwrite bool
+	rename    bool
+	skip      bool
+	yes       bool
+	maxSize   string
+}
+
+func receiveCommand(t *terminal) *cobra.Command {
+	var r receiveFlags
+	cmd := &cobra.Command{
+		Use:   "receive [CODE]",
+		Short: "receive with the code that the sender tells",
+		Long:  aboutReceive + aboutRates,
+		Args:  exactly(0, 1, "at most one code"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := r.read(); err != nil {
+				return err
+			}
+			cfg, err := t.config(r.options, "")
+			if err != nil {
+				return err
+			}
+			if cfg.Phrase, err = r.receivePhrase(cmd.Context(), t, args); err != nil {
+				return err
+			}
+			openTarget(t, &r.target, r.output)
+			t.json = r.json
+			return t.receive(cmd.Context(), r.target, cfg, !r.yes)
+		},
+		ValidArgsFunction: completeCode,
+	}
+	r.register(cmd)
+	f := cmd.Flags()
+	f.StringVarP(&r.output, "output", "o", "", "file or existing folder to write to; - is stdout")
+	f.BoolVar(&r.overwrite, "overwrite", false, "replace what exists")
+	f.BoolVar(&r.rename, "rename", false, "give what arrives another name where something exists")
+	f.BoolVar(&r.skip, "skip-existing", false, "leave what exists as it is, and do not receive it")
+	f.BoolVarP(&r.yes, "yes", "y", false, "do not ask")
+	f.StringVar(&r.maxSize, "max-size", "", "take no more than `SIZE`, such as 500MB or 2GiB")
+	f.Int64Var(&r.target.MaxFiles, "max-files", 0, "take no more than `N` files")
+	f.BoolVar(&r.target.Archive, "archive", false, "keep owners, ACLs and extended attributes, where permitted")
+	f.BoolVar(&r.target.Checksum, "checksum", false,
+		"compare what exists by its content, and show the hash of what was received")
+	return cmd
+}
+
+// read takes the flags that say one thing together.
+func (r *receiveFlags) read() error {
+	n := 0
+	for _, f := range []struct {
+		said bool
+		what qft.Existing
+	}{{r.overwrite, qft.ExistingOverwrite}, {r.rename, qft.ExistingRename}, {r.skip, qft.ExistingSkip}} {
+		if f.said {
+			r.target.Existing = f.what
+			n++
+		}
+	}
+	switch {
+	case n > 1:
+		return usageError{errors.New("only one of --overwrite, --rename and --skip-existing")}
+	case r.target.MaxFiles < 0:
+		return usageError{fmt.Errorf("--max-files %d: this is no number of files", r.target.MaxFiles)}
+	case r.json && r.output == "-":
+		return usageError{errors.New("--json and -o - both want stdout")}
+	case r.maxSize == "":
+		return nil
+	}
+	var err error
+	if r.target.MaxBytes, err = qft.ParseSize(r.maxSize); err != nil {
+		return usageError{fmt.Errorf("--max-size: %w", err)}
+	}
+	return nil
+}
+
+// receive receives; where somebody is at the terminal, and may be asked, that
+// person decides.
+func (t *terminal) receive(ctx context.Context, to qft.Target, cfg qft.Config, mayAsk bool) error {
+	if mayAsk && t.attended() {
+		to.Accept = func(p qft.Proposal) bool { return t.askProposal(ctx, p) }
+		if to.Existing == qft.ExistingFail && to.Stream == nil {
+			to.Existing = qft.ExistingAsk
+			to.Resolve = func(path string) (qft.Existing, bool) { return t.askConflict(ctx, path) }
+		}
+	}
+	t.checksum = to.Checksum
+	r, err := qft.Receive(ctx, to, cfg)
+	t.finish("received", r, err)
+	return err
+}

@@ -1,0 +1,160 @@
+package e2e
+
+import (
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// TestReceiverKilledAndStartedAgain: nobody is at the sender's keyboard. The
+// same command at the receiver, with the same code, continues.
+func TestReceiverKilledAndStartedAgain(t *testing.T) {
+	p := newPaused(t)
+	dir := p.folder()
+	s := p.a.qft("send", p.file.path, "--helper", pairHelper)
+	code := p.learn(s)
+	before := p.b.traffic("eth0").in
+	for range 2 {
+		r := p.b.qft("receive", code, "-o", dir, "--helper", pairHelper)
+		enough := p.b.traffic("eth0").in + p.file.size*35/100
+		eventually(t, 40*time.Second, "a third of the file", func() bool { return p.b.traffic("eth0").in > enough })
+		r.signal(syscall.SIGKILL)
+		<-r.done
+	}
+	x := &transfer{t: t, file: p.file, target: dir + "/film.mkv", sender: s}
+	x.receiver = p.b.qft("receive", code, "-o", dir, "--helper", pairHelper)
+	x.wantDelivered(40 * time.Second)
+	x.receiver.wantSaid("of it were there already")
+	s.wantSaid("contact lost since", "waiting at the helper as well", "takes the place of the one without contact")
+	if carried := p.b.traffic("eth0").in - before; carried > p.file.size*3/2 {
+		t.Errorf("%d bytes travelled for a file of %d", carried, p.file.size)
+	}
+}
+
+// TestSenderKilledAndStartedAgain: the receiver stays as well, and a phrase of
+// their own brings the sender back to it.
+func TestSenderKilledAndStartedAgain(t *testing.T) {
+	p := newPaused(t)
+	x := p.until(40)
+	x.sender.signal(syscall.SIGKILL)
+	<-x.sender.done
+	x.receiver.wantSay(20*time.Second, "waiting at the helper as well")
+	x.sender = p.a.qft("sender", pairHelper, phrase, p.file.path)
+	x.wantDelivered(40 * time.Second)
+	x.receiver.wantSaid("of it were there already")
+}
+
+// TestBothKilledAndResumed: what is left is listed on both sides, and goes on
+// from the list.
+func TestBothKilledAndResumed(t *testing.T) {
+	p := newPaused(t)
+	dir := p.folder()
+	env := func(side string) []string {
+		return []string{"QFT_HELPER=" + pairHelper, "XDG_STATE_HOME=" + filepath.Join(p.dir, side)}
+	}
+	s := p.a.launch(launch{args: []string{"send", p.file.path}, env: env("a")})
+	r := p.b.launch(launch{args: []string{"receive", p.learn(s), "-o", dir}, env: env("b")})
+	eventually(t, 40*time.Second, "two thirds of the file", func() bool { return p.b.traffic("eth0").in > p.file.size*2/3 })
+	for _, x := range []*proc{s, r} {
+		x.signal(syscall.SIGKILL)
+		<-x.done
+	}
+	for _, c := range []struct {
+		h    *host
+		side string
+		want string
+	}{{p.a, "a", "send film.mkv (" + p.file.path + ")"}, {p.b, "b", "receive film.mkv into " + dir}} {
+		l := c.h.launch(launch{args: []string{"resume"}, env: env(c.side)})
+		l.wantEnd(5*time.Second, 0)
+		if out := l.out.text(); !strings.Contains(out, "  1  "+c.want) || strings.Contains(out, "  2  ") {
+			t.Errorf("%s lists %q, want %q", l.title, out, c.want)
+		}
+	}
+	x := &transfer{t: t, file: p.file, target: dir + "/film.mkv"}
+	x.sender = p.a.launch(launch{args: []string{"resume", "1"}, env: env("a")})
+	x.receiver = p.b.launch(launch{args: []string{"resume", "1", p.learn(x.sender)}, env: env("b")})
+	x.wantDelivered(40 * time.Second)
+	x.receiver.wantSaid("of it were there already")
+	for side, h := range map[string]*host{"a": p.a, "b": p.b} {
+		l := h.launch(launch{args: []string{"resume"}, env: env(side)})
+		l.wantEnd(5*time.Second, 0)
+		l.wantSaid("nothing was interrupted")
+	}
+}
+
+// TestSeveralReceivers: one code, and all are served at the same time, each
+// with a line of its own.
+func TestSeveralReceivers(t *testing.T) {
+	t.Parallel()
+	for n, flag := range map[int]string{2: "--to=2", 3: "--keep"} {
+		t.Run(flag, func(t *testing.T) {
+			t.Parallel()
+			w := newPair(t)
+			w.a.limit("eth0", "100mbit")
+			w.a.startHelper()
+			f := w.file("film", 24<<20)
+			s := w.a.qft("send", f.path, flag, "--helper", pairHelper)
+			code := w.learn(s)
+			var all []*transfer
+			for range n {
+				x := &transfer{t: t, file: f, target: w.folder() + "/film", sender: s}
+				x.receiver = w.b.qft("receive", code, "-o", x.target, "--helper", pairHelper)
+				all = append(all, x)
+			}
+			for _, x := range all {
+				x.receiver.wantEnd(60*time.Second, 0)
+				x.wantIntact()
+			}
+			first, last := all[0].receiver.ended, all[0].receiver.ended
+			for i, x := range all {
+				s.wantSay(5*time.Second, "receiver "+string(rune('1'+i))+": sent film")
+				if x.receiver.ended.Before(first) {
+					first = x.receiver.ended
+				}
+				if x.receiver.ended.After(last) {
+					last = x.receiver.ended
+				}
+			}
+			// One after the other they would end seconds apart.
+			t.Logf("SEVERAL: the last of %d ended %v after the first", n, last.Sub(first))
+			if flag == "--keep" {
+				if !s.running() {
+					t.Fatal("it does not keep")
+				}
+				s.signal(syscall.SIGINT)
+			}
+			s.wantEnd(10*time.Second, 0)
+			s.wantSaid("sent to " + string(rune('0'+n)) + " receivers")
+		})
+	}
+}
+
+// TestOneOfSeveralReceiversKilled does not disturb the others, and its place is
+// there for it.
+func TestOneOfSeveralReceiversKilled(t *testing.T) {
+	t.Parallel()
+	w := newPair(t)
+	w.a.limit("eth0", "80mbit")
+	w.a.startHelper()
+	f := w.file("film", 32<<20)
+	s := w.a.qft("send", f.path, "--to", "2", "--helper", pairHelper)
+	code := w.learn(s)
+	receive := func(target string) *transfer {
+		x := &transfer{t: t, file: f, target: target, sender: s}
+		x.receiver = w.b.qft("receive", code, "-o", target, "--helper", pairHelper)
+		return x
+	}
+	one, two := receive(w.folder()+"/film"), receive(w.folder()+"/film")
+	eventually(t, 30*time.Second, "half of each", func() bool { return w.b.traffic("eth0").in > f.size })
+	one.receiver.signal(syscall.SIGKILL)
+	<-one.receiver.done
+	again := receive(one.target)
+	two.receiver.wantEnd(60*time.Second, 0)
+	two.wantIntact()
+	again.receiver.wantEnd(60*time.Second, 0)
+	again.wantIntact()
+	s.wantEnd(10*time.Second, 0)
+	s.wantSaid("sent to 2 receivers")
+}

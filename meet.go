@@ -1,0 +1,332 @@
+package qft
+
+import (
+	"context"
+	"crypto/rand"
+	"fmt"
+	"net/netip"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"qft/internal/peer"
+	"qft/internal/rendezvous"
+	"qft/internal/secret"
+	"qft/internal/udp"
+)
+
+// driver is the peer as a loop drives it: it passes on what happens, to whoever
+// wants to see it and to the stand.
+type driver struct {
+	*peer.Peer
+	app   *app
+	emit  func(Event) // may be nil
+	words string      // of the code that is being made
+	stand *stand      // nil: it stands alone
+	at    *attempt
+	count *atomic.Int32 // sessions so far
+	many  bool
+
+	number int // of the session; 0: nobody was met
+}
+
+func (d *driver) Send(now time.Time, b *udp.Batch) {
+	d.Peer.Send(now, b)
+	for {
+		e, ok := d.Peer.Next()
+		if !ok {
+			return
+		}
+		d.pass(e)
+	}
+}
+
+// event emits, as part of a session where there may be several.
+func (d *driver) event(e Event) {
+	if d.emit == nil {
+		return
+	}
+	if d.many && d.number > 0 {
+		e = Session{d.number, e}
+	}
+	d.emit(e)
+}
+
+// post tells the stand.
+func (d *driver) post(f func(s *stand)) {
+	if s := d.stand; s != nil {
+		s.inbox.post(func() { f(s) })
+	}
+}
+
+func (d *driver) pass(e peer.Event) {
+	switch e := e.(type) {
+	case peer.Joined:
+		d.joined(e.Number)
+	case peer.HelperSilent:
+		d.event(HelperSilent{})
+	case peer.HelperBack:
+		d.event(HelperBack{})
+	case peer.Barred:
+		d.event(HelperRefuses{e.Err.Error()})
+	case peer.WrongPhrase:
+		d.event(WrongPhrase(e))
+	case peer.Queued:
+		d.event(Queued{})
+	case peer.Met:
+		if d.count != nil {
+			d.number = int(d.count.Add(1))
+		}
+		d.event(Met{})
+		number := d.number
+		d.post(func(s *stand) { s.metBy(d.at, number, e.Member) })
+	case peer.RoomLeft:
+		guesses := d.Guesses()
+		d.post(func(s *stand) { s.leftRoom(d.at, guesses) })
+	case peer.Connected:
+		d.event(Connected{Path: e.Word, Remote: e.Remote, RTT: e.RTT})
+	case peer.ContactLost:
+		d.event(ContactLost(e))
+		d.post(func(s *stand) { s.contact(d.at, e.Since) })
+	case peer.ContactBack:
+		d.event(ContactBack(e))
+		d.post(func(s *stand) { s.contact(d.at, time.Time{}) })
+	}
+}
+
+// joined tells the code where one was made.
+func (d *driver) joined(number uint32) {
+	again := d.at != nil && !d.at.plan.first
+	if d.words != "" {
+		code := strconv.FormatUint(uint64(number), 10) + "-" + d.words
+		d.event(Code{code})
+		if phrase, err := secret.ParseCode(code); err == nil {
+			d.post(func(s *stand) { s.joined(phrase) })
+		}
+	}
+	d.event(Waiting{Again: again})
+}
+
+// quit ends a session in whose place there is another.
+func (d *driver) quit(now time.Time) {
+	if d.app.state == unconnected {
+		d.Peer.Stop(now)
+		return
+	}
+	d.app.quit(now)
+}
+
+// host has the attempts of a stand run on this machine.
+type host struct {
+	op   string
+	cfg  Config
+	role rendezvous.Role
+	open opener
+	ask  *asker
+	cut  func() // ends what blocks in a stream; nil: there is none
+
+	stand   *stand
+	events  sync.Mutex
+	count   atomic.Int32
+	running sync.WaitGroup
+
+	mu      sync.Mutex
+	ported  bool             // an attempt has the port of the configuration
+	helpers []netip.AddrPort // as they were found last
+	control *Control
+	shared  map[*steered]struct{}
+}
+
+// transfer runs until all receivers have it, or it fails, or ctx ends.
+func (h *host) transfer(ctx context.Context, receivers int, once bool) ([]Result, error) {
+	s := &stand{op: h.op, role: h.role, want: max(receivers, 1), once: once, launch: h.launch, emit: h.emit, changed: h.share}
+	if receivers < 0 {
+		s.want = forever
+	}
+	s.next = plan{first: true, many: s.want > 1}
+	var err error
+	if h.cfg.Phrase == "" {
+		s.next.words = secret.NewWords(rand.Reader)
+	} else if s.next.phrase, err = parsePhrase(h.cfg.Phrase); err != nil {
+		return nil, &Error{Op: h.op, Kind: KindUsage, Err: fmt.Errorf("reading the phrase: %w", err)}
+	}
+	wake := make(chan struct{}, 1)
+	s.inbox.wake = func() {
+		select {
+		case wake <- struct{}{}:
+		default: // it is going to look anyway
+		}
+	}
+	h.stand = s
+	h.control = h.cfg.Control
+	if h.control == nil {
+		h.control = new(Control)
+	}
+	h.drive(ctx, wake)
+	h.running.Wait()
+	return s.results, s.verdict(ctx)
+}
+
+func (h *host) drive(ctx context.Context, wake <-chan struct{}) {
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	stop := ctx.Done()
+	for !h.stand.Done() {
+		select {
+		case <-wake:
+		case <-timer.C:
+		case <-stop:
+			stop = nil
+			h.stand.halt()
+			if h.cut != nil {
+				h.cut()
+			}
+		}
+		h.stand.Step(time.Now())
+		if d := h.stand.Deadline(); !d.IsZero() {
+			timer.Reset(max(time.Until(d), 0))
+		}
+	}
+}
+
+func (h *host) emit(e Event) {
+	if h.cfg.Events == nil {
+		return
+	}
+	h.events.Lock()
+	defer h.events.Unlock()
+	h.cfg.Events(e)
+}
+
+// launch begins an attempt.
+func (h *host) launch(a *attempt) {
+	ctx, cancel := context.WithCancel(context.Background())
+	a.stop = cancel
+	h.running.Go(func() {
+		defer cancel()
+		guesses, err := h.meet(ctx, a)
+		h.stand.inbox.post(func() { h.stand.ended(a, err, guesses) })
+	})
+}
+
+// meet runs an attempt to its end. The error is of a meeting that came to
+// nothing; guesses are those left, negative if none could be made.
+func (h *host) meet(ctx context.Context, a *attempt) (guesses int, err error) {
+	port, free := h.port()
+	defer free()
+	socket, err := listen(h.op, udp.Config{Port: port, NoOffload: h.cfg.NoOffload})
+	if err != nil {
+		return -1, err
+	}
+	defer socket.Close()
+	loop := peer.NewLoop(socket)
+	d := &driver{emit: h.emit, words: a.plan.words, stand: h.stand, at: a, count: &h.count, many: a.plan.many}
+	d.app = h.newApp(a, d, loop)
+	if a.plan.first {
+		if d.app.party, err = h.open(loop.Go); err != nil {
+			return -1, err
+		}
+	}
+	defer func() { d.app.close() }()
+	helpers, err := h.lookUp(ctx, socket)
+	if err != nil {
+		return -1, err
+	}
+	d.Peer = peer.New(time.Now(), h.peerConfig(a, socket, helpers, d.app))
+	st := &steered{cfg: h.cfg, loop: loop, peer: d.Peer}
+	defer h.steer(st)()
+	if a.plan.first {
+		for _, t := range socket.Hints() {
+			h.emit(Hint{t})
+		}
+	}
+	a.post = func(f func(time.Time, *driver)) { loop.Post(func() { f(time.Now(), d) }) }
+	loop.SetMachine(d)
+	if err := loop.Run(ctx); err != nil {
+		return -1, &Error{Op: h.op, Kind: KindPort, Err: fmt.Errorf("using the socket: %w", err)}
+	}
+	return d.Guesses(), d.Err()
+}
+
+func (h *host) newApp(a *attempt, d *driver, loop *peer.Loop) *app {
+	x := &app{sends: h.role == rendezvous.Sender, open: h.open, run: loop.Go, idle: loop.Idle, emit: d.event, ask: h.ask, cut: h.cut}
+	x.connected = func(time.Time) {
+		if h.ask != nil {
+			h.ask.wakeBy(func() { loop.Post(func() {}) })
+		}
+		d.post(func(s *stand) { s.arrivedAt(a) })
+	}
+	x.finished = func(o outcome) { d.post(func(s *stand) { s.sessionEnded(a, o) }) }
+	return x
+}
+
+func (h *host) peerConfig(a *attempt, socket *udp.Socket, helpers []netip.AddrPort, x *app) peer.Config {
+	pc := peer.Config{
+		Role: h.role, Helpers: helpers, Phrase: a.plan.phrase, Words: a.plan.words,
+		Rand: rand.Reader, AES: secret.HardwareAES(), App: x,
+		PacketBytes: h.cfg.PacketBytes, Limit: h.cfg.Limit, Background: h.cfg.Background,
+		Local:   func() []netip.AddrPort { return localAddrs(socket) },
+		Guesses: a.plan.guesses, Known: a.plan.known, Many: a.plan.many, Again: !a.plan.first,
+	}
+	pc.V4, pc.V6 = socket.Families()
+	return pc
+}
+
+// port is the local port for an attempt: that of the configuration if no other
+// one has it.
+func (h *host) port() (port uint16, free func()) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.cfg.Port == 0 || h.ported {
+		return 0, func() {}
+	}
+	h.ported = true
+	return h.cfg.Port, func() {
+		h.mu.Lock()
+		defer h.mu.Unlock()
+		h.ported = false
+	}
+}
+
+// lookUp finds the helper's addresses, or those that it had before: what has
+// interrupted a transfer may keep names from being looked up as well.
+func (h *host) lookUp(ctx context.Context, socket *udp.Socket) ([]netip.AddrPort, error) {
+	found, err := resolve(ctx, h.op, h.cfg.Helper, socket)
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	switch {
+	case err == nil:
+		h.helpers = found
+	case len(h.helpers) > 0 && ctx.Err() == nil:
+		return h.helpers, nil
+	}
+	return found, err
+}
+
+// steer has the transfer's control act on an attempt until the function is
+// called.
+func (h *host) steer(s *steered) (detach func()) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.shared == nil {
+		h.shared = make(map[*steered]struct{})
+	}
+	h.shared[s] = struct{}{}
+	off := h.control.attach(s)
+	return func() {
+		off()
+		h.mu.Lock()
+		defer h.mu.Unlock()
+		delete(h.shared, s)
+	}
+}
+
+// share divides the limit among so many sessions.
+func (h *host) share(sessions int) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for s := range h.shared {
+		h.control.divide(s, sessions)
+	}
+}
