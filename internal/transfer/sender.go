@@ -7,6 +7,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"syscall"
 	"time"
 
 	"qft/internal/squeeze"
@@ -137,22 +138,19 @@ func (s *Sender) offerFiles() *Error {
 	return nil
 }
 
-// itemError is the error for something that a person named.
+// itemError is the error for something that a person named. If it is not the
+// system that says so, then it is the names that do not do.
 func itemError(err error) *Error {
-	e := &Error{Kind: Unreadable, Err: err}
-	var path *fs.PathError
-	if errors.As(err, &path) {
-		e.Op, e.Path = "open", path.Path
-	}
+	var system syscall.Errno
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		e.Kind = NotFound
+		return &Error{Kind: NotFound, Err: err}
 	case errors.Is(err, walk.ErrSpecial):
-		e.Kind = NotRegular
-	case e.Path == "":
-		e.Kind = BadName
+		return &Error{Kind: NotRegular, Err: err}
+	case errors.As(err, &system):
+		return &Error{Kind: Unreadable, Err: err}
 	}
-	return e
+	return &Error{Kind: BadName, Err: err}
 }
 
 func (s *Sender) checkSkip() *Error {

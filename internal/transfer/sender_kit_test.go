@@ -53,7 +53,7 @@ type taker struct {
 	order   manifest.Order                // of these
 	told    int                           // verdicts
 	blocks  map[int64]*takerBlock         // open ones
-	again   map[string]int                // extents that were asked for again
+	again   map[string]extent             // those that were asked for again
 	settled map[int64]bool                // blocks
 	low     int64                         // all blocks below are settled
 	last    int64                         // number of the next BLOCK
@@ -145,6 +145,7 @@ func (c takerConn) BulkUnacked() (n int64) {
 type takerWorks interface {
 	run(work, done func())
 	round() bool // lets some end, and reports whether any did or can
+	wait() bool  // waits until one ends, if there are any
 }
 
 // atOnce runs works in place.
@@ -152,6 +153,7 @@ type atOnce struct{}
 
 func (atOnce) run(work, done func()) { work(); done() }
 func (atOnce) round() bool           { return false }
+func (atOnce) wait() bool            { return false }
 
 // later runs works in an order that the seed decides, and their done later.
 type later struct {
@@ -178,6 +180,8 @@ func (l *later) round() bool {
 	}
 	return some
 }
+
+func (l *later) wait() bool { return false } // round has done what there is
 
 // beside runs works on goroutines, as the program does.
 type beside struct {
@@ -206,6 +210,17 @@ func (b *beside) run(work, done func()) {
 }
 
 func (b *beside) round() bool {
+	select {
+	case f := <-b.dones:
+		b.busy--
+		f()
+		return true
+	default:
+		return false
+	}
+}
+
+func (b *beside) wait() bool {
 	if b.busy == 0 {
 		return false
 	}
@@ -219,7 +234,7 @@ func newTaker(t *testing.T, seed uint64) *taker {
 	return &taker{
 		t: t, rng: rand.New(rand.NewPCG(seed, 2)), now: time.Unix(1e9, 0), exec: atOnce{},
 		piece: 1400, batch: 500, zstd: true,
-		heard: make(map[byte]int), blocks: make(map[int64]*takerBlock), again: make(map[string]int),
+		heard: make(map[byte]int), blocks: make(map[int64]*takerBlock), again: make(map[string]extent),
 		settled: make(map[int64]bool), early: make(map[int64]*takerBlock), failed: make(map[string]string),
 	}
 }
@@ -272,6 +287,10 @@ func (k *taker) round() bool {
 		k.each()
 	}
 	if worked || moved || carried {
+		return true
+	}
+	if k.exec.wait() {
+		k.s.Step(k.now)
 		return true
 	}
 	if at := k.s.Deadline(); !at.IsZero() {
@@ -388,7 +407,7 @@ func (k *taker) run() error {
 	for range 300_000 {
 		if done, err := k.s.Done(); done {
 			k.s.Close()
-			for k.exec.round() {
+			for k.exec.round() || k.exec.wait() {
 			}
 			if !k.s.released {
 				k.t.Error("files are still open after Done and Close")
@@ -546,7 +565,7 @@ func (k *taker) takeBlock(body []byte) error {
 	k.last++
 	key := fmt.Sprint(a.extents)
 	if a.flags&blockAgain != 0 {
-		if k.again[key] == 0 {
+		if _, asked := k.again[key]; !asked {
 			return errors.New("again, and nobody asked")
 		}
 		delete(k.again, key)
@@ -667,7 +686,7 @@ func (k *taker) complete(i int64, b *takerBlock) {
 	if err != nil || !k.accepts(a, content) {
 		key := fmt.Sprint(a.extents)
 		if e := k.entries[a.extents[0].entry]; e.fate != "failed" {
-			k.again[key]++
+			k.again[key] = a.extents[0]
 			k.says(msgResend, appendNumber(nil, i))
 		}
 	}
@@ -774,6 +793,7 @@ func (k *taker) takeFailed(body []byte) error {
 	}
 	e.verdict, e.fate, e.done = verdictRefused, "failed", true
 	k.failed[e.path] = f.why.text
+	maps.DeleteFunc(k.again, func(key string, x extent) bool { return x.entry == e.n })
 	for i, b := range k.blocks {
 		if b.ann != nil && k.entries[b.ann.extents[0].entry] == e {
 			k.settle(i)
@@ -853,7 +873,7 @@ func (k *taker) tellSafe() {
 // sum is the digest of an entry's content, if it was transferred.
 func (k *taker) sum(e *takerEntry) digest.Sum {
 	switch {
-	case e.Kind == manifest.Stream:
+	case e.Kind == manifest.Stream && e.verdict == verdictWant:
 		return blake3.Sum256(k.streams)
 	case e.Kind != manifest.File || e.verdict != verdictWant && e.verdict != verdictPart && e.verdict != verdictHave:
 		return digest.Sum{}

@@ -3,6 +3,7 @@ package transfer
 import (
 	"encoding/binary"
 	"errors"
+	"io"
 	"os"
 	"path/filepath"
 
@@ -166,18 +167,19 @@ func openSums(f *os.File) (*journal.Journal, error) {
 	if !info.Mode().IsRegular() {
 		return nil, errNoCache
 	}
-	j, err := journal.Resume(f)
-	switch {
-	case errors.Is(err, journal.ErrEmpty):
-		return journal.Create(f, []byte(sumsHead))
-	case err != nil:
+	// Resume would cut the end of what a receiver is just writing.
+	start := make([]byte, min(info.Size(), int64(journal.MaxHeader)))
+	if _, err := io.ReadFull(f, start); err != nil {
 		return nil, err
-	case string(j.Head()) != sumsHead:
+	}
+	if head, err := journal.ReadHead(start); err == nil && string(head) != sumsHead {
 		return nil, errNoCache
-	case info.Size() > maxSumsFile:
+	}
+	j, err := journal.Resume(f)
+	if errors.Is(err, journal.ErrEmpty) || err == nil && info.Size() > maxSumsFile {
 		return journal.Create(f, []byte(sumsHead))
 	}
-	return j, nil
+	return j, err
 }
 
 // close closes the file. No work of the cache may be under way.

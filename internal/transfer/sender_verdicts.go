@@ -77,6 +77,7 @@ func (e *sentEntry) cannotBe(v verdict) string {
 func (s *Sender) judge(e *sentEntry, v verdict) {
 	switch v {
 	case verdictMade:
+		s.proveFile(digest.File(nil))
 		s.resolve(e, v, digest.Sum{})
 	case verdictSame, verdictSkip, verdictRefused:
 		if v == verdictRefused {
