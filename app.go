@@ -166,7 +166,7 @@ func (a *app) step(now time.Time) {
 	}
 	done, err := a.party.Done()
 	if done || !now.Before(a.report.due) {
-		a.tell(now, done)
+		a.tell(now, done, err)
 	}
 	if !done {
 		return

@@ -16,6 +16,7 @@ type asker struct {
 	accept  func(Proposal) bool
 	resolve func(path string) (Existing, bool)
 	spawn   func(work func()) // runs what takes as long as a person does
+	stopped func() bool       // the caller has ended it: an answer now is none; may be nil
 
 	mu      sync.Mutex
 	wake    func()    // has the session look for an answer
@@ -116,6 +117,9 @@ func (k *asker) put(question func() (record func())) bool {
 	k.mu.Unlock()
 	k.spawn(func() {
 		record := question()
+		if k.stopped != nil && k.stopped() {
+			return // the question was cut short, and nobody refused anything
+		}
 		k.mu.Lock()
 		record()
 		k.out = false

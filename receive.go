@@ -93,6 +93,7 @@ func Receive(ctx context.Context, to Target, cfg Config) (Result, error) {
 		return Result{}, err
 	}
 	h := &host{op: op, cfg: cfg, role: rendezvous.Receiver, ask: newAsker(to, func(work func()) { go work() })}
+	h.ask.stopped = func() bool { return ctx.Err() != nil }
 	if to.Stream != nil {
 		w := newCutWriter(to.Stream)
 		to.Stream, h.cut = w, w.stop

@@ -21,12 +21,13 @@ type report struct {
 	losses   lossMeter
 }
 
-// tell reports how far the transfer is; last: for the last time.
-func (a *app) tell(now time.Time, last bool) {
+// tell reports how far the transfer is; last: for the last time, as it has
+// ended with err.
+func (a *app) tell(now time.Time, last bool, err error) {
 	r := &a.report
 	r.due = now.Add(reportEvery)
 	p := a.party.Progress()
-	if p.Phase < transfer.Moving || p.Phase == transfer.Stopping || p.Name == "" {
+	if p.Phase < transfer.Moving || p.Phase == transfer.Stopping || p.Name == "" || err != nil && !r.offered {
 		return
 	}
 	for ; r.failures < len(p.Failures); r.failures++ {

@@ -37,6 +37,8 @@ type launch struct {
 	args []string
 	wrap []string // runs the program: "setpriv", …, before its arguments
 	env  []string // beside PATH and an empty home
+
+	terminal *os.File // stdin and stderr; nil: there is none
 }
 
 // qft starts the program on the host.
@@ -54,7 +56,8 @@ func (h *host) launch(l launch) *proc {
 	if err != nil {
 		h.w.t.Fatal(err)
 	}
-	p := h.start(l.args[0]+" on "+h.role, append(l.wrap, append([]string{bin}, l.args...)...), l.env)
+	args := append([]string{"ip", "netns", "exec", h.ns}, append(l.wrap, append([]string{bin}, l.args...)...)...)
+	p := h.w.startAt(l.terminal, l.args[0]+" on "+h.role, args, l.env)
 	p.large = h.w.racing && raceDetector
 	return p
 }
@@ -69,6 +72,11 @@ func (h *host) start(title string, args, env []string) *proc {
 // start runs a program on the machine that the tests run on.
 func (w *world) start(title string, args, env []string) *proc {
 	w.t.Helper()
+	return w.startAt(nil, title, args, env)
+}
+
+func (w *world) startAt(terminal *os.File, title string, args, env []string) *proc {
+	w.t.Helper()
 	p := &proc{t: w.t, title: title, done: make(chan struct{})}
 	p.cmd = exec.Command(args[0], args[1:]...)
 	p.cmd.Env = append([]string{
@@ -78,6 +86,9 @@ func (w *world) start(title string, args, env []string) *proc {
 	}, env...)
 	p.cmd.Dir = w.dir
 	p.cmd.Stdout, p.cmd.Stderr = &p.out, &p.err
+	if terminal != nil {
+		p.cmd.Stdin, p.cmd.Stderr = terminal, terminal
+	}
 	p.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	p.cmd.WaitDelay = 2 * time.Second
 	p.began = time.Now()
