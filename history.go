@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode"
 
 	"qft/internal/plant"
 )
@@ -133,33 +134,39 @@ func Unfinished(state, dir string) ([]Record, error) {
 		return nil, &Error{Op: "resume", Kind: KindDisk, Err: fmt.Errorf("looking for what was interrupted in %s: %w", dir, err)}
 	}
 	for _, p := range partials {
-		if !slices.ContainsFunc(all, func(r Record) bool { return r.owns(dir, p) }) {
-			list = append(list, Record{Role: "receive", What: title(p.Names), Names: p.Names, Dir: dir, Done: p.Size})
+		if !p.Busy && !slices.ContainsFunc(all, func(r Record) bool { return r.owns(dir, p) }) {
+			list = append(list, Record{Role: "receive", What: title(p.Items), Names: p.Items, Dir: dir, Done: p.Size, Seen: p.Time})
 		}
 	}
 	return list, nil
 }
 
-// title is what a list of names is called.
+// title is what a list of names is called, safe to print.
 func title(names []string) string {
-	switch len(names) {
-	case 0:
+	if len(names) == 0 {
 		return "?"
-	case 1:
-		return names[0]
 	}
-	return fmt.Sprintf("%s and %d more", names[0], len(names)-1)
+	first := strings.Map(func(r rune) rune {
+		if !unicode.IsPrint(r) || unicode.Is(unicode.Bidi_Control, r) {
+			return unicode.ReplacementChar
+		}
+		return r
+	}, names[0])
+	if len(names) == 1 {
+		return first
+	}
+	return fmt.Sprintf("%s and %d more", first, len(names)-1)
 }
 
 // owns reports whether a record is of what lies in dir.
 func (r *Record) owns(dir string, p plant.Partial) bool {
-	if r.Role != "receive" || filepath.Clean(r.Dir) != filepath.Clean(dir) || len(p.Names) == 0 {
+	if r.Role != "receive" || filepath.Clean(r.Dir) != filepath.Clean(dir) || len(p.Items) == 0 {
 		return false
 	}
 	if r.Name != "" {
-		return r.Name == p.Names[0]
+		return r.Name == p.Items[0]
 	}
-	return len(r.Names) > 0 && r.Names[0] == p.Names[0]
+	return len(r.Names) > 0 && r.Names[0] == p.Items[0]
 }
 
 // Discard removes the record, and what had been received, from the disk.

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 )
 
 // Existing is what happens to what is there already.
@@ -32,9 +33,12 @@ type Config struct {
 
 // Partial is what an interrupted transfer has left.
 type Partial struct {
-	Path  string   // of the hidden directory, in Dir
-	Names []string // of the first items
-	Size  int64    // on the disk
+	Name  string    // of its hidden directory
+	Items []string  // what grows in it, as file names; not safe to print; at most 100
+	Head  []byte    // the first bytes of its journal, at most 64 KiB
+	Size  int64     // bytes on disk
+	Time  time.Time // of the last change to the journal
+	Busy  bool      // a process uses it now
 }
 
 const suffix = ".qft-part"
@@ -51,9 +55,9 @@ func List(dir string) ([]Partial, error) {
 		if !ok || !strings.HasPrefix(name, ".") {
 			continue
 		}
-		p := Partial{Path: e.Name(), Names: []string{name[1:]}}
+		p := Partial{Name: e.Name(), Items: []string{name[1:]}}
 		if info, err := e.Info(); err == nil {
-			p.Size = info.Size()
+			p.Size, p.Time = info.Size(), info.ModTime()
 		}
 		list = append(list, p)
 	}
@@ -62,6 +66,6 @@ func List(dir string) ([]Partial, error) {
 
 // Discard removes what an interrupted transfer has left.
 func Discard(dir string, p Partial) error {
-	os.Remove(filepath.Join(dir, strings.TrimSuffix(p.Path, suffix)+".qft-journal"))
-	return os.RemoveAll(filepath.Join(dir, p.Path))
+	os.Remove(filepath.Join(dir, strings.TrimSuffix(p.Name, suffix)+".qft-journal"))
+	return os.RemoveAll(filepath.Join(dir, p.Name))
 }
