@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode"
 
 	"qft/internal/plant"
 	"qft/internal/transfer"
@@ -135,23 +136,29 @@ func Unfinished(state, dir string) ([]Record, error) {
 		return nil, &Error{Op: "resume", Kind: KindDisk, Err: fmt.Errorf("looking for what was interrupted in %s: %w", dir, err)}
 	}
 	for _, p := range partials {
-		if !slices.ContainsFunc(all, func(r Record) bool { return r.owns(dir, p) }) {
+		if !p.Busy && !slices.ContainsFunc(all, func(r Record) bool { return r.owns(dir, p) }) {
 			names := transfer.ItemNames(p.Head)
-			list = append(list, Record{Role: "receive", What: title(names), Names: names, Dir: dir, Done: p.Size, bed: p.Name})
+			list = append(list, Record{Role: "receive", What: title(names), Names: names, Dir: dir, Done: p.Size, Seen: p.Time, bed: p.Name})
 		}
 	}
 	return list, nil
 }
 
-// title is what a list of names is called.
+// title is what a list of names is called, safe to print.
 func title(names []string) string {
-	switch len(names) {
-	case 0:
+	if len(names) == 0 {
 		return "?"
-	case 1:
-		return names[0]
 	}
-	return fmt.Sprintf("%s and %d more", names[0], len(names)-1)
+	first := strings.Map(func(r rune) rune {
+		if !unicode.IsPrint(r) || unicode.Is(unicode.Bidi_Control, r) {
+			return unicode.ReplacementChar
+		}
+		return r
+	}, names[0])
+	if len(names) == 1 {
+		return first
+	}
+	return fmt.Sprintf("%s and %d more", first, len(names)-1)
 }
 
 // owns reports whether a record is of what lies in dir.

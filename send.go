@@ -14,7 +14,7 @@ import (
 )
 
 // MaxText is how many bytes a text may have; more is a file, or a stream.
-const MaxText = 60_000
+const MaxText = 48 << 10
 
 // Source is what is sent: Paths, or a Stream, or a Text.
 type Source struct {
@@ -23,7 +23,7 @@ type Source struct {
 	Paths []string
 
 	// Name is what a single path, or the stream, is called at the receiver. If
-	// empty, the path's own name; a stream's is "stream".
+	// empty, the path's own name; a stream's is "stdin".
 	Name string
 
 	// Stream is sent until its end. Its reads may block. It cannot be sent a
@@ -90,7 +90,7 @@ func (s *Source) config(cfg Config, run func(work, done func())) transfer.Sender
 		Stream: s.Stream, Text: s.Text, Skip: cfg.Skip, NoCompress: s.NoCompress, Checksum: s.Checksum,
 	}
 	if s.Stream != nil && s.Name == "" {
-		c.Walk.Name = "stream"
+		c.Walk.Name = "stdin"
 	}
 	if s.several() {
 		c.Memory = memoryOfMany

@@ -59,9 +59,10 @@ func TestLimit(t *testing.T) {
 				x.sender.wantSay(15*time.Second, "bottleneck: limit")
 				x.receiver.wantSay(15*time.Second, "bottleneck: limit")
 			}
-			x.receiver.signal(syscall.SIGINT)
-			<-x.receiver.done
-			<-x.sender.done
+			for _, p := range []*proc{x.receiver, x.sender} {
+				p.signal(syscall.SIGINT)
+				<-p.done
+			}
 			stopHelper(helper)
 		})
 	}

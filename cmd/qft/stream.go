@@ -32,9 +32,6 @@ func openSource(t *terminal, src *qft.Source, args []string) error {
 	}
 	switch path := args[0]; {
 	case path == "-":
-		if src.Name == "" {
-			src.Name = "stdin"
-		}
 		src.Stream = t.in
 	case len(args) == 1 && streams() && irregular(path):
 		if src.Name == "" {
