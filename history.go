@@ -138,6 +138,9 @@ func Unfinished(state, dir string) ([]Record, error) {
 	for _, p := range partials {
 		if !p.Busy && !slices.ContainsFunc(all, func(r Record) bool { return r.owns(dir, p) }) {
 			names := transfer.ItemNames(p.Head)
+			if names == nil {
+				names = p.Items
+			}
 			list = append(list, Record{Role: "receive", What: title(names), Names: names, Dir: dir, Done: p.Size, Seen: p.Time, bed: p.Name})
 		}
 	}

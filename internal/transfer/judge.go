@@ -1,7 +1,6 @@
 package transfer
 
 import (
-	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -119,7 +118,7 @@ func (r *Receiver) judgeOne(it *item, a *answer) judgement {
 	case plant.Exists:
 		d.verdict = verdicts
 		if r.place.Existing != plant.Ask {
-			d.err = &Error{Kind: Exists, Path: r.finalPath(d.place.Path), Err: errors.New(d.place.Why)}
+			d.err = &Error{Kind: Exists, Path: r.finalPath(d.place.Path)}
 		}
 	case plant.Skipped:
 		d.verdict = verdictSkip

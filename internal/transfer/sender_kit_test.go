@@ -73,7 +73,6 @@ type takerEntry struct {
 	n       int64
 	raw     []byte
 	path    string
-	want    []byte // what it will have, for tests that know
 	verdict verdict
 	have    map[int64]digest.Sum // slabs
 	claim   digest.Sum
@@ -239,7 +238,7 @@ func newTaker(t *testing.T, seed uint64) *taker {
 	}
 }
 
-// modes are the ways to run works.
+// mode chooses how works run.
 func (k *taker) mode(name string) {
 	switch name {
 	case "later":

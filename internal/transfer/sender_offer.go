@@ -49,15 +49,16 @@ func (s *Sender) startCount() {
 	}, func() { c.done = err == nil })
 }
 
-// counted is what is known now. The entries themselves have the last word.
+// counted is what is known now. The entries themselves have the last word; what
+// a stream has is known when it has ended.
 func (s *Sender) counted() count {
 	c := &s.count
 	t := &s.tree
-	if t.ended && s.feed == nil {
+	switch {
+	case s.feed != nil:
+		return count{1, t.bytes, t.ended && t.folded()}
+	case t.ended:
 		return count{t.files, t.bytes, true}
-	}
-	if s.feed != nil {
-		return count{1, t.bytes, t.ended}
 	}
 	return count{max(c.files.Load(), t.files), max(c.bytes.Load(), t.bytes), c.done}
 }
@@ -67,16 +68,15 @@ func (s *Sender) counted() count {
 func (s *Sender) tellCount(last bool) {
 	c := &s.count
 	now := s.counted()
-	early := s.now.Before(c.look) && !(now.final && !c.told.final)
-	if early && !last {
+	if s.now.Before(c.look) && !now.final && !last {
 		return
 	}
 	if now != c.told && s.phase < Finishing {
 		c.told = now
 		s.ctl.send(msgCount, func(b []byte) []byte { return appendCount(b, now) })
 	}
-	c.look = s.now.Add(countPeriod)
-	if s.tree.ended || s.phase >= Finishing || c.done && s.feed == nil {
-		c.look = time.Time{}
+	c.look = time.Time{}
+	if !now.final {
+		c.look = s.now.Add(countPeriod)
 	}
 }

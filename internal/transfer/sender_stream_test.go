@@ -20,6 +20,10 @@ type drip struct {
 	read int
 }
 
+func dripping(b []byte, most int, err error) *drip {
+	return &drip{b: b, most: most, rng: rand.New(rand.NewPCG(uint64(len(b)), 1)), err: err}
+}
+
 func (d *drip) Read(p []byte) (int, error) {
 	if len(d.b) == d.read {
 		return 0, d.err
@@ -40,10 +44,7 @@ func TestStreamIsSentAsItComes(t *testing.T) {
 					k := newTaker(t, uint64(size+most))
 					k.mode(mode)
 					k.loss = 0.1
-					cfg := SenderConfig{Stream: &drip{b: b, most: most, rng: k.rng, err: io.EOF}, Checksum: true}
-					if mode == "beside" {
-						cfg.Stream = &drip{b: b, most: most, rng: rand.New(rand.NewPCG(1, 1)), err: io.EOF}
-					}
+					cfg := SenderConfig{Stream: dripping(b, most, io.EOF), Checksum: true}
 					cfg.Walk.Name = "pipe"
 					k.serve(cfg)
 					if err := k.run(); err != nil {
@@ -134,9 +135,15 @@ func TestLiveDataLeavesAtOnce(t *testing.T) {
 			k.round()
 		}
 	}
+	if k.counts[len(k.counts)-1].final {
+		t.Errorf("counts %+v before the end", k.counts)
+	}
 	go w.Close()
 	if err := k.run(); err != nil {
 		t.Fatal(err)
+	}
+	if last := k.counts[len(k.counts)-1]; last != (count{1, int64(len(k.streams)), true}) {
+		t.Errorf("at last it counts %+v", last)
 	}
 }
 
@@ -168,9 +175,9 @@ func TestBlockedReadDoesNotHoldUpTheEnd(t *testing.T) {
 
 func TestStreamThatFailsEndsTheTransfer(t *testing.T) {
 	for _, c := range []io.Reader{
-		&drip{b: noise(1, 3*blockSize), most: 1 << 20, rng: rand.New(rand.NewPCG(1, 1)), err: errors.New("tape torn")},
-		&drip{b: noise(1, 10), most: 100, rng: rand.New(rand.NewPCG(1, 1)), err: nil}, // nothing, again and again
-		liar2{},
+		dripping(noise(1, 3*blockSize), 1<<20, errors.New("tape torn")),
+		dripping(noise(1, 10), 100, nil), // nothing, again and again
+		boaster{},
 	} {
 		k := newTaker(t, 1)
 		k.mode("later")
@@ -182,15 +189,15 @@ func TestStreamThatFailsEndsTheTransfer(t *testing.T) {
 	}
 }
 
-// liar2 says that it has read more than it was asked for.
-type liar2 struct{}
+// boaster says that it has read more than it was asked for.
+type boaster struct{}
 
-func (liar2) Read(p []byte) (int, error) { return len(p) + 1, nil }
+func (boaster) Read(p []byte) (int, error) { return len(p) + 1, nil }
 
 func TestRefusedStreamIsNotRead(t *testing.T) {
 	for _, v := range []verdict{verdictSkip, verdictRefused} {
 		k := newTaker(t, 1)
-		d := &drip{b: noise(1, 10), most: 100, rng: k.rng, err: io.EOF}
+		d := dripping(noise(1, 10), 100, io.EOF)
 		k.judging = func(*takerEntry) verdict { return v }
 		k.serve(SenderConfig{Stream: d})
 		if err := k.run(); err != nil {

@@ -115,34 +115,32 @@ func (k *taker) wantWhole() {
 }
 
 func TestSenderSendsATreeWhateverTheLink(t *testing.T) {
-	for seed := range uint64(6) {
-		for _, mode := range []string{"at once", "later", "beside"} {
-			for _, packed := range []bool{false, true} {
-				t.Run(fmt.Sprintf("%d/%s/%v", seed, mode, packed), func(t *testing.T) {
-					k := newTaker(t, seed)
-					k.mode(mode)
-					k.zstd = packed
-					k.loss = float64(seed) / 15
-					k.piece = []int{1400, 9000, 300, 64 << 10, blockSize, 1 << 21}[seed]
-					dir := plot(t)
-					top := orchard(t, dir, seed)
-					other := sow(t, noise(seed, 70_000), dir, "other item")
-					k.serve(files(top, other))
-					if err := k.run(); err != nil {
-						t.Fatal(err)
-					}
-					k.wantContent(dir)
-					k.wantWhole()
-					if packed != (k.zipped > 0) {
-						t.Errorf("%d blocks were compressed", k.zipped)
-					}
-					p := k.s.Progress()
-					if p.Files != 87 || p.FilesDone != 87 || p.Name != "tree and 1 more" || p.Failed != 0 || p.Kept != 0 {
-						t.Errorf("progress %+v", p)
-					}
-				})
+	for seed := range uint64(12) {
+		mode := []string{"at once", "later", "beside"}[seed%3]
+		packed := seed%2 == 0
+		t.Run(fmt.Sprintf("%d/%s/%v", seed, mode, packed), func(t *testing.T) {
+			k := newTaker(t, seed)
+			k.mode(mode)
+			k.zstd = packed
+			k.loss = float64(seed) / 30
+			k.piece = []int{1400, 9000, 300, 64 << 10, blockSize, 1 << 21, 1400}[seed%7]
+			dir := plot(t)
+			top := orchard(t, dir, seed)
+			other := sow(t, noise(seed, 70_000), dir, "other item")
+			k.serve(files(top, other))
+			if err := k.run(); err != nil {
+				t.Fatal(err)
 			}
-		}
+			k.wantContent(dir)
+			k.wantWhole()
+			if packed != (k.zipped > 0) {
+				t.Errorf("%d blocks were compressed", k.zipped)
+			}
+			p := k.s.Progress()
+			if p.Files != 87 || p.FilesDone != 87 || p.Name != "tree and 1 more" || p.Failed != 0 || p.Kept != 0 {
+				t.Errorf("progress %+v", p)
+			}
+		})
 	}
 }
 
@@ -191,7 +189,8 @@ func TestOneFileIsHashedLikeB3sum(t *testing.T) {
 	}
 }
 
-// grove is a file of n slabs in which those for which data says so have bytes.
+// grove makes a file in which those slabs for which data says so have bytes, and
+// returns its content.
 func grove(t *testing.T, path string, size int64, data func(slab int64) bool) []byte {
 	t.Helper()
 	b := make([]byte, size)
@@ -270,7 +269,7 @@ func had(b []byte, some func(i int64) bool) map[int64]digest.Sum {
 	return all
 }
 
-// content is what a file of the tree has.
+// source is what a file of the tree below dir has.
 func (e *takerEntry) source(dir string) []byte {
 	b, err := os.ReadFile(filepath.Join(dir, filepath.FromSlash(e.path)))
 	if err != nil {
@@ -283,9 +282,7 @@ func TestWhatIsThereIsNotSentAgain(t *testing.T) {
 	for seed := range uint64(8) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			k := newTaker(t, seed)
-			if seed%2 == 0 {
-				k.mode("later")
-			}
+			k.mode([]string{"at once", "later", "beside"}[seed%3])
 			dir := plot(t)
 			top := orchard(t, dir, seed)
 			var there int64
@@ -328,9 +325,7 @@ func TestVerdictsAreObeyed(t *testing.T) {
 		for _, cached := range []bool{false, true} {
 			t.Run(fmt.Sprintf("%d/%v", seed, cached), func(t *testing.T) {
 				k := newTaker(t, seed)
-				if seed%2 == 0 {
-					k.mode("later")
-				}
+				k.mode([]string{"at once", "later", "beside"}[seed%3])
 				k.loss = 0.05
 				dir := plot(t)
 				top := orchard(t, dir, seed)
@@ -387,9 +382,7 @@ func TestSpoiltBlocksAreSentAgain(t *testing.T) {
 	for seed := range uint64(6) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			k := newTaker(t, seed)
-			if seed%2 == 0 {
-				k.mode("later")
-			}
+			k.mode([]string{"at once", "later", "beside"}[seed%3])
 			dir := plot(t)
 			top := orchard(t, dir, seed)
 			spoilt := 0

@@ -482,7 +482,7 @@ func (r *Receiver) takeComparison(typ byte, body []byte) *Error {
 		r.line.settle()
 	case typ == msgDiffers && it.verdict == verdictClaim:
 		if r.place.Existing != plant.Overwrite {
-			return &Error{Kind: Exists, Path: r.finalPath(it.place.Path), Err: errors.New("another file has this name")}
+			return &Error{Kind: Exists, Path: r.finalPath(it.place.Path)}
 		}
 		it.verdict = verdictWant
 	case typ == msgDiffers && it.verdict == verdictPart:
