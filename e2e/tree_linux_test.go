@@ -66,39 +66,44 @@ func TestForestArrives(t *testing.T) {
 	w.wantForest(into, want)
 }
 
-// crashes is how often TestCrash kills: QFT_CRASH, or few.
-func crashes(t *testing.T) int {
+// crashes is how often TestCrash kills, QFT_CRASH or few, and how large its
+// forests are.
+func crashes(t *testing.T) (n int, size int64) {
 	n, err := strconv.Atoi(os.Getenv("QFT_CRASH"))
 	if err != nil {
-		return 8
+		return 8, 60 << 20
 	}
 	t.Logf("%d crashes", n)
-	return n
+	return n, 500 << 20
 }
+
+// perRound is how often one transfer is killed at most.
+const perRound = 12
 
 // TestCrash kills the sender, the receiver or both at points that a seed
 // decides, starts them again, and again, until a forest has arrived; and that
 // as often as it takes for all the crashes. At no time may there be anything
-// under the final name but the whole.
+// under the final name but the whole, and in the end it is what was sent.
 func TestCrash(t *testing.T) {
-	size := int64(60 << 20)
-	todo := crashes(t)
-	if todo > 20 {
-		size = 500 << 20
-	}
-	w := newPair(t)
-	w.racing = false
-	w.a.limit("eth0", "400mbit")
-	w.a.startHelper()
-	dir, want := w.grow(7, size)
+	t.Parallel()
+	todo, size := crashes(t)
 	for round := uint64(0); todo > 0; round++ {
-		todo -= w.crashRound(round, dir, size, want, min(todo, 12))
+		most := min(todo, perRound)
+		todo -= most
+		t.Run(fmt.Sprint(round), func(t *testing.T) {
+			t.Parallel()
+			w := newPair(t)
+			w.racing = false
+			w.a.limit("eth0", "400mbit")
+			w.a.startHelper()
+			dir, want := w.grow(round, size)
+			w.crashRound(round, dir, size, want, most)
+		})
 	}
 }
 
-// crashRound brings a forest across through so many crashes at most, and
-// returns how many there were.
-func (w *pair) crashRound(round uint64, dir string, size int64, want map[string]string, most int) (crashed int) {
+// crashRound brings a forest across through so many crashes at most.
+func (w *pair) crashRound(round uint64, dir string, size int64, want map[string]string, most int) {
 	w.t.Helper()
 	rng := rand.New(rand.NewPCG(round, 12))
 	into := w.folder()
@@ -113,6 +118,7 @@ func (w *pair) crashRound(round uint64, dir string, size int64, want map[string]
 		return w.b.launch(launch{args: []string{"receive", "-o", into + "/", "--helper", pairHelper}, env: []string{"QFT_PHRASE=" + secret}})
 	}
 	run := map[string]*proc{"sender": start("sender"), "receiver": start("receiver")}
+	crashed := 0
 	for ; crashed < most; crashed++ {
 		goal := w.b.traffic("eth0").in + rng.Int64N(size/int64(most)*2+1)
 		done := false
@@ -138,5 +144,5 @@ func (w *pair) crashRound(round uint64, dir string, size int64, want map[string]
 	run["receiver"].wantEnd(bigTime, 0)
 	run["sender"].wantEnd(30*time.Second, 0)
 	w.wantForest(into, want)
-	return max(crashed, 1)
+	w.t.Logf("CRASH: %d times, and it has arrived", crashed)
 }
