@@ -266,7 +266,9 @@ func (b *Bed) dissolve() error {
 		}
 	}
 	if err == nil {
-		err = b.ground.fs.Remove(b.name)
+		if err = b.ground.fs.Remove(b.name); errors.Is(err, fs.ErrExist) {
+			return nil // it is not empty: somebody has begun another there
+		}
 	}
 	if err == nil {
 		b.ground.fs.Sync() // if that fails an empty bed may come back, which harms nobody

@@ -50,16 +50,26 @@ func scenarios() map[string]scenario {
 	locked[0].Mode = 0o555
 	locked[1].Mode = 0o500
 	lockedTree := with(tree("photos"), "photos", "dr-xr-xr-x ", "photos/2024", "dr-x------ ")
+	many, manyTree := []entry{dirEntry("t")}, map[string]string{"t": "drwxr-xr-x "}
+	for i := range 30 {
+		d := fmt.Sprintf("t/%02d", i)
+		many = append(many, dirEntry(d).with(func(e *manifest.Entry) { e.Mode = 0o750 }), fileEntry(d+"/f", d))
+		manyTree[d], manyTree[d+"/f"] = "drwxr-x--- ", "-rw-r--r-- "+d
+	}
+	someOld := []entry{dirEntry("t"), dirEntry("t/00"), fileEntry("t/00/f", "older"), dirEntry("t/01")}
 	old := []entry{dirEntry("photos"), dirEntry("photos/2024"), fileEntry("photos/2024/a.jpg", "old"),
 		fileEntry("photos/2024/mine", "mine"), symlinkEntry("photos/way", "elsewhere")}
 	for i := range old {
 		old[i].Sec -= 1000
 	}
 	return map[string]scenario{
-		"a tree":                    {entries: photos(), want: tree("photos")},
+		"a tree":           {entries: photos(), want: tree("photos")},
+		"many directories": {entries: many, want: manyTree},
+		"many directories, merged": {cfg: plant.Config{Existing: plant.Overwrite}, before: someOld, entries: many,
+			want: with(maps.Clone(manyTree), "t/00", "drwxr-xr-x ", "t/01", "drwxr-xr-x ")},
 		"without syncfs":            {opt: faulty.Options{NoSyncAll: true}, entries: photos(), want: tree("photos")},
 		"without exclusive renames": {opt: faulty.Options{NoRenameNew: true}, entries: photos(), want: tree("photos")},
-		"on FAT": {opt: faulty.Options{NoSyncAll: true, NoRenameNew: true, NoLinks: true, NoPunch: true, Fold: true, Grain: 2 * time.Second},
+		"on FAT": {opt: faulty.Options{NoSyncAll: true, NoRenameNew: true, NoLinks: true, NoPunch: true, Fold: true, Strict: true, Grain: 2 * time.Second},
 			entries: photos(), want: tree("photos")},
 		"a tree that cannot be written to": {entries: locked, want: lockedTree},
 		"over an older one": {cfg: plant.Config{Existing: plant.Overwrite}, before: old, entries: photos(),
@@ -213,7 +223,13 @@ func (s scenario) survive(d *faulty.Disk, n int) (failed bool, err error) {
 			}
 			continue
 		}
-		if err := s.check(d, false); err != nil && !errors.Is(err, errBed) {
+		err = s.check(d, false)
+		if errors.Is(err, errBed) { // the power failed while it was being removed
+			if err = s.run(d); err == nil {
+				err = s.check(d, false)
+			}
+		}
+		if err != nil {
 			return failed, fmt.Errorf("after run %d: %w", again, err)
 		}
 		return failed, nil

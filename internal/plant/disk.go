@@ -81,11 +81,22 @@ func (d *disk) Open(name string) (FS, error) {
 // isStill reports an error unless name itself is what was opened.
 func (d *disk) isStill(name string, opened fs.FileInfo) error {
 	named, err := d.root.Lstat(name)
-	if err == nil && !os.SameFile(named, opened) {
-		err = &fs.PathError{Op: "open", Path: name, Err: errors.New("is a symbolic link, or was replaced just now")}
+	switch {
+	case err != nil:
+		return err
+	case named.Mode()&fs.ModeSymlink != 0:
+		err = errors.New("is a symbolic link")
+	case !os.SameFile(named, opened):
+		err = errReplaced
+	}
+	if err != nil {
+		err = &fs.PathError{Op: "open", Path: name, Err: err}
 	}
 	return err
 }
+
+// errReplaced says that a name meant something else a moment ago.
+var errReplaced = errors.New("was replaced just now")
 
 func (d *disk) OpenFile(name string, flag int) (File, error) {
 	if err := element(name); err != nil {

@@ -134,6 +134,9 @@ const lockTries = 10
 func (g *Ground) open(name string) (*Bed, error) {
 	for range lockTries {
 		b, err := g.try(name)
+		if errors.Is(err, errReplaced) {
+			continue // by one who was there before and one who is now
+		}
 		if err != nil {
 			return nil, fail("receive into", g.show(name), err)
 		}

@@ -108,6 +108,10 @@ func TestNamesThatMeetAreTold(t *testing.T) {
 	places := mustTransfer(t, plant.Config{Dir: dir}, entries)
 	wantWhat(t, places, plant.Made, plant.Fresh, plant.Fresh, plant.Fresh, plant.Refused, plant.Made, plant.Made, plant.Refused, plant.Refused)
 	wantTree(t, dir, "drwxr-xr-x d", `-rw-r--r-- d/%0A "literal"`, `-rw-r--r-- d/%0A~2 "newline"`, `-rw-r--r-- d/x "x"`, `-rw-r--r-- d/y "newline"`, "drwxr-xr-x e")
+
+	entries = []entry{dirEntry("g"), fileEntry("g/\n", "newline"), fileEntry("g/%0A", "literal"), fileEntry("g/%0A~2", "a third"), linkEntry("g/y", "g/%0A")}
+	mustTransfer(t, plant.Config{Dir: dir}, entries)
+	wantTree(t, filepath.Join(dir, "g"), `-rw-r--r-- %0A "newline"`, `-rw-r--r-- %0A~2 "literal"`, `-rw-r--r-- %0A~2~2 "a third"`, `-rw-r--r-- y "literal"`)
 }
 
 func TestNothingIsWrittenThroughSymlinks(t *testing.T) {

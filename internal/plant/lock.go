@@ -27,7 +27,7 @@ const journalMagic = "qftjrnl"
 func lockJournal(home FS) (File, error) {
 	f, err := home.OpenFile(journalName, os.O_RDWR)
 	if errors.Is(err, fs.ErrNotExist) {
-		if err := isBare(home); err != nil {
+		if bare, err := isBare(home); err != nil || !bare {
 			return nil, err
 		}
 		f, err = home.OpenFile(journalName, os.O_RDWR|os.O_CREATE|os.O_EXCL)
@@ -82,24 +82,35 @@ func lockOurs(home FS, f File) (bool, error) {
 	return true, nil
 }
 
-// isBare reports ErrForeign if there is anything in a directory that has the
-// name of a bed but no journal, other than what goes behind the journal.
-func isBare(home FS) error {
-	return home.Names(func(name string) error {
+// isBare reports whether a directory that has the name of a bed and had no
+// journal is one that was just made, or almost removed: then nothing is in it
+// but what goes behind the journal. It fails with ErrForeign if something else
+// is, unless there is a journal by now.
+func isBare(home FS) (bool, error) {
+	err := home.Names(func(name string) error {
 		if name == journalName || name == recordName {
 			return nil
 		}
 		return ErrForeign
 	})
+	if errors.Is(err, ErrForeign) {
+		if _, lerr := home.Lstat(journalName); !errors.Is(lerr, fs.ErrNotExist) {
+			return false, lerr
+		}
+	}
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, nil // the directory was removed
+	}
+	return err == nil, err
 }
 
 // isThere reports whether a name in dir still is the open directory.
 func isThere(dir FS, name string, open FS) (bool, error) {
 	opened, err := open.Lstat(".")
-	if err != nil {
-		return false, err
+	var named fs.FileInfo
+	if err == nil {
+		named, err = dir.Lstat(name)
 	}
-	named, err := dir.Lstat(name)
 	if errors.Is(err, fs.ErrNotExist) {
 		return false, nil
 	}

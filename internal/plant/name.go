@@ -150,12 +150,18 @@ func (s system) cut(name, from, mark string) string {
 		return out
 	}
 	sum := blake3.Sum256([]byte(from))
-	mark = "~" + hex.EncodeToString(sum[:4]) + mark
-	for s.length(stem+mark+ext) > maxName {
-		_, n := utf8.DecodeLastRuneInString(stem)
-		stem = stem[:len(stem)-n]
+	tail := "~" + hex.EncodeToString(sum[:4]) + mark + ext
+	return s.shorten(stem, maxName-s.length(tail)) + tail
+}
+
+// shorten cuts whole characters off a name until it has a length.
+func (s system) shorten(name string, to int) string {
+	for over := s.length(name) - to; over > 0 && name != ""; {
+		_, n := utf8.DecodeLastRuneInString(name)
+		over -= s.length(name[len(name)-n:])
+		name = name[:len(name)-n]
 	}
-	return stem + mark + ext
+	return name
 }
 
 // isOurs reports whether a name looks like one of qft's own hidden files, also
@@ -173,11 +179,7 @@ func (s system) hiddenName(name string) string {
 	}
 	sum := blake3.Sum256([]byte(name))
 	tail := "~" + hex.EncodeToString(sum[:8]) + bedSuffix
-	for s.length("."+name+tail) > maxName {
-		_, n := utf8.DecodeLastRuneInString(name)
-		name = name[:len(name)-n]
-	}
-	return "." + name + tail
+	return "." + s.shorten(name, maxName-1-len(tail)) + tail
 }
 
 // printable returns a path such that it can be shown: one line, no control or

@@ -196,7 +196,7 @@ func (b *Bed) compareFile(e *manifest.Entry, p string, info fs.FileInfo) (What, 
 	case Overwrite:
 		b.mayReplace(p, info)
 	}
-	if what, _ := b.lookData(e, p); what != Fresh {
+	if what, _ := b.lookData(e, p); what != Fresh && !sameTime {
 		return 0, false // an earlier run has found that it is another
 	}
 	return Claim, true

@@ -304,6 +304,64 @@ func TestChecksumDecides(t *testing.T) {
 	}
 }
 
+// TestFilesInTheWayOfDirectories: what is below a directory shares its fate.
+func TestFilesInTheWayOfDirectories(t *testing.T) {
+	entries := []entry{dirEntry("t"), dirEntry("t/d"), dirEntry("t/d/e"), fileEntry("t/d/e/f", "f"), symlinkEntry("t/d/s", "x"), fileEntry("t/g", "g")}
+	for how, want := range map[plant.Existing]plant.What{plant.Skip: plant.Skipped, plant.Overwrite: plant.Refused} {
+		dir := t.TempDir()
+		writeFile(t, filepath.Join(dir, "t/d"), "a file")
+		places := mustTransfer(t, plant.Config{Dir: dir, Existing: how}, entries)
+		wantWhat(t, places, plant.Made, want, want, want, want, plant.Fresh)
+		wantTree(t, dir, "drwxr-xr-x t", `-rw-r--r-- t/d "a file"`, `-rw-r--r-- t/g "g"`)
+	}
+}
+
+// TestChecksumIsNotAskedTwice: of what an earlier run has begun to receive it
+// is known that it is another file.
+func TestChecksumIsNotAskedTwice(t *testing.T) {
+	dir := t.TempDir()
+	e := fileEntry("f", strings.Repeat("a", large))
+	writeFile(t, filepath.Join(dir, "f"), strings.Repeat("b", large))
+	cfg := plant.Config{Dir: dir, Existing: plant.Overwrite, Checksum: true}
+	for _, want := range []plant.What{plant.Claim, plant.Part} {
+		r := begin(t, cfg, []entry{e})
+		at, err := r.bed.Place("", e.Entry)
+		if err != nil || at.What != want {
+			t.Fatalf("%+v, %v, want %v", at, err, want)
+		}
+		f, err := r.bed.OpenFile(at.Path, &e.Entry)
+		if err != nil {
+			t.Fatal(err)
+		}
+		f.Close()
+		r.close()
+	}
+	if places := mustTransfer(t, cfg, []entry{e}); places[0].What != plant.Part {
+		t.Errorf("%+v", places)
+	}
+	wantTree(t, dir, `-rw-r--r-- f 4096*'a'`)
+}
+
+// TestWhatAppearsAndIsTheSameIsNoConflict: somebody has copied the same file
+// there by another way.
+func TestWhatAppearsAndIsTheSameIsNoConflict(t *testing.T) {
+	dir := t.TempDir()
+	e := fileEntry("f", "content")
+	r := begin(t, plant.Config{Dir: dir}, []entry{e})
+	defer r.close()
+	if err := r.receive([]entry{e}); err != nil {
+		t.Fatal(err)
+	}
+	writeFile(t, filepath.Join(dir, "f"), "content")
+	if err := os.Chtimes(filepath.Join(dir, "f"), e.MTime(), e.MTime()); err != nil {
+		t.Fatal(err)
+	}
+	if err := r.bed.Commit(); err != nil {
+		t.Error(err)
+	}
+	wantTree(t, dir, `-rw-r--r-- f "content"`)
+}
+
 func TestSameTimeOnCoarseFileSystems(t *testing.T) {
 	dir := t.TempDir()
 	e := fileEntry("f", "content")

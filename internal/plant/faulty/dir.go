@@ -38,6 +38,9 @@ func (h *dir) begin(op, name string, need fs.FileMode) error {
 	if err == nil && (name == "" || name == ".." || strings.ContainsAny(name, "/\x00")) {
 		err = pathError(op, name, errors.New("a name that is no name came down to the disk"))
 	}
+	if err == nil && h.d.opt.Strict && strings.ContainsAny(name, `<>"|?*:\`) {
+		err = pathError(op, name, syscall.EINVAL)
+	}
 	if err == nil && len(name) > 255 {
 		err = pathError(op, name, syscall.ENAMETOOLONG)
 	}

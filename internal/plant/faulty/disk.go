@@ -20,6 +20,7 @@ var ErrPower = errors.New("the power has failed")
 type Options struct {
 	Capacity    int64         // bytes; 0: endless
 	Fold        bool          // "A" and "a" are one name, and so are é and e with an accent
+	Strict      bool          // names with characters that Windows does not allow are invalid
 	Grain       time.Duration // unit of times; 0: a nanosecond
 	NoSyncAll   bool          // FS.SyncAll is not supported
 	NoRenameNew bool          // FS.RenameNew is not supported
