@@ -155,10 +155,11 @@ func (a *app) Step(now time.Time) {
 
 // step drives the engine.
 func (a *app) step(now time.Time) {
-	for {
+	a.party.Step(now)
+	for a.answer() {
 		a.party.Step(now)
-		if !a.answer() {
-			break
+		if a.party.Progress().Phase >= transfer.Stopping {
+			break // the answer was an end, and what it was about stays as it was
 		}
 	}
 	if a.cut != nil && a.party.Progress().Phase == transfer.Stopping {

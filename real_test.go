@@ -2,6 +2,7 @@ package qft
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"math"
@@ -73,7 +74,9 @@ func TestSeveralReceiversOverRealSockets(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	path := filepath.Join(t.TempDir(), "a.bin")
-	if err := os.WriteFile(path, make([]byte, 8<<20), 0o600); err != nil {
+	noise := make([]byte, 8<<20)
+	rand.Read(noise)
+	if err := os.WriteFile(path, noise, 0o600); err != nil {
 		t.Fatal(err)
 	}
 	const n = 3
@@ -238,8 +241,9 @@ func TestLimitChangesWhileTheTransferRuns(t *testing.T) {
 	defer cancel()
 	from, to := t.TempDir(), t.TempDir()
 	path := filepath.Join(from, "a.bin")
-	const size = 40 << 20
-	if err := os.WriteFile(path, make([]byte, size), 0o600); err != nil {
+	noise := make([]byte, 40<<20) // what could be compressed would get past the limit
+	rand.Read(noise)
+	if err := os.WriteFile(path, noise, 0o600); err != nil {
 		t.Fatal(err)
 	}
 	var ours, theirs Control // unused until the transfer runs: Config's limit holds

@@ -1,16 +1,12 @@
 package qft
 
 import (
-	"encoding/binary"
 	"errors"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
-
-	"qft/internal/journal"
-	"qft/internal/plant"
 )
 
 func TestRecordOfAnInterruptedTransfer(t *testing.T) {
@@ -88,14 +84,20 @@ func TestRecordOfAProcessThatIsGone(t *testing.T) {
 }
 
 func TestWhatLiesInAFolderIsListedOnce(t *testing.T) {
-	state, dir := t.TempDir(), t.TempDir()
-	if err := os.WriteFile(filepath.Join(dir, "plain"), []byte("x"), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	for name, as := range map[string]string{"film.mkv": "", "song.ogg": "", "theirs": "mine"} {
-		leaveBed(t, dir, name, as)
+	m := newStanding(t, 1)
+	h := m.public("sender", "receiver")
+	state, dir := t.TempDir(), m.folder("to")
+	interrupt := func(to Target, name string) {
+		s := m.keepSending(h[0], "", m.file(name, someMegabytes), 1)
+		r := m.keepReceiving(h[1], s.code(), to)
+		m.until(time.Minute, "some of it", r.moved(2<<20))
+		r.interrupt()
+		m.until(10*time.Second, "the receiver's end", r.Done)
+		s.interrupt()
+		m.until(10*time.Second, "the sender's end", s.Done)
 	}
 	for _, to := range []Target{{Dir: dir}, {Dir: dir, Name: "mine"}} {
+		interrupt(to, "film.mkv")
 		k := startRecord(Config{State: state}, receiveRecord(to))
 		tell := k.watch(nil)
 		tell(Proposal{Names: []string{"film.mkv"}})
@@ -103,8 +105,11 @@ func TestWhatLiesInAFolderIsListedOnce(t *testing.T) {
 		tell(Progress{Done: 1, Size: 10})
 		k.finish(errors.New("x"))
 	}
+	interrupt(Target{Dir: dir}, "song.ogg")
+	m.file("to/plain", 1)
+
 	list := unfinished(t, state, dir)
-	if len(list) != 3 || list[2].What != "song.ogg" || list[2].Done == 0 || list[2].Dir != dir {
+	if len(list) != 3 || list[2].What != "song.ogg" || list[2].Done < 1<<20 || list[2].Dir != dir {
 		t.Fatalf("listed are %+v", list)
 	}
 	for i := range list {
@@ -118,27 +123,6 @@ func TestWhatLiesInAFolderIsListedOnce(t *testing.T) {
 	}
 	if _, err := os.Stat(filepath.Join(dir, "plain")); err != nil {
 		t.Error(err)
-	}
-}
-
-// leaveBed has a receiver begin and be killed before anything has come.
-func leaveBed(t *testing.T, dir, name, as string) {
-	t.Helper()
-	g, err := plant.Open(plant.Config{Dir: dir, Name: as})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer g.Close()
-	b, err := g.Prepare([16]byte{}, []string{name}, 1)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer b.Close()
-	head := binary.BigEndian.AppendUint32([]byte{1}, 1)
-	head = append(append(head, make([]byte, 16)...), 1)
-	head = append(binary.BigEndian.AppendUint16(head, uint16(len(name))), name...)
-	if _, err := journal.Create(b.JournalFile(), head); err != nil {
-		t.Fatal(err)
 	}
 }
 

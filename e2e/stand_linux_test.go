@@ -72,6 +72,13 @@ func TestBothKilledAndResumed(t *testing.T) {
 			t.Errorf("%s lists %q, want %q", l.title, out, c.want)
 		}
 	}
+	t.Log("# who knows nothing of it finds it in its folder")
+	l := p.b.launch(launch{args: []string{"resume"}, wrap: []string{"sh", "-c", `cd "$0" && exec "$@"`, dir}, env: env("c")})
+	l.wantEnd(5*time.Second, 0)
+	if out := l.out.text(); !strings.Contains(out, "  1  receive film.mkv into "+dir) {
+		t.Errorf("%s lists %q", l.title, out)
+	}
+
 	x := &transfer{t: t, file: p.file, target: dir + "/film.mkv"}
 	x.sender = p.a.launch(launch{args: []string{"resume", "1"}, env: env("a")})
 	x.receiver = p.b.launch(launch{args: []string{"resume", "1", p.learn(x.sender)}, env: env("b")})
