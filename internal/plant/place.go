@@ -171,13 +171,27 @@ func (b *Bed) compare(up *level, e *manifest.Entry, m string, info fs.FileInfo) 
 		known = b.sameLink(b.handle(e.Target), info)
 		at.What = Same
 	}
-	if known {
+	if known && at.What == Same {
 		b.mu.Lock()
 		b.same.add(p)
 		b.mu.Unlock()
 	}
 	at.Path = p
 	return at, known, nil
+}
+
+// stays reports whether a file under its final name is known to stay there.
+func (b *Bed) stays(p string) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.same.has(p)
+}
+
+// Stay notes that a Claim was right: what is under the final name stays.
+func (b *Bed) Stay(p string) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.same.add(p)
 }
 
 // compareFile reports whether the file under the final name is the one that

@@ -70,7 +70,7 @@ type Receiver struct {
 	failures failures
 	paths    []string // of the first items
 	scratch  plant.File
-	wound    bool     // the last work was started
+	wound    bool // the last work was started
 }
 
 // NewReceiver checks that the place can be written to. It may block.
