@@ -203,7 +203,7 @@ func TestHostileLinks(t *testing.T) {
 		if err := r.bed.Commit(); err != nil {
 			t.Fatal(err)
 		}
-		notes := r.bed.Notes()
+		_, lost := r.bed.Lost()
 		r.close()
 		p := filepath.Join(dir, "t/evil")
 		if target == "t/later" { // it is a file of this manifest, only not before
@@ -212,7 +212,7 @@ func TestHostileLinks(t *testing.T) {
 		if info, err := os.Lstat(p); err == nil {
 			t.Errorf("a link to %q was made: %v", target, info)
 		}
-		if r.places[3].What != plant.Refused && len(notes) == 0 {
+		if r.places[3].What != plant.Refused && lost == 0 {
 			t.Errorf("a link to %q is told nowhere", target)
 		}
 	}
@@ -262,7 +262,7 @@ func TestImpossibleEntriesAreRefused(t *testing.T) {
 		"without its directory":   fileEntry("t/u/x", ""),
 		"in another directory":    fileEntry("u/x", ""),
 		"at a negative depth":     fileEntry("x", "").with(func(e *manifest.Entry) { e.Depth = -1 }),
-		"far too deep":            fileEntry("x", "").with(func(e *manifest.Entry) { e.Depth = 1 << 40 }),
+		"far too deep":            fileEntry("x", "").with(func(e *manifest.Entry) { e.Depth = 1 << 30 }),
 		"deeper than its path":    fileEntry("x", "").with(func(e *manifest.Entry) { e.Depth = 1 }),
 		"in what is no directory": fileEntry("f/x", ""),
 	} {

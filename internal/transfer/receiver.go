@@ -358,7 +358,7 @@ func (r *Receiver) takeEnd(body []byte) *Error {
 		return violation("end before all of it was told")
 	}
 	for _, it := range r.line.items {
-		if !it.judged || it.comes() && !it.allTold() {
+		if !it.judged || it.comes() && !it.settled && !it.allTold() {
 			return violation("end before all blocks of " + quoted(it.path()))
 		}
 	}
@@ -393,6 +393,12 @@ func (r *Receiver) commit() {
 			r.fail(r.diskError("put in place", "", err))
 			return
 		}
+		lost, n := r.bed.Lost()
+		for _, p := range lost {
+			r.failures.add(p, "the file that it is another name of did not come")
+		}
+		r.failures.count += int64(n - len(lost))
+		r.line.failed += int64(n)
 		r.told()
 	})
 }

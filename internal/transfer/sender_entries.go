@@ -138,7 +138,7 @@ func (s *Sender) sendEntries(list []*sentEntry) (n int) {
 	s.ctl.send(msgEntries, func(b []byte) []byte {
 		b = appendNumber(b, list[0].n)
 		size := 0
-		for n < len(list) && size < entriesBody {
+		for n < len(list) && (n == 0 || size+len(list[n].raw) <= entriesBody) {
 			b = append(b, list[n].raw...)
 			size += len(list[n].raw)
 			n++
