@@ -404,7 +404,7 @@ func TestMillionEntriesTakeLittle(t *testing.T) {
 	if testing.Short() {
 		t.Skip("it is long")
 	}
-	const dirs, files = 1000, 300
+	const dirs, files = 300, 300
 	dir := t.TempDir()
 	place := func(r *run) (per float64) {
 		t.Helper()

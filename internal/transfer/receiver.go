@@ -21,9 +21,9 @@ const (
 	// What is not in the journal yet is lost by a crash: at most so much.
 	journalPeriod = 2 * time.Second
 	journalBytes  = 64 << 20
-	// maxLineWeight bounds the memory for entries that are not settled: twice
-	// what a sender has in its own.
-	maxLineWeight = 64 << 20
+	// maxLineWeight bounds the memory for entries that are not settled: more
+	// than what a sender tells before it waits.
+	maxLineWeight = 96 << 20
 )
 
 // ReceiverConfig says where what comes should go.
