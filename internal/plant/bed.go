@@ -5,7 +5,6 @@ import (
 	"io/fs"
 	"os"
 	"sync"
-	"time"
 )
 
 // Bed is a hidden directory beside the target in which a transfer's files grow
@@ -21,6 +20,7 @@ type Bed struct {
 	final   *tree  // where it goes
 	traits  traits
 	resumed bool // data held something when the bed was opened
+	closed  bool
 
 	placing
 	later  *spool
@@ -56,14 +56,6 @@ type outcome struct {
 	notes  notes
 	lost   []string // what could not be made
 	losses int
-}
-
-// traits is what a file system does to names and times.
-type traits struct {
-	folds    bool          // names that differ may be one to it: A and a, é and e with an accent
-	colons   bool          // a name may have characters that Windows does not allow
-	syncsAll bool          // one call makes all that was written durable
-	grain    time.Duration // times that differ by less may be one to it; 0: it keeps them as they are
 }
 
 func newBed(g *Ground, name string, home FS, log File) (*Bed, error) {
@@ -126,59 +118,6 @@ func (b *Bed) empty(name string) (File, error) {
 	return b.home.OpenFile(name, os.O_RDWR|os.O_CREATE|os.O_EXCL)
 }
 
-// probe asks the file system for its traits. What it does not answer it is
-// taken not to do.
-func (b *Bed) probe() traits {
-	t := traits{syncsAll: b.home.SyncsAll(), colons: true}
-	// An odd second and a fraction that no coarser unit can hold.
-	asked := time.Unix(1_000_000_001, 987_654_321)
-	if b.home.SetTime(laterName, asked) == nil {
-		if info, err := b.home.Lstat(laterName); err == nil {
-			t.grain = grainOf(asked.Sub(info.ModTime()))
-		}
-	}
-	const composed, apart = "\u00e9:", "e\u0301:"
-	switch err := b.touch(composed); {
-	case err == nil:
-		_, err = b.home.Lstat(apart)
-		t.folds = err == nil
-		b.home.Remove(composed)
-	case isBadName(err):
-		t.colons = false
-	}
-	_, err := b.home.Lstat("LATER")
-	t.folds = t.folds || !t.colons || err == nil
-	return t
-}
-
-func (b *Bed) touch(name string) error {
-	f, err := b.home.OpenFile(name, os.O_RDWR|os.O_CREATE|os.O_EXCL)
-	if err != nil {
-		return err
-	}
-	return f.Close()
-}
-
-// grainOf is the unit of time of which a fraction of that size was lost.
-func grainOf(lost time.Duration) time.Duration {
-	for _, unit := range []time.Duration{0, 100, time.Microsecond, time.Millisecond, 10 * time.Millisecond,
-		100 * time.Millisecond, time.Second, 2 * time.Second} {
-		if lost.Abs() <= unit {
-			return unit
-		}
-	}
-	return 0 // it does not keep times at all
-}
-
-// sameTime reports whether a file's time is what the file system makes of a
-// sender's.
-func (t traits) sameTime(stored, sent time.Time) bool {
-	if stored.Equal(sent) {
-		return true
-	}
-	return stored.Sub(sent).Abs() < t.grain
-}
-
 // Resumed reports whether an earlier run has left something in the bed.
 func (b *Bed) Resumed() bool { return b.resumed }
 
@@ -218,90 +157,3 @@ func (b *Bed) OpenFinal(p string) (File, error) {
 }
 
 func (b *Bed) show(p string) string { return b.ground.show(p) }
-
-// Close lets go of the bed and keeps it for a later run.
-func (b *Bed) Close() error {
-	b.release()
-	return b.unlock()
-}
-
-// release closes everything but the bed's directory and its lock.
-func (b *Bed) release() {
-	b.data.forget()
-	b.final.forget()
-	if b.later != nil {
-		b.later.f.Close()
-		b.later = nil
-		b.data.root.Close()
-	}
-}
-
-func (b *Bed) unlock() error {
-	if b.log == nil {
-		return nil
-	}
-	err := b.log.Close()
-	b.log = nil
-	return errors.Join(err, b.home.Close())
-}
-
-// Discard removes the bed and what is in it.
-func (b *Bed) Discard() error {
-	b.release()
-	err := b.dissolve()
-	return errors.Join(fail("remove", b.show(b.name), err), b.unlock())
-}
-
-// dissolve removes the bed's directory. The journal goes when it is durable
-// that the rest is gone: without it nobody would know whose the rest is. Only
-// the record outlasts it, since a run that is cut off here has put everything in
-// place under the names in it.
-func (b *Bed) dissolve() error {
-	var rest []string
-	named := false
-	err := b.home.Names(func(name string) error {
-		switch name {
-		case journalName:
-		case recordName:
-			named = true
-		default:
-			rest = append(rest, name)
-		}
-		return nil
-	})
-	for _, name := range rest {
-		err = errors.Join(err, removeAll(b.home, name))
-	}
-	if err == nil {
-		err = b.home.Sync()
-	}
-	if err == nil {
-		err = b.removeJournal()
-	}
-	if err == nil && named {
-		if err = b.home.Sync(); err == nil {
-			err = b.home.Remove(recordName)
-		}
-	}
-	if err == nil {
-		if err = b.ground.fs.Remove(b.name); errors.Is(err, fs.ErrExist) {
-			return nil // it is not empty: somebody has begun another there
-		}
-	}
-	if err == nil {
-		b.ground.fs.Sync() // if that fails an empty bed may come back, which harms nobody
-	}
-	return err
-}
-
-func (b *Bed) removeJournal() error {
-	err := b.home.Remove(journalName)
-	if err != nil { // Windows may refuse while it is open
-		b.log.Close()
-		err = b.home.Remove(journalName)
-	}
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
-	return err
-}

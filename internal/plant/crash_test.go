@@ -200,7 +200,7 @@ func brief(m map[string]string) string {
 // may be anything but whole files under their names, and what Commit said to be
 // in place must stay there.
 func TestPowerMayFailAtAnyCall(t *testing.T) {
-	seeds := uint64(3)
+	seeds := uint64(2)
 	if testing.Short() {
 		seeds = 1
 	}

@@ -183,60 +183,6 @@ func (d *disk) Remove(name string) error {
 	return d.root.Remove(name)
 }
 
-// pair is what two directories are to one call.
-type pair struct {
-	from, to *os.File
-	top      *os.Root
-	old, new string // below top
-}
-
-func (d *disk) pair(name string, to FS, as string) (pair, error) {
-	t, ok := to.(*disk)
-	if !ok {
-		return pair{}, errors.ErrUnsupported
-	}
-	if err := errors.Join(element(name), element(as)); err != nil {
-		return pair{}, err
-	}
-	from, err := d.handle()
-	if err != nil {
-		return pair{}, err
-	}
-	into, err := t.handle()
-	return pair{from, into, d.top, path.Join(d.path, name), path.Join(t.path, as)}, err
-}
-
-func (d *disk) Link(name string, to FS, as string) error {
-	p, err := d.pair(name, to, as)
-	if err != nil {
-		return err
-	}
-	return linkError("link", name, as, link(p, name, as))
-}
-
-func (d *disk) Rename(name string, to FS, as string) error {
-	p, err := d.pair(name, to, as)
-	if err != nil {
-		return err
-	}
-	return linkError("rename", name, as, rename(p, name, as))
-}
-
-func (d *disk) RenameNew(name string, to FS, as string) error {
-	p, err := d.pair(name, to, as)
-	if err != nil {
-		return err
-	}
-	return linkError("rename", name, as, renameNew(p, name, as))
-}
-
-func linkError(op, name, as string, err error) error {
-	if err == nil {
-		return nil
-	}
-	return &os.LinkError{Op: op, Old: name, New: as, Err: err}
-}
-
 func (d *disk) Chmod(name string, mode fs.FileMode) error {
 	if err := element(name); err != nil {
 		return err
@@ -301,22 +247,3 @@ func (d *disk) Close() error {
 	}
 	return d.root.Close()
 }
-
-// diskFile is a File on the system's disk.
-type diskFile struct{ *os.File }
-
-func (f *diskFile) Allot(size int64, sparse bool) error {
-	if !sparse {
-		if err := reserve(f.File, size); err != nil && !errors.Is(err, errors.ErrUnsupported) {
-			return err
-		}
-	} else if err := makeSparse(f.File); err != nil && !errors.Is(err, errors.ErrUnsupported) {
-		return err
-	}
-	return f.Truncate(size)
-}
-
-func (f *diskFile) Punch(off, n int64) error                 { return punch(f.File, off, n) }
-func (f *diskFile) SetXattr(attr string, value []byte) error { return setXattr(f.File, attr, value) }
-func (f *diskFile) Lock() (bool, error)                      { return tryLock(f.File) }
-func (f *diskFile) Datasync() error                          { return datasync(f.File) }

@@ -33,3 +33,97 @@ func removeAll(in FS, name string) error {
 	}
 	return in.Remove(name)
 }
+
+// Close lets go of the bed and keeps it for a later run.
+func (b *Bed) Close() error {
+	b.release()
+	return b.unlock()
+}
+
+// release closes everything but the bed's directory and its lock.
+func (b *Bed) release() {
+	b.data.forget()
+	b.final.forget()
+	if b.later != nil {
+		b.later.f.Close()
+		b.later = nil
+		b.data.root.Close()
+	}
+}
+
+// unlock closes what release has left.
+func (b *Bed) unlock() error {
+	if b.closed {
+		return nil
+	}
+	b.closed = true
+	err := b.log.Close()
+	if errors.Is(err, fs.ErrClosed) { // by its journal, or because it had to be removed
+		err = nil
+	}
+	return errors.Join(err, b.home.Close())
+}
+
+// Discard removes the bed and what is in it.
+func (b *Bed) Discard() error {
+	if b.closed {
+		return nil
+	}
+	b.release()
+	err := b.dissolve()
+	return errors.Join(fail("remove", b.show(b.name), err), b.unlock())
+}
+
+// dissolve removes the bed's directory. The journal goes when it is durable
+// that the rest is gone: without it nobody would know whose the rest is. Only
+// the record outlasts it, since a run that is cut off here has put everything in
+// place under the names in it.
+func (b *Bed) dissolve() error {
+	var rest []string
+	named := false
+	err := b.home.Names(func(name string) error {
+		switch name {
+		case journalName:
+		case recordName:
+			named = true
+		default:
+			rest = append(rest, name)
+		}
+		return nil
+	})
+	for _, name := range rest {
+		err = errors.Join(err, removeAll(b.home, name))
+	}
+	if err == nil {
+		err = b.home.Sync()
+	}
+	if err == nil {
+		err = b.removeJournal()
+	}
+	if err == nil && named {
+		if err = b.home.Sync(); err == nil {
+			err = b.home.Remove(recordName)
+		}
+	}
+	if err == nil {
+		if err = b.ground.fs.Remove(b.name); errors.Is(err, fs.ErrExist) {
+			return nil // it is not empty: somebody has begun another there
+		}
+	}
+	if err == nil {
+		b.ground.fs.Sync() // if that fails an empty bed may come back, which harms nobody
+	}
+	return err
+}
+
+func (b *Bed) removeJournal() error {
+	err := b.home.Remove(journalName)
+	if err != nil { // Windows may refuse while it is open
+		b.log.Close()
+		err = b.home.Remove(journalName)
+	}
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	return err
+}

@@ -109,3 +109,22 @@ func TestLinkToAFailedFileIsReported(t *testing.T) {
 		t.Errorf("of two names that are not here %d were reported: %v", p.Failed, p.Failures)
 	}
 }
+
+// TestReplacedFileIsNotWhatTheJournalKnew: what an earlier run had of it is gone,
+// something else has the final name, and turns out to differ.
+func TestReplacedFileIsNotWhatTheJournalKnew(t *testing.T) {
+	b := content(1, 8<<20)
+	src, dir := place(t, b)
+	killedAt(t, 1, sending(src), receiving(dir), 5<<20)
+	grown, err := filepath.Glob(filepath.Join(dir, ".file.bin.qft-part/data/.*"))
+	if err != nil || len(grown) != 1 {
+		t.Fatal(grown, err)
+	}
+	os.Remove(grown[0]) // as a run does in which it cannot be read
+	writeFile(t, filepath.Join(dir, "file.bin"), content(2, 8<<20))
+	killedAt(t, 2, sending(src), claiming(dir), 1<<20)
+	w := newWorld(t, 3)
+	w.connect(sending(src), claiming(dir))
+	w.wantDelivered()
+	wantFile(t, filepath.Join(dir, "file.bin"), b)
+}

@@ -122,7 +122,7 @@ func frame(typ byte, body []byte) []byte {
 // that end whenever they want: the receiver never panics, and ends when it is
 // told to.
 func TestLiarsOfAllSorts(t *testing.T) {
-	for seed := range faultSeeds(t, 300) {
+	for seed := range faultSeeds(t, 100) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			rng := rand.New(rand.NewPCG(seed, 2))
 			d := &delayed{rng: rng}

@@ -1,6 +1,7 @@
 package transfer
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"slices"
@@ -29,8 +30,8 @@ type judgement struct {
 	id      journal.ID
 	runs    []journal.Run // HAVE, PART: what is here
 	claim   digest.Sum
-	stale   bool   // the journal holds something that is not true any more
-	err     *Error // the end of everything
+	stale   bool          // the journal holds something that is not true any more
+	fail    func() *Error // the end of everything; made in the loop
 }
 
 // judges is the receiver's state of judging.
@@ -78,7 +79,7 @@ func (r *Receiver) judgeAll(batch []*item, a *answer) (done []judgement) {
 		d := r.judgeOne(it, a)
 		a = nil
 		done = append(done, d)
-		if d.err != nil || d.verdict == verdicts {
+		if d.fail != nil || d.verdict == verdicts {
 			return done
 		}
 	}
@@ -104,7 +105,7 @@ func (r *Receiver) judgeOne(it *item, a *answer) judgement {
 		d.place, err = r.bed.Resolve(a.what, a.all)
 	}
 	if err != nil {
-		d.err = r.diskError("make", it.path(), err)
+		d.fail = func() *Error { return r.diskError("make", it.path(), err) }
 		return d
 	}
 	// By the path here: with another one it is not the same file in the bed.
@@ -118,11 +119,12 @@ func (r *Receiver) judgeOne(it *item, a *answer) judgement {
 	case plant.Same:
 		d.verdict = verdictSame
 	case plant.Claim:
+		d.stale = it.slabs() > 0 && r.journal.Holds(d.id)
 		r.judgeClaim(it, &d)
 	case plant.Exists:
 		d.verdict = verdicts
 		if r.place.Existing != plant.Ask {
-			d.err = &Error{Kind: Exists, Path: r.finalPath(d.place.Path)}
+			d.fail = func() *Error { return &Error{Kind: Exists, Path: r.finalPath(d.place.Path)} }
 		}
 	case plant.Skipped:
 		d.verdict = verdictSkip
@@ -144,7 +146,8 @@ func (r *Receiver) judgeOld(it *item, d *judgement) {
 		return
 	}
 	runs, err := r.journal.Find(d.id)
-	if err != nil || len(runs) == 0 {
+	if err != nil || len(runs) == 0 || it.slabs() == 0 && runs[len(runs)-1].First != 0 {
+		d.stale = err != nil
 		return // as if nothing were here: it is received again
 	}
 	if it.slabs() == 0 {
@@ -163,15 +166,28 @@ func (r *Receiver) judgeClaim(it *item, d *judgement) {
 	f, err := r.bed.OpenFinal(d.place.Path)
 	if err == nil {
 		h := blake3.New()
-		_, err = io.Copy(h, io.NewSectionReader(f, 0, it.e.Size))
+		_, err = io.Copy(h, whileWanted{r.ctx, io.NewSectionReader(f, 0, it.e.Size)})
 		h.Sum(d.claim[:0])
 		f.Close()
 	}
 	if err != nil {
-		d.err = r.diskError("read", d.place.Path, err)
+		d.fail = func() *Error { return r.diskError("read", d.place.Path, err) }
 		return
 	}
 	d.verdict = verdictClaim
+}
+
+// whileWanted is a reader that fails when the result is not wanted any more.
+type whileWanted struct {
+	ctx context.Context
+	r   io.Reader
+}
+
+func (w whileWanted) Read(p []byte) (int, error) {
+	if err := w.ctx.Err(); err != nil {
+		return 0, err
+	}
+	return w.r.Read(p)
 }
 
 // judged takes the judgements of the first entries of a batch.
@@ -181,8 +197,8 @@ func (r *Receiver) judged(batch []*item, done []judgement) {
 	}
 	for k := range done {
 		it, d := batch[k], &done[k]
-		if d.err != nil {
-			r.fail(d.err)
+		if d.fail != nil {
+			r.fail(d.fail())
 			return
 		}
 		if d.verdict == verdicts {

@@ -1,6 +1,7 @@
 package transfer
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -21,6 +22,8 @@ const (
 	// What is not in the journal yet is lost by a crash: at most so much.
 	journalPeriod = 2 * time.Second
 	journalBytes  = 64 << 20
+	// maxHoles bounds the works that make holes.
+	maxHoles = 1 << 12
 	// maxLineWeight bounds the memory for entries that are not settled: more
 	// than what a sender tells before it waits.
 	maxLineWeight = 96 << 20
@@ -70,6 +73,9 @@ type Receiver struct {
 	failures failures
 	paths    []string // of the first items
 	scratch  plant.File
+	holes    int             // that are being made
+	ctx      context.Context // ends when the result of works is not wanted any more
+	quit     context.CancelFunc
 	wound    bool // the last work was started
 }
 
@@ -90,6 +96,7 @@ func NewReceiver(cfg ReceiverConfig) (*Receiver, error) {
 		ledger: ledger{dirty: make(map[*large]struct{})},
 	}
 	r.session = newSession(cfg.Config, r, msgReject)
+	r.ctx, r.quit = context.WithCancel(context.Background())
 	r.ask = cfg.Ask
 	r.asm.run, r.asm.whole = r.run, r.whole
 	r.asm.failed = func(err error) { r.fail(r.diskError("write", "", err)) }
@@ -103,6 +110,33 @@ func NewReceiver(cfg ReceiverConfig) (*Receiver, error) {
 		return nil, r.diskError("open", "", err)
 	}
 	return r, nil
+}
+
+// Step is Step of the session. When the transfer is over, what still works for
+// it is told to stop.
+func (r *Receiver) Step(now time.Time) {
+	r.session.Step(now)
+	r.abandon()
+}
+
+// PeerClosed is PeerClosed of the session.
+func (r *Receiver) PeerClosed(err error) {
+	r.session.PeerClosed(err)
+	r.abandon()
+}
+
+// Close is Close of the session.
+func (r *Receiver) Close() {
+	r.session.Close()
+	r.abandon()
+}
+
+// abandon has works return early whose result nobody wants: hashing and copying
+// of large files.
+func (r *Receiver) abandon() {
+	if r.phase >= Telling {
+		r.quit()
+	}
 }
 
 // WriteBulk takes a copy of bytes of the bulk space. It returns false if they
@@ -143,7 +177,7 @@ func (r *Receiver) begin() {}
 // ready holds messages back while a person or the disk has to answer first for
 // what they would add to.
 func (r *Receiver) ready() bool {
-	return len(r.line.items) < 2*window-maxFiles && r.line.weight < maxLineWeight
+	return len(r.line.items) < 2*window-maxFiles && r.line.weight < maxLineWeight && r.holes < maxHoles
 }
 
 func (r *Receiver) handle(typ byte, body []byte) *Error {

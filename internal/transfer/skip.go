@@ -1,6 +1,7 @@
 package transfer
 
 import (
+	"context"
 	"errors"
 
 	"qft/internal/digest"
@@ -14,12 +15,12 @@ import (
 func (r *Receiver) judgeSkip(it *item) judgement {
 	d := judgement{verdict: verdictWant}
 	fail := func(text string) judgement {
-		d.err = &Error{Kind: BadSkip, Path: r.finalPath(d.place.Path), Err: errors.New(text)}
+		d.fail = func() *Error { return &Error{Kind: BadSkip, Path: r.finalPath(d.place.Path), Err: errors.New(text)} }
 		return d
 	}
 	var err error
 	if d.place, err = r.bed.Place(it.dir, it.e); err != nil {
-		d.err = r.diskError("make", it.path(), err)
+		d.fail = func() *Error { return r.diskError("make", it.path(), err) }
 		return d
 	}
 	d.id = manifest.Key(d.place.Path, &it.e)
@@ -38,6 +39,9 @@ func (r *Receiver) judgeSkip(it *item) judgement {
 		return fail("does not exist, so nothing of it can be skipped")
 	}
 	defer old.Close()
+	if info, err := old.Stat(); err == nil && info.Size() < r.skip {
+		return fail("is shorter than what is to be skipped")
+	}
 	n := r.skip >> blockShift
 	if it.slabs() == 0 || n == 0 {
 		return d
@@ -50,10 +54,10 @@ func (r *Receiver) judgeSkip(it *item) judgement {
 	f, err := r.bed.OpenFile(d.place.Path, &it.e)
 	if err == nil {
 		defer f.Close()
-		d.runs, err = takeSlabs(old, f, it, d, n)
+		d.runs, err = takeSlabs(r.ctx, old, f, it, d, n)
 	}
 	if err != nil {
-		d.err = r.diskError("copy", d.place.Path, err)
+		d.fail = func() *Error { return r.diskError("copy", d.place.Path, err) }
 		return d
 	}
 	d.verdict = verdictPart
@@ -70,7 +74,7 @@ type writerAt interface {
 }
 
 // takeSlabs copies the first n slabs, less what the journal has.
-func takeSlabs(old readerAt, f writerAt, it *item, d judgement, n int64) ([]journal.Run, error) {
+func takeSlabs(ctx context.Context, old readerAt, f writerAt, it *item, d judgement, n int64) ([]journal.Run, error) {
 	had := digest.NewSet(it.slabs())
 	for _, run := range d.runs {
 		if run.First == forgotten {
@@ -88,6 +92,9 @@ func takeSlabs(old readerAt, f writerAt, it *item, d judgement, n int64) ([]jour
 	for i := range n {
 		if had.Has(i) {
 			continue
+		}
+		if err := ctx.Err(); err != nil {
+			return nil, err
 		}
 		p := buf[:it.slabBytes(i, 1)]
 		sum, err := digest.Slab(p, i, func(piece []byte, at int64) error {

@@ -205,6 +205,7 @@ func (r *Receiver) takeHole(body []byte) *Error {
 	}
 	r.openLarge(it)
 	it.owed++
+	r.holes++
 	var failed error
 	r.run(func() {
 		var f *plant.Sprout
@@ -212,6 +213,7 @@ func (r *Receiver) takeHole(body []byte) *Error {
 			failed = f.Hole(h.first<<blockShift, it.slabBytes(h.first, h.count))
 		}
 	}, func() {
+		r.holes--
 		if failed != nil {
 			r.fail(r.diskError("write", it.place.Path, failed))
 			return
@@ -478,7 +480,11 @@ func (r *Receiver) takeFailed(body []byte) *Error {
 	r.expect(it, 0)
 	it.verdict = verdictRefused
 	r.refuse(it, f.why.text)
-	for _, b := range r.asm.opened() {
+	var open []*block
+	if it.owed > 0 {
+		open = r.asm.opened()
+	}
+	for _, b := range open {
 		if b.ann != nil && b.ann.items[0] == it {
 			if b.state != whole {
 				it.owed--
@@ -523,7 +529,7 @@ func (r *Receiver) takeComparison(typ byte, body []byte) *Error {
 		return violation(err.Error())
 	}
 	it := r.line.find(n)
-	if typ == msgDiffers && it == nil && n < r.line.base {
+	if typ == msgDiffers && (it == nil && n < r.line.base || it != nil && it.verdict == verdictHave) {
 		return &Error{Kind: Changed, Err: errors.New("a file changed though its size and time did not: give up what arrived with qft resume --discard")}
 	}
 	if it == nil || !it.judged || it.next > 0 || it.told || it.settled {
