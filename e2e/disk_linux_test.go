@@ -34,7 +34,6 @@ func TestFileThatCannotBeSent(t *testing.T) {
 		says       []string
 	}{
 		{"missing", w.dir + "/nothing-here", nil, []string{"nothing-here", "no such file", "check the name"}},
-		{"directory", w.dir, nil, []string{"is a directory", "tar"}},
 		{"unreadable", private.path, asNobody(), []string{"private", "permission denied"}},
 		{"pipe", w.dir + "/pipe", nil, []string{"pipe", "not a regular file"}},
 	} {

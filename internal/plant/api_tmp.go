@@ -55,7 +55,7 @@ func List(dir string) ([]Partial, error) {
 		if !ok || !strings.HasPrefix(name, ".") {
 			continue
 		}
-		p := Partial{Name: e.Name(), Items: []string{name[1:]}}
+		p := Partial{Name: e.Name(), Head: []byte(name[1:])}
 		if info, err := e.Info(); err == nil {
 			p.Size, p.Time = info.Size(), info.ModTime()
 		}

@@ -116,3 +116,6 @@ func (r *Receiver) Text() string { return "" }
 
 // Paths are where the first items are or will be.
 func (r *Receiver) Paths() []string { return []string{r.disk.path(r.disk.name)} }
+
+// ItemNames reads the first bytes of a journal: what the items are called.
+func ItemNames(start []byte) []string { return []string{string(start)} }
