@@ -1,6 +1,7 @@
 # make demo    sends a real file from one process to another on this machine
 # make test    everything that must pass; installs what it needs
 # make soak    the long versions: ten thousand lab seeds, fuzzing
+# make crash   kills both sides 300 times in the middle of trees; disks that fail, by simulation
 # make bench   figures of the real program beside the least possible, nc, rsync and scp
 
 SHELL := /bin/bash
@@ -8,7 +9,7 @@ export CGO_ENABLED ?= 1
 FUZZTIME ?= 3s
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
-.PHONY: all build demo test check cross fuzz soak bench tools clean
+.PHONY: all build demo test check cross fuzz soak crash bench tools clean
 
 all: build
 
@@ -48,6 +49,10 @@ soak:
 	$(MAKE) cross SYSTEMS="linux/riscv64 linux/mipsle linux/386 darwin/amd64 windows/arm64 freebsd/arm64 android/arm64"
 	QFT_SEEDS=10000 go test -timeout 2h -run 'TestMeetings' -v .
 	./scripts/fuzz 5m
+
+crash: tools
+	QFT_CRASH=300 go test -timeout 60m -run 'PowerFails|DiskFails' ./internal/transfer
+	QFT_CRASH=300 go test -timeout 60m -parallel 6 -run 'TestCrash' -v ./e2e
 
 bench: tools
 	go test -run '^$$' -bench . -benchtime 1x ./internal/udp ./internal/lab ./internal/secret ./internal/transfer ./internal/transport ./internal/rendezvous

@@ -149,6 +149,9 @@ const bedSuffix = ".qft-part"
 // sender has for it, it was to be received under that.
 func recordOf(dir string, p plant.Partial) Record {
 	names := transfer.ItemNames(p.Head)
+	if names == nil {
+		names = p.Items
+	}
 	r := Record{Role: "receive", What: title(names), Names: names, Dir: dir, Done: p.Size, Seen: p.Time, bed: p.Name}
 	const cut = 200 // a longer name does not stand there as a whole
 	name := strings.TrimSuffix(strings.TrimPrefix(p.Name, "."), bedSuffix)

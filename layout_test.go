@@ -23,9 +23,14 @@ const layout = `
 internal/udp:
 internal/secret:
 internal/congestion:
-internal/walk:
-internal/plant:
-internal/transfer:   internal/walk internal/plant
+internal/manifest:
+internal/digest:
+internal/squeeze:
+internal/journal:    internal/digest
+internal/walk:       internal/manifest
+internal/plant:      internal/manifest
+internal/plant/faulty: internal/plant
+internal/transfer:   internal/manifest internal/digest internal/squeeze internal/journal internal/walk internal/plant
 internal/congestion/rival: internal/congestion
 internal/lab:        internal/udp
 internal/lab/tcp:    internal/udp
@@ -45,15 +50,15 @@ var machines = []string{"internal/secret", "internal/congestion", "internal/tran
 // modules are the third-party packages' modules that shipped code may import.
 var modules = []string{
 	"filippo.io/edwards25519", "github.com/adrg/xdg", "github.com/spf13/cobra",
-	"github.com/zeebo/blake3", "golang.org/x/crypto",
+	"github.com/klauspost/compress", "github.com/zeebo/blake3", "golang.org/x/crypto",
 	"golang.org/x/sys", "golang.org/x/term", "lukechampine.com/blake3", "rsc.io/qr",
 }
 
-// sysUsers may import golang.org/x/sys: udp for sockets, transfer for the
-// disk (free space, rename without overwriting) and to ask the processor for
-// AVX-512, secret to ask it for AES; the floor, a tool of the tests, for all it
-// does.
-var sysUsers = []string{"internal/udp", "internal/transfer", "internal/secret", "e2e/floor"}
+// sysUsers may import golang.org/x/sys: udp for sockets; walk, plant and
+// transfer for the disk (attributes, free space, rename without overwriting,
+// locks); secret to ask the processor for AES; the floor, a tool of the tests,
+// for all it does.
+var sysUsers = []string{"internal/udp", "internal/walk", "internal/plant", "internal/transfer", "internal/secret", "e2e/floor"}
 
 func TestLayout(t *testing.T) {
 	allowed := parseLayout(t)

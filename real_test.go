@@ -250,7 +250,7 @@ func TestLimitChangesWhileTheTransferRuns(t *testing.T) {
 	codes, limited := make(chan string, 1), make(chan time.Time, 1)
 	var sender sync.WaitGroup
 	sender.Go(func() {
-		_, err := Send(ctx, Source{Paths: []string{path}}, Config{Helper: helper, Limit: 1e6, Control: &ours, Events: func(e Event) {
+		_, err := Send(ctx, Source{Paths: []string{path}, NoCompress: true}, Config{Helper: helper, Limit: 1e6, Control: &ours, Events: func(e Event) {
 			switch e := e.(type) {
 			case Code:
 				codes <- e.Code

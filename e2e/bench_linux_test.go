@@ -62,8 +62,8 @@ func (w *pair) contenders(t *testing.T) (all []contender) {
 		{"qft 1 core", []string{"taskset"}, qft(w.b, launch{wrap: []string{"taskset", "-c", "0"}})},
 		{"qft no offload", nil, qft(w.b, launch{env: []string{"QFT_NO_OFFLOAD=1"}})},
 		{"nc", []string{"nc"}, w.copyNc},
-		{"rsync daemon", []string{"rsync"}, w.copyRsync},
-		{"scp", []string{"scp", "sshd", "ssh-keygen"}, w.copyScp},
+		{"rsync daemon", []string{"rsync"}, func(f file, target string) cost { return w.copyRsync(f, target) }},
+		{"scp", []string{"scp", "sshd", "ssh-keygen"}, func(f file, target string) cost { return w.copyScp(f, target) }},
 	} {
 		missing := slices.IndexFunc(c.needs, func(tool string) bool {
 			_, err := exec.LookPath(tool)

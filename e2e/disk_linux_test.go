@@ -35,7 +35,7 @@ func TestFileThatCannotBeSent(t *testing.T) {
 	}{
 		{"missing", w.dir + "/nothing-here", nil, []string{"nothing-here", "no such file", "check the name"}},
 		{"unreadable", private.path, asNobody(), []string{"private", "permission denied"}},
-		{"pipe", w.dir + "/pipe", nil, []string{"pipe", "not a regular file"}},
+		{"pipe", w.dir + "/pipe", nil, []string{"pipe", "is a pipe", "as a stream"}},
 	} {
 		for _, args := range [][]string{
 			{"send", c.path, "--helper", pairHelper},
@@ -185,31 +185,51 @@ func TestDiskTooSmallIsToldBeforeAnythingIsSent(t *testing.T) {
 	x.wantDelivered(20 * time.Second)
 }
 
-// TestDiskThatFillsUp: somebody else takes the space meanwhile. What has
-// arrived is kept, both sides are told, and the same command at the receiver
-// continues when there is room: the sender has stayed.
+// TestDiskThatFillsUp: somebody else takes the space meanwhile (space for the
+// files that have begun is reserved, so it takes several). What has arrived is
+// kept, both sides are told how much is missing, and the same command at the
+// receiver continues when there is room: the sender has stayed.
 func TestDiskThatFillsUp(t *testing.T) {
 	t.Parallel()
 	w := newPair(t)
 	w.a.limit("eth0", "80mbit")
 	w.a.startHelper()
-	f := w.file("film", 40<<20)
-	dir := w.smallDisk(48)
-	x := w.bySender(w.a, w.b, pairHelper, f, dir+"/film")
-	eventually(t, 20*time.Second, "a third of the file", func() bool { return w.b.traffic("eth0").in > f.size/3 })
-	fill(t, dir+"/other", 20<<20)
-	x.receiver.wantEnd(20*time.Second, 5)
-	x.receiver.wantSaid("space", "again")
-	x.sender.wantStays()
-	x.sender.wantSaid("the other side", "space")
-	x.wantPartial()
+	for i := range 4 {
+		w.file(fmt.Sprintf("films/%d", i), 10<<20)
+	}
+	films := filepath.Join(w.dir, "from", "films")
+	want, err := portrait(films)
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := w.smallDisk(56)
+	w.secrets = append(w.secrets, phrase)
+	s := w.a.qft("sender", pairHelper, phrase, films)
+	r := w.b.qft("receiver", pairHelper, phrase, dir+"/films")
+	eventually(t, 20*time.Second, "a third of the films", func() bool { return w.b.traffic("eth0").in > 13<<20 })
+	fill(t, dir+"/other", 30<<20)
+	r.wantEnd(20*time.Second, 5)
+	r.wantSaid("space", "missing", "again")
+	s.wantStays()
+	s.wantSaid("the other side", "missing")
+	if _, err := os.Lstat(dir + "/films"); err == nil {
+		t.Error("the films must not be there before they are complete")
+	}
 
 	if err := os.Remove(dir + "/other"); err != nil {
 		t.Fatal(err)
 	}
-	x.receiver = w.b.qft("receiver", pairHelper, phrase, x.target)
-	x.wantDelivered(30 * time.Second)
-	x.receiver.wantSaid("of it were there already")
+	r = w.b.qft("receiver", pairHelper, phrase, dir+"/films")
+	r.wantEnd(30*time.Second, 0)
+	s.wantEnd(10*time.Second, 0)
+	r.wantSaid("of it were there already")
+	got, err := portrait(dir + "/films")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if d := differences(want, got); d != "" {
+		t.Error(d)
+	}
 }
 
 func fill(t *testing.T, path string, n int) {
@@ -286,7 +306,7 @@ func TestSkip(t *testing.T) {
 	x.sender = w.a.qft("sender", pairHelper, phrase, f.path, "0", fmt.Sprint(skip))
 	x.receiver = w.b.qft("receiver", pairHelper, phrase, target, "0", fmt.Sprint(skip))
 	x.wantDelivered(20 * time.Second)
-	if seen := w.b.traffic("eth0").in; seen > f.size-skip+1<<20 {
+	if seen := w.b.traffic("eth0").in; seen > f.size-skip+2<<20 {
 		t.Errorf("%d bytes were sent of the %d that were missing", seen, f.size-skip)
 	}
 }

@@ -12,9 +12,10 @@ import (
 
 // cost is what one copy took.
 type cost struct {
-	wall time.Duration // from the start of the end that starts last
-	cpu  time.Duration // both ends, user and system
-	peak [2]int64      // memory of sender and receiver, bytes; 0: not known
+	wall   time.Duration // from the start of the end that starts last
+	moving time.Duration // of it, from when both are connected; 0: not known
+	cpu    time.Duration // both ends, user and system
+	peak   [2]int64      // memory of sender and receiver, bytes; 0: not known
 }
 
 // ahead has what is measured run before the machine's other work.
@@ -90,12 +91,13 @@ func (w *pair) wantListening(port int) {
 	})
 }
 
-func (w *pair) copyScp(f file, target string) cost {
-	return w.copyTo(w.sshd(), []string{"scp", "-q", "-P", "2222", "-i", w.dir + "/key", "-o", "StrictHostKeyChecking=no",
-		"-o", "UserKnownHostsFile=/dev/null", "-o", "LogLevel=ERROR", f.path, "root@192.0.2.2:" + target})
+func (w *pair) copyScp(f file, target string, options ...string) cost {
+	client := append([]string{"scp", "-q", "-P", "2222", "-i", w.dir + "/key", "-o", "StrictHostKeyChecking=no",
+		"-o", "UserKnownHostsFile=/dev/null", "-o", "LogLevel=ERROR"}, options...)
+	return w.copyTo(w.sshd(), append(client, f.path, "root@192.0.2.2:"+target))
 }
 
-func (w *pair) copyRsync(f file, target string) cost {
+func (w *pair) copyRsync(f file, target string, options ...string) cost {
 	config := filepath.Join(w.dir, "rsyncd.conf")
 	text := fmt.Sprintf("use chroot = no\nuid = 0\ngid = 0\n[to]\npath = %s\nread only = no\n", filepath.Dir(target))
 	if err := os.WriteFile(config, []byte(text), 0o600); err != nil {
@@ -103,7 +105,7 @@ func (w *pair) copyRsync(f file, target string) cost {
 	}
 	server := w.b.start("rsync daemon", append(ahead, "rsync", "--daemon", "--no-detach", "--port=8730", "--config="+config), nil)
 	w.wantListening(8730)
-	return w.copyTo(server, []string{"rsync", "--port=8730", f.path, "192.0.2.2::to/" + filepath.Base(target)})
+	return w.copyTo(server, append(append([]string{"rsync", "--port=8730"}, options...), f.path, "192.0.2.2::to/"+filepath.Base(target)))
 }
 
 // copyTo runs a client against a server, and ends the server, so that both

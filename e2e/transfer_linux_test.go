@@ -56,11 +56,11 @@ func (w *world) wantSecret(p *proc) {
 // file makes a random file in a folder of the sender's.
 func (w *world) file(name string, size int64) file {
 	w.t.Helper()
-	dir := filepath.Join(w.dir, "from")
-	if err := os.MkdirAll(dir, 0o755); err != nil {
+	path := filepath.Join(w.dir, "from", name)
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		w.t.Fatal(err)
 	}
-	f, err := makeFile(filepath.Join(dir, name), size)
+	f, err := makeFile(path, size)
 	if err != nil {
 		w.t.Fatal(err)
 	}

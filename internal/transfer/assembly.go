@@ -1,62 +1,68 @@
 package transfer
 
-import "slices"
+import (
+	"maps"
+	"slices"
+)
 
 const (
-	// maxOpen bounds the blocks that have some but not all of their bytes, and
-	// separately those of which only the sender's hash has come.
-	maxOpen = 1 << 14
+	// maxOpen bounds how far ahead of the first block that is not settled yet
+	// others may be, and so the memory for what is known of them.
+	maxOpen = 1 << 12
 	// maxRanges bounds the ranges that describe what an incomplete block has,
 	// and so the cost of adding one. Half a block's packets can be missing
 	// without reaching it at 128 bytes a packet.
 	maxRanges = 4096
 	// maxAllRanges bounds them over all blocks: 8 bytes each.
 	maxAllRanges = 1 << 20
-	// spareBuffers stay back for the stage and for reading back, which are what
-	// frees the others.
-	spareBuffers = 2
+	// spareBuffers stay back for the stage, for reading back and for what is
+	// unpacked, which is what frees the others.
+	spareBuffers = 3
 	// openWindow is what may be in flight while the disk keeps up.
 	openWindow = 1 << 30
 )
 
-// blockState is where a block stands between its first byte and verification.
+// blockState is where a block stands between its first byte and its check.
 type blockState byte
 
 const (
-	// announced: nothing of it is here; the sender's hash may be. Next: filling.
-	announced blockState = iota
-	// filling: pieces are collected in its buffer. Next: spilled, checking.
+	// empty: nothing of it is here but its announcement. Next: filling.
+	empty blockState = iota
+	// filling: pieces are collected in its buffer. Next: spilled, whole.
 	filling
-	// spilled: memory was short, so what had come was written to its place, and
-	// further pieces go there through the stage. Next: checking.
+	// spilled: memory was short, so what had come was written to the scratch
+	// file, and further pieces go there through the stage. Next: whole.
 	spilled
-	// checking: all of it is here and is being hashed, and written if it is not
-	// on disk already. Next: parked, or verified: then it is no longer open.
-	checking
-	// parked: hashed and on disk; the sender's hash has not come. Next:
-	// announced, or verified.
-	parked
+	// whole: announced, and all of it is here: it is being read back if it was
+	// spilled, and then checked. Next: settled, and then it is no longer open.
+	whole
 )
 
-// block is an open block: one that is not verified yet.
+// block is an open block: one that is not settled yet.
 type block struct {
-	index   int64
-	lo, hi  int64 // its bytes in the space
-	state   blockState
-	got     extents // positions relative to lo
-	lack    int64   // while filling: bytes that have not come
-	buf     []byte  // while filling
-	writes  int     // pieces and spills that are not on disk yet
-	tries   int     // how often it did not match its hash
-	hasWant bool
-	want    digest // the sender's hash, if hasWant
-	sum     digest // our hash, if parked
+	index  int64
+	ann    *announcement // nil: bytes came first
+	state  blockState
+	got    spans  // of the payload
+	lack   int64  // while filling: bytes that have not come, as far as known
+	buf    []byte // while filling
+	slot   int64  // while spilled: its place in the scratch file
+	writes int    // pieces and spills that are not in the scratch file yet
+	dead   bool   // whatever it holds is not wanted any more
 }
 
-// piece is a part of a spilled block that lies in the stage.
-type piece struct {
+// room is how many bytes its payload has, or may have.
+func (b *block) room() int64 {
+	if b.ann == nil {
+		return blockSize
+	}
+	return b.ann.payload
+}
+
+// shard is a part of a spilled block that lies in the stage.
+type shard struct {
 	b   *block
-	off int64 // in the space
+	off int64 // in the payload
 	at  int   // in the stage's buffer
 	n   int
 }
@@ -65,44 +71,57 @@ type piece struct {
 type stage struct {
 	buf    []byte // nil: none
 	used   int
-	pieces []piece
+	shards []shard
 	urgent bool // it holds the last piece of a block
 	busy   bool // an earlier one is being written
 }
 
-// assembly makes blocks of pieces, which come in any order, more than once,
-// and overlapping. A block whose pieces are all in memory is hashed and
-// written from there. When buffers get scarce, since a lossy long path leaves
-// gaps in more blocks than fit, the oldest incomplete blocks are spilled, and
+// assembly makes payloads of pieces, which come in any order, more than once,
+// and overlapping. One whose pieces are all in memory is handed on from there.
+// When buffers get scarce, since a lossy long path leaves gaps in more blocks
+// than fit, the oldest incomplete ones are spilled into a scratch file, and
 // read back when they are complete.
 type assembly struct {
-	space  space
-	sums   digests // of verified blocks
-	file   dataFile
-	run    func(work, done func())
-	report func(b *block, sum digest, err error) // a block was checked, or the disk failed
+	scratch scratchFile // nil: nothing may be spilled
+	run     func(work, done func())
+	whole   func(b *block, buf []byte) // takes over the buffer, with the payload
+	failed  func(err error)            // the scratch file failed
 
-	pool      pool
-	open      map[int64]*block
-	last      *block   // of the latest piece
-	filling   []*block // in the order of their first pieces
-	complete  []*block // spilled blocks to be read back
-	stage     stage
-	lack      int64 // over all filling blocks
-	ranges    int   // over all open blocks
-	announced int   // open blocks that are announced only
-	writing   int   // buffers that the disk has
-	spilling  int   // those of them that are spills
+	pool     pool
+	reach    int64 // blocks may be so far ahead of low
+	low      int64 // all blocks below are settled
+	settled  map[int64]struct{}
+	open     map[int64]*block
+	last     *block   // of the latest piece
+	filling  []*block // in the order of their first pieces
+	complete []*block // spilled blocks to be read back
+	stage    stage
+	slots    []int64 // of the scratch file, free
+	nslots   int64
+	lack     int64 // over all filling blocks
+	ranges   int   // over all open blocks
+	writing  int   // buffers that the disk has
+	spilling int   // those of them that are spills
 }
 
-func newAssembly(s space, memory int64) assembly {
+// scratchFile is where blocks with gaps wait when memory is short.
+type scratchFile interface {
+	ReadAt(p []byte, off int64) (int, error)
+	WriteAt(p []byte, off int64) (int, error)
+}
+
+func newAssembly(memory int64) assembly {
 	return assembly{
-		space: s,
-		sums:  newDigests(s),
-		pool:  pool{size: blockSize, limit: int(memory / blockSize)},
-		open:  make(map[int64]*block),
+		pool:    pool{size: blockSize, limit: int(memory / blockSize)},
+		reach:   maxOpen,
+		settled: make(map[int64]struct{}),
+		open:    make(map[int64]*block),
 	}
 }
+
+// inOrder is for blocks that leave in order and cannot be spilled: each that is
+// let in has room, whichever comes first.
+func (a *assembly) inOrder() { a.reach = int64(a.pool.limit - spareBuffers) }
 
 // window is how many bytes the sender may have in flight. It is wide open
 // while the disk has less than a quarter of the memory. Beyond, it is the
@@ -123,6 +142,33 @@ func (a *assembly) window() int64 {
 // behind reports whether the disk does not keep up.
 func (a *assembly) behind() bool { return a.writing >= a.pool.limit/4 }
 
+// isSettled reports whether nothing of block i is wanted any more.
+func (a *assembly) isSettled(i int64) bool {
+	if i < a.low {
+		return true
+	}
+	_, ok := a.settled[i]
+	return ok
+}
+
+// settle closes a block for good.
+func (a *assembly) settle(i int64) {
+	if b := a.open[i]; b != nil {
+		delete(a.open, i)
+		if a.last == b {
+			a.last = nil
+		}
+	}
+	a.settled[i] = struct{}{}
+	for {
+		if _, ok := a.settled[a.low]; !ok {
+			return
+		}
+		delete(a.settled, a.low)
+		a.low++
+	}
+}
+
 // find returns the open block i, or nil.
 func (a *assembly) find(i int64) *block {
 	if a.last != nil && a.last.index == i {
@@ -135,46 +181,57 @@ func (a *assembly) find(i int64) *block {
 	return b
 }
 
-// admit opens block i, which is neither open nor verified.
 func (a *assembly) admit(i int64) *block {
 	b := &block{index: i}
-	b.lo, b.hi = a.space.block(i)
 	a.open[i] = b
-	a.announced++
 	return b
 }
 
-// drop closes a block.
-func (a *assembly) drop(b *block) {
-	delete(a.open, b.index)
-	if a.last == b {
-		a.last = nil
+// announce takes what the sender says of a block, before, while or after its
+// bytes come. It reports false if bytes came that the block does not have.
+func (a *assembly) announce(ann *announcement) bool {
+	b := a.find(ann.index)
+	if b == nil {
+		b = a.admit(ann.index)
 	}
+	b.ann = ann
+	if n := len(b.got.list); n > 0 && int64(b.got.list[n-1].hi) > ann.payload {
+		return false
+	}
+	if b.state == filling {
+		b.lack -= blockSize - ann.payload
+		a.lack -= blockSize - ann.payload
+	}
+	if b.state != empty && b.got.full(uint32(ann.payload)) {
+		a.completed(b)
+	}
+	return true
 }
 
 // put takes a copy of bytes of one block. It returns false if there is no
-// memory for them now.
-func (a *assembly) put(p []byte, off int64) bool {
-	i := off / blockSize
+// memory for them now, and bad if the block has no such bytes.
+func (a *assembly) put(p []byte, off int64) (taken, bad bool) {
+	i, at := off>>blockShift, off&(blockSize-1)
 	b := a.find(i)
 	if b == nil {
-		if a.sums.has(i) {
-			return true // verified: a duplicate
+		if a.isSettled(i) {
+			return true, false // a duplicate
 		}
-		if len(a.open)-a.announced >= maxOpen || a.pool.left() <= spareBuffers {
-			return false
+		if i >= a.low+a.reach || a.pool.left() <= spareBuffers {
+			return false, false
 		}
 		b = a.admit(i)
 	}
-	switch b.state {
-	case checking, parked:
-		return true // complete: a duplicate
-	case announced:
-		if !a.begin(b) {
-			return false
-		}
+	if at+int64(len(p)) > b.room() {
+		return true, true
 	}
-	return a.add(b, p, off)
+	switch {
+	case b.dead || b.state == whole:
+		return true, false // a duplicate
+	case b.state == empty && !a.begin(b):
+		return false, false
+	}
+	return a.add(b, p, at), false
 }
 
 // begin gives a block its buffer.
@@ -183,25 +240,24 @@ func (a *assembly) begin(b *block) bool {
 	if buf == nil {
 		return false
 	}
-	a.announced--
 	b.state = filling
 	b.buf = buf
-	b.lack = b.hi - b.lo
+	b.lack = b.room()
 	a.lack += b.lack
 	a.filling = append(a.filling, b)
-	for a.pool.left()+a.spilling < max(a.pool.limit/4, 2*spareBuffers) && len(a.filling) > 1 {
+	for a.scratch != nil && a.pool.left()+a.spilling < max(a.pool.limit/4, 2*spareBuffers) && len(a.filling) > 1 {
 		a.spill(a.filling[0])
 	}
 	return true
 }
 
 // add puts a piece into a block that is filling or spilled.
-func (a *assembly) add(b *block, p []byte, off int64) bool {
+func (a *assembly) add(b *block, p []byte, at int64) bool {
 	if b.state == spilled && !a.stageRoom(len(p)) {
 		return false
 	}
 	before := len(b.got.list)
-	lo := uint32(off - b.lo)
+	lo := uint32(at)
 	fresh, ok := b.got.add(lo, lo+uint32(len(p)), min(maxRanges, before+maxAllRanges-a.ranges))
 	if !ok || !fresh {
 		return ok
@@ -213,53 +269,63 @@ func (a *assembly) add(b *block, p []byte, off int64) bool {
 		b.lack -= n
 		a.lack -= n
 	} else {
-		a.stagePiece(b, p, off)
+		a.stagePiece(b, p, at)
 	}
-	if b.got.full(uint32(b.hi - b.lo)) {
+	if b.ann != nil && b.got.full(uint32(b.ann.payload)) {
 		a.completed(b)
 	}
 	return true
 }
 
-// completed starts the check of a block that has all of its bytes.
+// completed hands on a block that is announced and has all of its bytes.
 func (a *assembly) completed(b *block) {
 	a.ranges -= len(b.got.list)
 	b.got.clear()
-	if b.state == filling {
-		a.leaveFilling(b)
-		a.checkBuffer(b)
-		return
-	}
-	b.state = checking
-	if b.writes == 0 {
+	was := b.state
+	b.state = whole
+	switch {
+	case was == filling:
+		a.whole(b, a.leaveFilling(b))
+	case b.writes == 0:
 		a.complete = append(a.complete, b)
-	} else {
+	default:
 		a.stage.urgent = true
 	}
 }
 
-func (a *assembly) leaveFilling(b *block) {
+// leaveFilling takes a block's buffer away.
+func (a *assembly) leaveFilling(b *block) []byte {
 	a.lack -= b.lack
-	a.filling = slices.Delete(a.filling, slices.Index(a.filling, b), slices.Index(a.filling, b)+1)
-}
-
-// checkBuffer writes a block from its buffer and hashes it. One that turns out
-// to be wrong is written over when it comes again.
-func (a *assembly) checkBuffer(b *block) {
-	b.state = checking
+	at := slices.Index(a.filling, b)
+	a.filling = slices.Delete(a.filling, at, at+1)
 	buf := b.buf
 	b.buf = nil
-	data := buf[:b.hi-b.lo]
-	var sum digest
-	var err error
-	a.disk(buf, func() {
-		sum, err = sumBlock(data, func(piece []byte, at int64) error {
-			_, err := a.file.WriteAt(piece, b.lo+at)
-			return err
-		})
-	}, func() {
-		a.report(b, sum, err)
-	})
+	return buf
+}
+
+// kill gives up a block that is not checked yet: nobody wants its bytes.
+func (a *assembly) kill(b *block) {
+	if b.dead {
+		return
+	}
+	b.dead = true
+	switch {
+	case b.state == filling:
+		a.pool.give(a.leaveFilling(b))
+		fallthrough
+	case b.state == empty:
+		a.ranges -= len(b.got.list)
+		a.settle(b.index)
+	case b.state == spilled:
+		a.ranges -= len(b.got.list)
+		b.got.clear()
+		if b.writes == 0 {
+			a.free(b)
+			a.settle(b.index)
+		} else {
+			a.stage.urgent = true
+		}
+	}
 }
 
 // disk runs work that owns a buffer, and gives the buffer back before done.
@@ -272,19 +338,27 @@ func (a *assembly) disk(buf []byte, work, done func()) {
 	})
 }
 
-// spill writes what a filling block has to its place and frees its buffer.
+// free gives back a block's place in the scratch file.
+func (a *assembly) free(b *block) { a.slots = append(a.slots, b.slot) }
+
+// spill writes what a filling block has to the scratch file and frees its
+// buffer.
 func (a *assembly) spill(b *block) {
-	a.leaveFilling(b)
+	buf := a.leaveFilling(b)
 	b.state = spilled
-	buf := b.buf
-	b.buf = nil
+	if n := len(a.slots); n > 0 {
+		b.slot, a.slots = a.slots[n-1], a.slots[:n-1]
+	} else {
+		b.slot = a.nslots
+		a.nslots++
+	}
 	b.writes++
 	list := slices.Clone(b.got.list)
 	var err error
 	a.spilling++
 	a.disk(buf, func() {
 		for _, x := range list {
-			if _, err = a.file.WriteAt(buf[x.lo:x.hi], b.lo+int64(x.lo)); err != nil {
+			if _, err = a.scratch.WriteAt(buf[x.lo:x.hi], b.slot<<blockShift+int64(x.lo)); err != nil {
 				return
 			}
 		}
@@ -297,11 +371,16 @@ func (a *assembly) spill(b *block) {
 // written notes that one write of a spilled block has ended.
 func (a *assembly) written(b *block, err error) {
 	if err != nil {
-		a.report(nil, digest{}, err)
+		a.failed(err)
 		return
 	}
 	b.writes--
-	if b.state == checking && b.writes == 0 {
+	switch {
+	case b.writes > 0:
+	case b.dead:
+		a.free(b)
+		a.settle(b.index)
+	case b.state == whole:
 		a.complete = append(a.complete, b)
 	}
 }
@@ -322,7 +401,7 @@ func (a *assembly) stageRoom(n int) bool {
 
 func (a *assembly) stagePiece(b *block, p []byte, off int64) {
 	s := &a.stage
-	s.pieces = append(s.pieces, piece{b, off, s.used, copy(s.buf[s.used:], p)})
+	s.shards = append(s.shards, shard{b, off, s.used, copy(s.buf[s.used:], p)})
 	s.used += len(p)
 	b.writes++
 }
@@ -334,18 +413,18 @@ func (a *assembly) flushStage() {
 		s.urgent = false // what is waited for is on its way already
 		return
 	}
-	buf, pieces := s.buf, s.pieces
+	buf, shards := s.buf, s.shards
 	*s = stage{busy: true}
 	var err error
 	a.disk(buf, func() {
-		for _, x := range pieces {
-			if _, err = a.file.WriteAt(buf[x.at:x.at+x.n], x.off); err != nil {
+		for _, x := range shards {
+			if _, err = a.scratch.WriteAt(buf[x.at:x.at+x.n], x.b.slot<<blockShift+x.off); err != nil {
 				return
 			}
 		}
 	}, func() {
 		s.busy = false
-		for _, x := range pieces {
+		for _, x := range shards {
 			a.written(x.b, err)
 		}
 	})
@@ -359,7 +438,7 @@ func (a *assembly) advance() {
 		a.flushStage()
 	}
 	for len(a.complete) > 0 {
-		buf := a.pool.take(0)
+		buf := a.pool.take(1)
 		if buf == nil {
 			return
 		}
@@ -369,23 +448,21 @@ func (a *assembly) advance() {
 	}
 }
 
-// readBack hashes a block that is on disk.
+// readBack takes a block out of the scratch file.
 func (a *assembly) readBack(b *block, buf []byte) {
-	data := buf[:b.hi-b.lo]
-	var sum digest
 	var err error
-	a.disk(buf, func() {
-		sum, err = sumBlock(data, func(piece []byte, at int64) error {
-			_, err := a.file.ReadAt(piece, b.lo+at)
-			return err
-		})
-	}, func() {
-		a.report(b, sum, err)
+	a.writing++
+	a.run(func() { _, err = a.scratch.ReadAt(buf[:b.ann.payload], b.slot<<blockShift) }, func() {
+		a.writing--
+		a.free(b)
+		if err != nil {
+			a.pool.give(buf)
+			a.failed(err)
+			return
+		}
+		a.whole(b, buf)
 	})
 }
 
-// reset makes a block that did not match its hash be received again.
-func (a *assembly) reset(b *block) {
-	b.state = announced
-	a.announced++
-}
+// opened are the blocks that are not settled, in no order.
+func (a *assembly) opened() []*block { return slices.Collect(maps.Values(a.open)) }

@@ -60,11 +60,15 @@ func BenchmarkTransfer(b *testing.B) {
 	sw, rw := timed{b: b}, timed{b: b}
 	var loop time.Duration
 	for b.Loop() {
-		s, err := NewSender(SenderConfig{Config: Config{Go: sw.run}, Path: src})
+		sc := sending(src)
+		sc.Go = sw.run
+		s, err := NewSender(sc)
 		if err != nil {
 			b.Fatal(err)
 		}
-		r, err := NewReceiver(ReceiverConfig{Config: Config{Go: rw.run}, Dir: dir, Name: "target"})
+		rc := receiving(dir)
+		rc.Go, rc.Plant.Name = rw.run, "target"
+		r, err := NewReceiver(rc)
 		if err != nil {
 			b.Fatal(err)
 		}
@@ -82,7 +86,7 @@ func BenchmarkTransfer(b *testing.B) {
 // move carries packets of 1,400 bytes from s to r without loss until both
 // are done.
 func move(b *testing.B, s *Sender, r *Receiver) {
-	var l link
+	var l wire
 	s.Start(conn{&l, &l.toReceiver, &l.toSender})
 	r.Start(conn{&l, &l.toSender, &l.toReceiver})
 	now := time.Unix(1e9, 0)

@@ -13,37 +13,35 @@ const (
 	patience = 1 << 14
 )
 
-// slot is a whole block of the file in memory.
+// slot is a buffer in use: for one payload, or for several small ones that are
+// kept until they are verified, one behind the other.
 type slot struct {
-	index  int64
-	lo, hi int64
 	buf    []byte
-	ready  bool
-	queued bool
-	again  bool  // asked for again by the receiver
-	mark   int64 // if queued: the count of all bytes queued, with this block
+	used   int  // bytes at its start that are taken
+	users  int  // payloads in it; one more while others may follow
+	pinned bool // it is one of the cache's pinned ones
 }
 
-// chunk is a small part of the file in memory, for retransmission.
+// chunk is a small part of a payload in memory, for retransmission.
 type chunk struct {
-	lo, hi int64
+	lo, hi int64 // of the bulk space
 	buf    []byte
 	ready  bool
 	born   uint64 // call that made it
 	used   uint64 // call that asked for it last; 0: none
 }
 
-// cache is the sender's memory: blocks that were read ahead or have been sent
-// lately, and chunks of older ones that had to be read again. Both are few, so
-// they are looked up one by one.
+// cache is the sender's memory: payloads that were read ahead or have been sent
+// lately, those that could not be made again, and chunks of older ones that had
+// to be read again. Chunks are few, so they are looked up one by one.
 type cache struct {
 	blocks pool
-	slots  []*slot // in the order of reading
-	last   *slot   // of the latest find
+	pinned int   // slots whose payloads are kept until they are verified
+	shelf  *slot // the one of them that has room for small ones, or nil
 
 	pieces pool
 	chunks []*chunk
-	clock  uint64 // calls of copy
+	clock  uint64 // calls of ReadBulk
 	loads  int    // chunks being read
 }
 
@@ -55,18 +53,60 @@ func newCache(memory int64) cache {
 	}
 }
 
-// find returns the slot that holds or will hold the byte at off, or nil.
-func (c *cache) find(off int64) *slot {
-	if s := c.last; s != nil && off >= s.lo && off < s.hi {
-		return s
+// newSlot is a slot for a payload, or nil when fewer than reserve buffers would
+// be left.
+func (c *cache) newSlot(reserve int) *slot {
+	buf := c.blocks.take(reserve)
+	if buf == nil {
+		return nil
 	}
-	for _, s := range c.slots {
-		if off >= s.lo && off < s.hi {
-			c.last = s
-			return s
+	return &slot{buf: buf, users: 1}
+}
+
+// drop gives up a payload in a slot.
+func (c *cache) drop(s *slot) {
+	s.users--
+	switch {
+	case s.users == 0:
+		if s.pinned {
+			c.pinned--
 		}
+		c.blocks.give(s.buf)
+	case s.users == 1 && s == c.shelf:
+		s.used = 0 // it is empty
 	}
-	return nil
+}
+
+// mayPin reports whether there is room for payloads that have to be kept until
+// they are verified: half of the memory.
+func (c *cache) mayPin() bool { return c.pinned < max(c.blocks.limit/2, 1) }
+
+// pin keeps a payload, which lies at the start of a slot, for as long as it is
+// not dropped, and takes over the slot. Small payloads move together.
+func (c *cache) pin(data []byte, from *slot) (*slot, []byte) {
+	if len(data) > blockSize/2 {
+		c.pinned++
+		from.pinned = true
+		return from, data
+	}
+	if c.shelf != nil && c.shelf.used+len(data) > blockSize {
+		c.drop(c.shelf)
+		c.shelf = nil
+	}
+	if c.shelf == nil {
+		c.pinned++
+		from.pinned = true
+		from.users++
+		from.used = len(data)
+		c.shelf = from
+		return from, data
+	}
+	s := c.shelf
+	at := s.used
+	s.used += copy(s.buf[at:], data)
+	s.users++
+	c.drop(from)
+	return s, s.buf[at:s.used:s.used]
 }
 
 // findChunk returns the chunk that holds or will hold the byte at off, or nil.
@@ -79,30 +119,25 @@ func (c *cache) findChunk(off int64) *chunk {
 	return nil
 }
 
-// copy fills p with the bytes from off as far as one slot or chunk has them.
-// If it has none, waiting tells that they are being read.
+// copy fills p with the bytes from off as far as one chunk has them. If there
+// is none, waiting tells that they are being read.
 func (c *cache) copy(p []byte, off int64) (n int, waiting bool) {
-	c.clock++
-	if s := c.find(off); s != nil {
-		if s.ready {
-			return copy(p, s.buf[off-s.lo:s.hi-s.lo]), false
-		}
+	k := c.findChunk(off)
+	switch {
+	case k == nil:
+		return 0, false
+	case !k.ready:
 		return 0, true
 	}
-	if k := c.findChunk(off); k != nil {
-		if k.ready {
-			k.used = c.clock
-			return copy(p, k.buf[off-k.lo:k.hi-k.lo]), false
-		}
-		return 0, true
-	}
-	return 0, false
+	k.used = c.clock
+	return copy(p, k.buf[off-k.lo:k.hi-k.lo]), false
 }
 
-// newChunk makes a chunk around off to be read. It returns nil when too many
-// are being read, or the cache is full of chunks that are waited for; then one
-// is being read, whose end is the time to ask again.
-func (c *cache) newChunk(off int64, s space) *chunk {
+// newChunk makes a chunk around off to be read, of a payload that ends at end.
+// It returns nil when too many are being read, or the cache is full of chunks
+// that are waited for; then one is being read, whose end is the time to ask
+// again.
+func (c *cache) newChunk(off, end int64) *chunk {
 	if c.loads >= maxLoads {
 		return nil
 	}
@@ -116,7 +151,7 @@ func (c *cache) newChunk(off int64, s space) *chunk {
 		c.chunks = append(c.chunks[:k], c.chunks[k+1:]...)
 	}
 	lo := off &^ (chunkSize - 1)
-	k := &chunk{lo: max(lo, s.start), hi: min(lo+chunkSize, s.size), buf: buf, born: c.clock}
+	k := &chunk{lo: lo, hi: min(lo+chunkSize, end), buf: buf, born: c.clock}
 	c.chunks = append(c.chunks, k)
 	return k
 }
@@ -142,51 +177,4 @@ func (c *cache) victim() int {
 		return newest
 	}
 	return oldest
-}
-
-// release lets go of the blocks that were sent and are not coming back: marked
-// below what is kept. The buffer of the latest of them is used next, because
-// that one is still in the processor's cache.
-func (c *cache) release(kept int64) {
-	for len(c.slots) > 0 && c.slots[0].queued && c.slots[0].mark <= kept {
-		c.blocks.give(c.slots[0].buf)
-		c.drop(0)
-	}
-}
-
-// newSlot makes a slot for block i to be read, in place of the oldest block
-// that was sent once if there is no other room. sent counts the queued bytes
-// that have been in a packet. It returns nil when all blocks are still needed.
-func (c *cache) newSlot(i int64, s space, sent int64) *slot {
-	buf := c.blocks.take(0)
-	for k := 0; buf == nil; k++ {
-		if k == len(c.slots) {
-			return nil
-		}
-		if old := c.slots[k]; old.queued && old.mark <= sent {
-			buf = old.buf
-			c.drop(k)
-		}
-	}
-	sl := &slot{index: i, buf: buf}
-	sl.lo, sl.hi = s.block(i)
-	c.slots = append(c.slots, sl)
-	return sl
-}
-
-func (c *cache) drop(k int) {
-	if c.last == c.slots[k] {
-		c.last = nil
-	}
-	c.slots = append(c.slots[:k], c.slots[k+1:]...)
-}
-
-// ahead counts the blocks that are being read or were not sent once yet.
-func (c *cache) ahead(sent int64) (n int) {
-	for _, s := range c.slots {
-		if !s.queued || s.mark > sent {
-			n++
-		}
-	}
-	return n
 }

@@ -1,24 +1,30 @@
-// Package transfer moves a tree of files over a connection: manifest, blocks,
-// journal, verification, disk. Today the tree is one regular file.
+// Package transfer moves a tree of files over a connection: messages, blocks,
+// verification.
 //
 // # How it works
 //
-// A transfer's files, in the order of the manifest, form one linear space of
-// bytes, which is cut into blocks of 1 MiB. The sender reads block after block,
-// hashes each with BLAKE3 while it is in memory, and has the connection send
-// its bytes; hashes travel beside them on the control stream, so nothing is
-// read before the first byte leaves. The receiver puts pieces, in whatever
-// order they come, into blocks, and compares each whole block with its hash.
+// The sender walks what a person named and tells it entry by entry; the
+// receiver judges each: it is here already, some of it is, it is wanted. Of
+// what is wanted the sender makes blocks of at most 1 MiB: a slab is a piece of
+// a file larger than that, a pack is several small files, one behind the other.
+// It reads a block, hashes it, perhaps compresses it, announces it, and has the
+// connection send its bytes. The receiver puts pieces together in whatever
+// order they come, compares each whole block with its digest, and writes it.
+// Nothing waits for anything but the first word on an entry, so that a file
+// costs no round trip.
 //
-//	sender                                                receiver
+//	sender                                                     receiver
 //
-//	file ─► read ahead ─► hash ─────────── HASH ────────► compare ─► journal
-//	             │                                           ▲
-//	             └► slots ─► ReadBulk ═══ packets ═══► WriteBulk ─► write ─► .NAME.qft-part
-//	                chunks ─►   ▲                            │                    │
-//	                  │      lost packets                    └ spill, stage       │ all verified
-//	                  └─ read again                                               ▼
-//	                                                                            NAME
+//	walk ──────────────── ENTRIES ─────────────────────────► judge ─► verdict
+//	  wanted ◄─────────── HAVE, VERDICTS ◄──────────────────────┘
+//	  │
+//	  └► read, hash ───── BLOCK ─────────────────────────────► compare ─► journal
+//	       │                                                      ▲
+//	       └► slots ─► ReadBulk ═══ packets ═══► WriteBulk ─► blocks ─► files in
+//	         chunks ─►   ▲                          │                    the bed
+//	           │      lost packets                  └ spill, stage       │ all
+//	           └─ read again                                             ▼ verified
+//	                                                                final names
 //
 // Both sides are machines: driven from one loop by Start, Step, ReadBulk and
 // WriteBulk, handed the time, without goroutines. What blocks, which is all
@@ -28,22 +34,22 @@
 //
 // Buffers are counted and never more than Config.Memory. The sender keeps the
 // blocks it has read ahead and those it has sent last; a packet that was lost
-// after its block has gone is read again, in chunks of 64 KiB. The receiver
-// keeps incomplete blocks; when they get too many the oldest are written as far
-// as they are there, later pieces of them are gathered and written too, and
-// the complete block is read back to be hashed. BulkWindow closes when the disk
-// does not keep up.
+// after its block has gone is read again. The receiver keeps incomplete blocks;
+// when they get too many the oldest are written to a scratch file, and read
+// back when they are complete. BulkWindow closes when the disk does not keep
+// up. Entries are kept from when they are told until they are settled, at most
+// 32,768 of them, however many there are.
 //
 // # Phases
 //
 //	            Start            ACCEPT            root sent        DONE
 //	sender:   Idle ──► Offering ──────► Moving ───────────► Finishing ──► Ended
 //
-//	            Start            OFFER               ready        complete
-//	receiver: Idle ──► Offering ──────► Preparing ──────► Moving ──────► Finishing
-//	                                                                        │ in place
-//	                                                  Ended ◄── Telling ◄───┘
-//	                                                     DONE known, or 60 s
+//	            Start            OFFER          Accept          ready
+//	receiver: Idle ──► Offering ──────► Deciding ──► Preparing ──────► Moving
+//	                                                                    │ complete
+//	                              Ended ◄── Telling ◄── Finishing ◄─────┘
+//	                                   DONE known    in place
 //
 //	either:   any of these ─► Stopping ─► Ended      (not from a Finishing
 //	                                                  receiver, nor from Telling)
@@ -52,58 +58,59 @@
 //
 // A message is its length (4 bytes, without this header; at most 65,536), its
 // type (1 byte) and its body. All numbers are big-endian. A position, length
-// or count of bytes is 8 bytes and at most 2^46.
+// or count is 8 bytes and at most 2^46, unless said otherwise.
 //
-//	0x01 OFFER   s→r  version (1) = 1, log2 of the block size (1) = 20,
-//	                  start (8): what the sender skips,
-//	                  entries (4) = 1, and each entry:
-//	                    kind (1) = 1 regular file, permission bits (2),
-//	                    modification time: seconds (8, signed), nanoseconds (4),
-//	                    size (8), length of the name (2), name
-//	0x02 ACCEPT  r→s  version (1) = 1, from (8): all before is there,
-//	                  had (8): bytes that are there, by this and by HAVE
-//	0x03 REJECT  r→s  version (1), Kind (1), length (2), text: instead of ACCEPT
-//	0x04 HASH    s→r  first block (8), 1 to 1,024 hashes (32 each)
-//	0x05 HAVE    r→s  the same, of verified blocks that must not be sent: before
-//	                  ACCEPT those of the journal, behind it those before from
-//	0x06 RESEND  r→s  block (8): it did not match; send its HASH and bytes again
-//	0x07 SAFE    r→s  bytes (8) of the space that are verified and written
-//	0x08 END     s→r  root (32), behind the HASH of every block that is not HAVE
-//	0x09 DONE    r→s  nothing: the file is in place, durably
-//	0x0a ABORT   both version (1), Kind (1), length (2), text
+//	0x01 OFFER    s→r  version (1) = 2, log2 of the block size (1) = 20,
+//	                   flags (1): 1 a stream, 2 a text, 4 the counts are final,
+//	                   8 with the attributes of an archive;
+//	                   files, bytes: as far as they were counted; skip;
+//	                   label (16): BLAKE3 over the items' names; items (4);
+//	                   names of the first: count (1), and each length (2), name;
+//	                   with flag 2: length (2), text
+//	0x02 ACCEPT   r→s  version (1), flags (1): 1 blocks may be compressed
+//	0x03 REJECT   r→s  version (1), Kind (1), length (2), text: instead of ACCEPT
+//	0x04 ENTRIES  s→r  number of the first, and entries as package manifest
+//	                   encodes them; from the beginning, ACCEPT or not
+//	0x05 COUNT    s→r  files, bytes, final (1)
+//	0x06 VERDICTS r→s  number of the first entry, and runs: verdict (1), count (4):
+//	                   0 WANT, 1 HAVE all of it, 2 the SAME is under its final
+//	                   name, 3 SKIP: something else is and stays, 4 REFUSED,
+//	                   5 PART of it is here, 6 CLAIM, 7 MADE without any bytes
+//	0x07 HAVE     r→s  entry, first slab, 1 to 1,024 digests (32 each): before
+//	                   the verdict HAVE or PART
+//	0x08 CLAIM    r→s  entry, BLAKE3 of what is here (32): before the verdict CLAIM
+//	0x09 BLOCK    s→r  number, bytes on the way (4), flags (1): 1 zstd, 2 again,
+//	                   digest (32), extents: count (2), each entry, offset,
+//	                   length (4). Its bytes are at number·2^20 of the bulk space
+//	0x0a HOLE     s→r  entry, first slab, count: they have no bytes
+//	0x0b FAILED   s→r  entry, Kind (1), length (2), text: it will not come
+//	0x0c EQUAL    s→r  entry: the claim is right
+//	0x0d RESEND   r→s  block: it did not match; its extents come as a new block
+//	0x0e SAFE     r→s  bytes that are verified and written; the number of the
+//	                   first block that is not settled
+//	0x0f ENDED    s→r  entry, size: the stream has ended
+//	0x10 END      s→r  entries, blocks, root (32)
+//	0x11 DONE     r→s  files, bytes, refused: all else is in place, durably
+//	0x12 ABORT    both version (1), Kind (1), length (2), text
+//	0x13 DIFFERS  s→r  entry: what is here of it is not what there is
 //
-// REJECT and ABORT keep this layout in every version. The root is BLAKE3 in
-// key derivation mode, with the context string rootContext, over the hashes of
-// all blocks in order. Blocks are numbered from offset 0 and clipped to [start,
-// size), and so are their hashes.
+// REJECT and ABORT keep this layout in every version. Entries are numbered from
+// 0 in the order of telling, blocks in that of their announcements, and of one
+// file the slabs come in order, those that are here left out.
 //
-// # Journal
-//
-// ".NAME.qft-journal" lies beside ".NAME.qft-part" and says which of its blocks
-// are safe. Its lock keeps a second receiver away.
-//
-//	header  "qftjrnl1" (8), length of the header (4), block size (4), size (8),
-//	        start (8), skip (8), modification time: seconds (8), nanoseconds (4),
-//	        length of the name (2), name, check (8)
-//	record  first block (8), count (2) = 1 to 1,024, count hashes (32 each),
-//	        check (8)
-//
-// A check is the first 8 bytes of BLAKE3 over what precedes it, in a record
-// over the header's check and the record. Records are written after the blocks
-// were synced, every 2 s or 64 MiB, and at the end. Reading stops at the first
-// record whose check is wrong: what a crash has torn, or the zeros that are
-// written ahead so that a full disk cannot keep the last records out.
+// The digest of a slab is the chaining value of its subtree in the file's
+// BLAKE3, or zeros for a hole; that of a pack is made of its files' plain
+// BLAKE3 hashes (package digest). The root is BLAKE3 in key derivation mode
+// over, for each entry, its encoding, its verdict, and the digest of its content
+// if that was transferred, now or before.
 //
 // # Limitations
 //
-//   - What Skip vouches for is not verified, except for the block in which it
-//     ends.
-//   - A file is known again by name, size and modification time. One that was
-//     changed without changing these, between two runs, makes a mixture.
-//   - A change of the file during a transfer is noticed by its size and
-//     modification time, and by a hash where a block is read as a whole again.
-//   - On file systems with neither an exclusive rename nor hard links (FAT on
-//     FreeBSD or Windows), a target that appears in the very moment of the
-//     final rename would be overwritten.
-//   - Holes arrive as zeros.
+//   - What Skip vouches for is not verified.
+//   - A file is known again by path, size and modification time. One that was
+//     changed without changing these, between two runs, is noticed only by a
+//     sender that still has its cache of hashes.
+//   - A change of a file during a transfer is noticed by its size and
+//     modification time, and by a digest where a block is read again.
+//   - A stream cannot be resumed.
 package transfer

@@ -5,6 +5,9 @@ import (
 	"io/fs"
 	"os"
 	"strings"
+	"syscall"
+
+	"qft/internal/plant"
 )
 
 // Kind says what sort of failure ended a transfer. The numbers are codes of
@@ -30,6 +33,8 @@ const (
 	Lost       Kind = 16 // the connection ended first
 	Disk       Kind = 17 // the receiver's disk failed otherwise
 	Version    Kind = 18 // the peer speaks another version of the protocol
+	Broken     Kind = 19 // whoever was to take the stream does not any more
+	TooMuch    Kind = 20 // more files or bytes than the receiver allows
 )
 
 // texts says what happened and what to do about it: if it happened here, and
@@ -44,16 +49,17 @@ func (k Kind) texts() (what, here, there string) {
 	case NotFound:
 		return "no such file or directory", "check the name", ""
 	case Directory:
-		return "is a directory", "name a file; pack a directory first, for example with tar", ""
+		return "is a directory", "name a file", ""
 	case NotRegular:
-		return "is not a regular file", "copy it to a regular file first", ""
+		return "is no file and no directory", "send what comes out of it as a stream: qft send - <IT", ""
 	case Unreadable:
 		return "cannot be read", "check the disk and the file's permissions", again
 	case BadName:
 		return "the file's name cannot be used", "choose one with -o NAME", "the receiver can choose a name with -o NAME"
 	case Exists:
-		return "already exists and is never overwritten", "move it away, or choose another name with -o NAME",
-			"the receiver can move it away, or choose another name with -o NAME"
+		return "already exists and is not overwritten unasked",
+			"move it away, choose another name with -o NAME, or say --overwrite, --rename or --skip-existing",
+			"the receiver can move it away, choose another name, or say --overwrite, --rename or --skip-existing"
 	case NoSpace:
 		return "not enough space", "free some space, then " + again, "when there is space, " + again
 	case Permission:
@@ -146,19 +152,60 @@ func cause(err error) error {
 	return err
 }
 
-// diskError makes an Error of what an operation on the receiver's disk
-// returned.
-func diskError(op, path string, err error) *Error {
-	kind := Disk
-	switch {
-	case isDiskFull(err):
-		kind = NoSpace
-	case errors.Is(err, fs.ErrPermission) || isReadOnly(err):
-		kind = Permission
-	case errors.Is(err, fs.ErrNotExist):
-		kind = NotFound
+// diskError makes an Error of what the bed, or the ground for it, returned for
+// an operation on a path.
+func (r *Receiver) diskError(op, path string, err error) *Error {
+	e := &Error{Kind: diskKind(err), Op: op, Path: path, Err: err}
+	if path != "" {
+		e.Path = r.finalPath(path)
 	}
-	return &Error{Kind: kind, Op: op, Path: path, Err: err}
+	var already *Error
+	var p *plant.Error
+	switch {
+	case errors.As(err, &already):
+		return already
+	case errors.As(err, &p):
+		e.Op, e.Path, e.Err = p.Op, p.Path, p.Err
+	case e.Path == "":
+		e.Path = r.place.Dir
+	}
+	if e.Kind == NoSpace && r.bed != nil {
+		if free, known := r.bed.Free(); known && free < r.missing() {
+			e.Err = r.noSpace(r.missing(), free).Err
+		}
+	}
+	return e
+}
+
+func diskKind(err error) Kind {
+	switch {
+	case errors.Is(err, plant.ErrBusy):
+		return Busy
+	case errors.Is(err, plant.ErrName):
+		return BadName
+	case errors.Is(err, fs.ErrExist), errors.Is(err, plant.ErrForeign):
+		return Exists
+	case errors.Is(err, syscall.ENOSPC):
+		return NoSpace
+	case errors.Is(err, fs.ErrPermission), errors.Is(err, syscall.EROFS):
+		return Permission
+	case errors.Is(err, fs.ErrNotExist):
+		return NotFound
+	}
+	return Disk
+}
+
+// missing is how many bytes are still to come.
+func (r *Receiver) missing() int64 {
+	return max(r.count.bytes, r.line.bytes) - r.safe.bytes - r.safe.kept
+}
+
+// finalPath is the path of something in the bed, as it will be.
+func (r *Receiver) finalPath(path string) string {
+	if r.bed == nil {
+		return printable(path, 4*maxName)
+	}
+	return printable(r.bed.Final(path), 4*maxName)
 }
 
 // violation is the error for a peer that broke the protocol.

@@ -4,157 +4,123 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
-	"os"
 	"time"
 
+	"qft/internal/journal"
+	"qft/internal/manifest"
 	"qft/internal/plant"
 )
 
 const (
-	// maxTries is how often a block may fail to match its hash. The connection
-	// authenticates every packet, so even one failure means a bug, bad memory,
-	// or a file that is being changed.
+	// maxTries is how often a block may fail to match its digest. The
+	// connection authenticates every packet, so even one failure means a bug,
+	// bad memory, or a file that is being changed.
 	maxTries = 3
 	// safePeriod is how often the sender is told what is safe.
 	safePeriod = 250 * time.Millisecond
 	// What is not in the journal yet is lost by a crash: at most so much.
 	journalPeriod = 2 * time.Second
 	journalBytes  = 64 << 20
+	// maxLineWeight bounds the memory for entries that are not settled: twice
+	// what a sender has in its own.
+	maxLineWeight = 64 << 20
 )
 
-// ReceiverConfig says where a file should go.
+// ReceiverConfig says where what comes should go.
 type ReceiverConfig struct {
 	Config
-	Plant              plant.Config
-	Stream             io.Writer
-	MaxBytes, MaxFiles int64
-	Ask                bool
-	// Dir is the directory. If empty, the current one.
-	Dir string
-	// Name is the name of the file in Dir. If empty, the sender's name, if that
-	// is harmless.
-	Name string
+	// Plant is the place, and what happens to what is there already.
+	Plant plant.Config
+	// Stream is where the bytes of a single file go instead. It may block.
+	Stream io.Writer
 	// Skip is how many bytes of an existing target are taken for the start of
-	// the file, unseen. The complete file then replaces the target. If zero, an
-	// existing target is an error.
+	// a single file, unseen. The complete file then replaces the target.
 	Skip int64
+	// MaxBytes and MaxFiles bound what is taken. If zero, nothing does.
+	MaxBytes, MaxFiles int64
+	// Ask has an offer wait for Accept or Refuse.
+	Ask bool
 }
 
 // Receiver is the receiving side of a transfer.
 type Receiver struct {
 	session
-	skip   int64
-	memory int64 // bytes of buffers
-	disk   *partial
-	found  found // there at the start
-	asm    assembly
-	offer  offer
-	haves  []run   // still to be told to the sender
-	opened bool    // the offer was accepted
-	known  int64   // blocks whose hash the sender has told or was told
-	root   *digest // the sender's, from END on
-	ledger ledger
-	copier copier
-	safe   safeCount
-	wound  bool // the last work was started
-	asking asking
+	place    plant.Config
+	skip     int64
+	maxBytes int64
+	maxFiles int64
+	memory   int64
+	ground   *plant.Ground
+	bed      *plant.Bed
+	journal  *journal.Journal
+	sink     *sink // takes the bytes in order; with no bed, instead of one
+	offer    offer
+	count    count
+	opened   bool // the offer was accepted
+	line     line
+	judges   judges
+	asm      assembly
+	packed   []packed // whole blocks that wait for a buffer
+	again    map[extent]retry
+	last     int64 // number of the block announced next
+	owed     int64 // bytes that will come and have no room reserved yet
+	end      *ending
+	ledger   ledger
+	safe     safeCount
+	failures failures
+	paths    []string // of the first items
+	wound    bool     // the last work was started
 }
 
-// NewReceiver checks that the directory can be written to and, if the name is
-// given, that the target may be received. It may block.
+// NewReceiver checks that the place can be written to. It may block.
 func NewReceiver(cfg ReceiverConfig) (*Receiver, error) {
-	cfg.adopt()
 	if cfg.Skip < 0 {
 		return nil, &Error{Kind: BadSkip, Err: errors.New("skip is negative")}
 	}
-	dir := cfg.Dir
-	if dir == "" {
-		dir = "."
+	if cfg.Skip > 0 {
+		cfg.Plant.Existing = plant.Overwrite
 	}
-	root, err := os.OpenRoot(dir)
-	if err != nil {
-		e := diskError("open", dir, err)
-		if info, serr := os.Stat(dir); serr == nil && !info.IsDir() {
-			e = &Error{Kind: NotFound, Path: dir, Err: errors.New("is not a directory")}
-		}
-		return nil, e
+	r := &Receiver{
+		place: cfg.Plant, skip: cfg.Skip, memory: cfg.memory(),
+		maxBytes: cfg.MaxBytes, maxFiles: cfg.MaxFiles,
+		asm:    newAssembly(cfg.memory()),
+		again:  make(map[extent]retry),
+		line:   line{root: newRoot()},
+		ledger: ledger{dirty: make(map[*large]struct{})},
 	}
-	r := &Receiver{skip: cfg.Skip, memory: cfg.memory(), disk: &partial{root: root, dir: dir, name: cfg.Name}}
 	r.session = newSession(cfg.Config, r, msgReject)
-	r.asking.cfg = cfg
-	if err := r.checkPlace(); err != nil {
-		root.Close()
-		return nil, err
+	r.ask = cfg.Ask
+	r.asm.run, r.asm.whole = r.run, r.whole
+	r.asm.failed = func(err error) { r.fail(r.diskError("write", "", err)) }
+	if cfg.Stream != nil {
+		r.sink = newSink(cfg.Stream)
+		r.asm.inOrder()
+		return r, nil
+	}
+	var err error
+	if r.ground, err = plant.Open(cfg.Plant); err != nil {
+		return nil, r.diskError("open", "", err)
 	}
 	return r, nil
 }
 
-// checkPlace finds what can be found wrong before there is an offer.
-func (r *Receiver) checkPlace() *Error {
-	dir, err := r.disk.root.Open(".")
-	if err != nil {
-		return r.disk.diskError("open", "", err)
-	}
-	defer dir.Close()
-	if err := writable(dir); err != nil {
-		return r.disk.diskError("write to", "", err)
-	}
-	name := r.disk.name
-	if name == "" {
-		return nil
-	}
-	if !fs.ValidPath(name) || name == "." || len(name) > maxName || badElement(name) {
-		return &Error{Kind: BadName, Path: name}
-	}
-	return r.disk.checkTarget(r.skip)
-}
-
-// badElement reports whether a name that a person here chose is more than one
-// path element.
-func badElement(name string) bool {
-	for i := range len(name) {
-		if os.IsPathSeparator(name[i]) {
-			return true
-		}
-	}
-	return false
-}
-
-// Progress is what can be shown now.
-func (r *Receiver) Progress() Progress {
-	p := Progress{
-		Name:     printable(r.disk.name, maxName),
-		Size:     r.offer.file.size,
-		Total:    r.offer.space().length(),
-		Safe:     r.safe.bytes,
-		Resumed:  r.safe.resumed,
-		Phase:    r.phase,
-		Replaced: r.found.replaced,
-		Files:    1, Counted: true, Kept: r.offer.file.size - r.offer.space().length(),
-	}
-	if r.phase == Moving && r.asm.behind() || r.phase == Finishing {
-		p.Limit = ByDisk
-	}
-	return p
-}
-
-// WriteBulk takes a copy of bytes of the linear space. It returns false if
-// they cannot be taken now, for want of memory: then they must come again.
+// WriteBulk takes a copy of bytes of the bulk space. It returns false if they
+// cannot be taken now, for want of memory: then they must come again.
 func (r *Receiver) WriteBulk(p []byte, off int64) bool {
 	switch {
 	case r.phase < Moving:
 		return false
 	case r.phase > Moving:
 		return true // complete, or given up: not wanted any more
-	case !r.asm.space.contains(off, len(p)) || off < r.skip:
-		r.fail(violation("bytes that were not asked for"))
-		return true
 	}
 	for len(p) > 0 {
-		_, hi := r.asm.space.block(off / blockSize)
-		n := min(int64(len(p)), hi-off)
-		if !r.asm.put(p[:n], off) {
+		n := min(int64(len(p)), blockSize-off&(blockSize-1))
+		taken, bad := r.asm.put(p[:n], off)
+		if bad {
+			r.fail(violation("bytes that no block has"))
+			return true
+		}
+		if !taken {
 			return false
 		}
 		p, off = p[n:], off+n
@@ -173,21 +139,42 @@ func (r *Receiver) BulkWindow() int64 {
 
 func (r *Receiver) begin() {}
 
-func (r *Receiver) ready() bool { return r.asm.announced < maxOpen }
+// ready holds messages back while a person or the disk has to answer first for
+// what they would add to.
+func (r *Receiver) ready() bool {
+	return len(r.line.items) < 2*window-maxFiles && r.line.weight < maxLineWeight
+}
 
 func (r *Receiver) handle(typ byte, body []byte) *Error {
-	switch {
-	case typ == msgOffer && r.phase == Offering:
+	if typ == msgOffer && r.phase == Offering {
 		return r.takeOffer(body)
-	case typ == msgHash && r.phase == Moving:
-		return r.takeHashes(body)
-	case typ == msgEnd && r.phase == Moving && r.root == nil:
+	}
+	// Behind the end there are only blocks that were asked for again.
+	if r.phase == Offering || r.phase > Moving || r.end != nil && typ != msgBlock {
+		return violation(fmt.Sprintf("message %d out of place", typ))
+	}
+	switch typ {
+	case msgEntries:
+		return r.takeEntries(body)
+	case msgCount:
+		return r.takeCount(body)
+	case msgBlock:
+		return r.takeBlock(body)
+	case msgHole:
+		return r.takeHole(body)
+	case msgFailed:
+		return r.takeFailed(body)
+	case msgEqual, msgDiffers:
+		return r.takeComparison(typ, body)
+	case msgEnded:
+		return r.takeEnded(body)
+	case msgEnd:
 		return r.takeEnd(body)
 	}
 	return violation(fmt.Sprintf("message %d out of place", typ))
 }
 
-// takeOffer looks at an offer and starts to look for what is there of it.
+// takeOffer looks at an offer, and goes on at once if nobody has to be asked.
 func (r *Receiver) takeOffer(body []byte) *Error {
 	o, err := parseOffer(body)
 	if errors.Is(err, errVersion) {
@@ -196,100 +183,147 @@ func (r *Receiver) takeOffer(body []byte) *Error {
 	if err != nil {
 		return violation(err.Error())
 	}
-	if r.disk.name == "" {
-		if why := badName(o.file.name); why != "" {
-			return &Error{Kind: BadName, Err: fmt.Errorf("the file's name %q cannot be used: %s", o.file.name, why)}
-		}
-		r.disk.name = o.file.name
+	r.offer, r.count = o, o.count
+	if err := r.tooMuch(o.count); err != nil {
+		return err
 	}
-	if o.start > r.skip {
-		return &Error{Kind: BadSkip, Err: fmt.Errorf("the sender skips %d bytes and the receiver %d", o.start, r.skip)}
+	if o.skip > r.skip {
+		return &Error{Kind: BadSkip, Err: fmt.Errorf("the sender skips %d bytes and the receiver %d", o.skip, r.skip)}
 	}
-	if r.skip > o.file.size {
-		return &Error{Kind: BadSkip, Err: fmt.Errorf("the receiver skips %d bytes of a file of %d", r.skip, o.file.size)}
+	if o.flags&offersText == 0 && o.items != 1 && (r.skip > 0 || r.sink != nil) {
+		return &Error{Kind: Refused, Err: errors.New("several files were offered where only one can be taken")}
 	}
-	r.offer = o
 	r.phase = Deciding
-	if !r.asking.cfg.Ask {
+	if !r.ask {
 		r.Accept()
 	}
 	return nil
 }
 
-func (r *Receiver) prepare() {
-	o := r.offer
-	r.phase = Preparing
-	id := identity{name: o.file.name, size: o.file.size, sec: o.file.sec, nsec: o.file.nsec, start: o.start, skip: r.skip}
-	var got found
-	var failure *Error
-	r.run(func() { got, failure = r.disk.prepare(id) }, func() { r.prepared(got, failure) })
+// tooMuch is the error for more than is allowed.
+func (r *Receiver) tooMuch(c count) *Error {
+	switch {
+	case r.maxBytes > 0 && c.bytes > r.maxBytes:
+		return &Error{Kind: TooMuch, Err: fmt.Errorf("%s are offered and at most %s are taken", sizeText(c.bytes), sizeText(r.maxBytes))}
+	case r.maxFiles > 0 && c.files > r.maxFiles:
+		return &Error{Kind: TooMuch, Err: fmt.Errorf("%d files are offered and at most %d are taken", c.files, r.maxFiles)}
+	}
+	return nil
 }
 
-// prepared takes over what is there.
-func (r *Receiver) prepared(got found, err *Error) {
+// Accept takes the offer that Proposal told. Call Step next.
+func (r *Receiver) Accept() {
+	if r.phase != Deciding {
+		return
+	}
+	r.phase = Preparing
+	if r.sink != nil || r.offer.flags&offersText != 0 {
+		r.prepared(nil)
+		return
+	}
+	var err error
+	r.run(func() { err = r.prepare() }, func() {
+		if err != nil {
+			r.fail(r.diskError("open", "", err))
+			return
+		}
+		r.prepared(nil)
+	})
+}
+
+// Refuse turns the offer down. Call Step next.
+func (r *Receiver) Refuse() {
+	if r.phase == Deciding {
+		r.fail(&Error{Kind: Refused})
+	}
+}
+
+// prepare is work: it makes or takes over the bed.
+func (r *Receiver) prepare() error {
+	bed, err := r.ground.Prepare(r.offer.label, r.offer.names, r.offer.items)
+	if err != nil {
+		return err
+	}
+	r.bed = bed
+	j, err := journal.Resume(bed.JournalFile())
+	if errors.Is(err, journal.ErrEmpty) {
+		j, err = journal.Create(bed.JournalFile(), appendHead(nil, r.offer))
+	}
+	if err != nil {
+		return err
+	}
+	r.journal = j
+	if r.offer.flags&offersStream != 0 {
+		r.sink = newSink(nil)
+		r.asm.inOrder()
+		return nil
+	}
+	s, err := bed.Scratch()
+	if err != nil {
+		return err
+	}
+	r.asm.scratch = s
+	return nil
+}
+
+func (r *Receiver) prepared(err *Error) {
 	if err != nil {
 		r.fail(err)
 		return
 	}
-	s := r.offer.space()
-	r.asm = newAssembly(s, r.memory)
-	r.asm.file = r.disk.data
-	r.asm.run = r.run
-	r.asm.report = r.checked
-	r.found = got
-	r.found.runs = nil // they may be many
-	for _, run := range got.runs {
-		fresh := r.takeOver(run)
-		if len(fresh.sums) > 0 {
-			r.haves = append(r.haves, fresh)
-		}
+	if r.phase != Preparing {
+		return // stopped meanwhile
 	}
-	r.safe.resumed = r.safe.bytes + r.vouched()
-	if r.phase == Preparing {
-		r.phase = Moving
-	}
+	r.phase = Moving
+	r.opened = true
+	r.refusal = msgAbort
+	r.ctl.send(msgAccept, func(m []byte) []byte { return appendAccept(m, acceptsZstd) })
 }
 
-// takeOver takes the blocks of a run from the journal for verified. It returns
-// the run, or nothing of it if the journal held some of it twice.
-func (r *Receiver) takeOver(rec run) run {
-	for k := range rec.sums {
-		if r.asm.sums.has(rec.first + int64(k)) {
-			return run{}
-		}
+func (r *Receiver) takeCount(body []byte) *Error {
+	c, err := parseCount(body)
+	if err != nil {
+		return violation(err.Error())
 	}
-	for k, sum := range rec.sums {
-		i := rec.first + int64(k)
-		lo, hi := r.asm.space.block(i)
-		r.asm.sums.put(i, sum)
-		r.safe.bytes += hi - lo
-		r.known++
-	}
-	return rec
+	r.count = c
+	return r.tooMuch(c)
 }
 
-// vouched is how many bytes of the space skip vouches for and the journal
-// does not.
-func (r *Receiver) vouched() int64 {
-	var n int64
-	s := r.asm.space
-	for i := s.first(); s.has(i) && i*blockSize < r.skip; i++ {
-		if lo, hi := s.block(i); !r.asm.sums.has(i) {
-			n += max(min(hi, r.skip)-lo, 0)
-		}
+func (r *Receiver) takeEntries(body []byte) *Error {
+	if r.offer.flags&offersText != 0 {
+		return violation("entries beside a text")
 	}
-	return n
+	err := parseEntries(body, func(n int64, e manifest.Entry, raw []byte) error {
+		if (e.Kind == manifest.Stream) != (r.offer.flags&offersStream != 0) {
+			return errors.New("an entry that is no stream beside a stream, or a stream beside files")
+		}
+		if (r.sink != nil || r.offer.flags&offersStream != 0) && (n > 0 || e.Kind != manifest.File && e.Kind != manifest.Stream) {
+			return errNotOne
+		}
+		return r.line.add(n, e, raw)
+	})
+	if errors.Is(err, errNotOne) {
+		return &Error{Kind: Refused, Err: err}
+	}
+	if err != nil {
+		return violation(err.Error())
+	}
+	return r.tooMuch(count{files: r.line.files, bytes: r.line.bytes})
 }
+
+var errNotOne = errors.New("only a single file can go into a stream")
 
 // advance does what can be done now.
 func (r *Receiver) advance() {
 	if r.phase != Moving {
 		return
 	}
-	r.tellHave()
-	r.copyOld()
+	r.judge()
+	r.reply()
 	r.asm.advance()
-	if r.ledger.bytes >= journalBytes || len(r.ledger.batch) > 0 && !r.now.Before(r.ledger.since.Add(journalPeriod)) {
+	r.unpack()
+	if r.ledger.bytes >= journalBytes || len(r.ledger.closing) > maxClosing ||
+		len(r.ledger.runs) > 0 && !r.now.Before(r.ledger.since.Add(journalPeriod)) {
 		r.checkpoint()
 	}
 	r.tellSafe()
@@ -302,10 +336,10 @@ func (r *Receiver) due() time.Time {
 		return time.Time{}
 	}
 	var at time.Time
-	if len(r.ledger.batch) > 0 && !r.ledger.busy {
+	if len(r.ledger.runs) > 0 && !r.ledger.busy {
 		at = r.ledger.since.Add(journalPeriod)
 	}
-	if r.opened && r.safe.bytes != r.safe.told {
+	if r.safe.news(r.asm.low) {
 		if t := r.safe.at.Add(safePeriod); at.IsZero() || t.Before(at) {
 			at = t
 		}
@@ -313,70 +347,96 @@ func (r *Receiver) due() time.Time {
 	return at
 }
 
-// tellHave sends what the journal held, and then accepts the offer.
-func (r *Receiver) tellHave() {
-	for len(r.haves) > 0 && !r.ctl.busy() {
-		rec := r.haves[0]
-		r.haves = r.haves[1:]
-		r.ctl.send(msgHave, func(m []byte) []byte { return appendRun(m, rec.first, rec.sums) })
+// takeEnd takes the root. All entries and all announcements came before it.
+func (r *Receiver) takeEnd(body []byte) *Error {
+	e, err := parseEnd(body)
+	if err != nil {
+		return violation(err.Error())
 	}
-	if len(r.haves) > 0 || r.opened {
-		return
+	if e.entries != r.line.next() || e.blocks != r.last {
+		return violation("end before all of it was told")
 	}
-	r.haves = nil
-	r.opened = true
-	r.refusal = msgAbort
-	from := max(r.skip, r.offer.start)
-	r.ctl.send(msgAccept, func(m []byte) []byte { return appendAccept(m, accept{from: from, had: r.safe.resumed}) })
+	for _, it := range r.line.items {
+		if !it.judged || it.comes() && !it.allTold() {
+			return violation("end before all blocks of " + quoted(it.path()))
+		}
+	}
+	r.end = &e
+	return nil
 }
 
-// commit puts the file in place when all of it is verified.
+// commit puts everything in place when all of it is verified.
 func (r *Receiver) commit() {
-	if r.root == nil || !r.asm.sums.complete() || r.copier.next*blockSize < r.skip || r.pending > 0 {
+	if r.end == nil || len(r.line.items) > 0 || r.asm.low != r.last || r.pending > 0 || !r.sink.empty() {
 		return
 	}
-	if r.asm.sums.sum() != *r.root {
-		r.fail(&Error{Kind: Corrupt, Path: r.disk.path(r.disk.name), Err: errors.New("the hashes of all blocks together do not match the sender's")})
+	if r.line.root.sum() != r.end.root {
+		r.fail(&Error{Kind: Corrupt, Err: errors.New("the hashes of all files together do not match the sender's")})
 		return
 	}
-	batch := r.ledger.batch
-	r.ledger = ledger{}
 	r.phase = Finishing
+	if r.bed == nil {
+		r.told()
+		return
+	}
 	r.certain = true
-	var err *Error
-	r.run(func() { err = r.disk.commit(r.offer.file, batch) }, func() {
+	save := r.ledger.take()
+	var err error
+	r.run(func() {
+		if err = save.write(r.bed, r.journal); err == nil {
+			err = r.bed.Commit()
+		}
+	}, func() {
 		r.certain = false
 		if err != nil {
-			r.fail(err)
+			r.fail(r.diskError("put in place", "", err))
 			return
 		}
-		r.phase = Telling
-		r.ctl.send(msgDone, nil)
+		r.told()
 	})
 }
 
+// told is the end of a transfer that went well.
+func (r *Receiver) told() {
+	r.phase = Telling
+	o := outcome{r.line.placed, r.line.sent, r.line.failed}
+	r.ctl.send(msgDone, func(m []byte) []byte { return appendDone(m, o) })
+}
+
 // wind has the journal vouch for what it can before the files are closed, and
-// removes a partial file of which nothing is safe.
+// removes a bed in which nothing is safe.
 func (r *Receiver) wind() bool {
-	if r.wound || r.disk.journal == nil {
+	if r.wound || r.bed == nil || r.phase == Telling || r.phase == Ended && r.err == nil {
 		return false
 	}
 	r.wound = true
-	batch := r.ledger.batch
+	save := r.ledger.take()
 	switch {
-	case r.safe.bytes == 0:
-		r.run(r.disk.discard, func() {})
-	case r.ledger.broken || len(batch) == 0:
+	case r.safe.bytes == 0 && !r.bed.Resumed() || r.sink != nil:
+		bed := r.bed
+		r.run(func() { save.close(); bed.Discard() }, func() { r.bed = nil })
+	case r.ledger.broken || r.journal == nil:
+		save.close()
 		return false
 	default:
 		// Whatever ended the transfer is the news; a failure to save the last
 		// seconds of it is not.
-		r.run(func() { _ = r.disk.checkpoint(batch) }, func() {})
+		r.run(func() { _ = save.write(r.bed, r.journal) }, func() {})
 	}
 	return true
 }
 
 func (r *Receiver) release() {
-	r.disk.close()
-	r.disk.root.Close()
+	for _, it := range r.line.items {
+		if it.large != nil {
+			it.large.close()
+		}
+	}
+	r.ledger.take().close()
+	if r.bed != nil {
+		r.bed.Close()
+	}
+	if r.ground != nil {
+		r.ground.Close()
+	}
 }

@@ -35,9 +35,10 @@ const (
 	// Idle: not started. Next: Offering, or Ended by Stop.
 	Idle Phase = iota
 	// Offering: the sender has made its offer, the receiver waits for one.
-	// Next: Preparing (receiver), Moving (sender), Stopping.
+	// Next: Deciding (receiver), Moving (sender), Stopping.
 	Offering
-	// Deciding: a person is asked.
+	// Deciding: a person is asked whether the receiver takes what is offered.
+	// Next: Preparing, Stopping.
 	Deciding
 	// Preparing: the receiver looks for what it has, before it answers the
 	// offer. Next: Moving, Stopping.
@@ -92,6 +93,7 @@ type session struct {
 	dones    uint64 // works whose done has run
 	silent   bool   // the peer cannot or need not be told anything
 	certain  bool   // the file is being put in place: too late to fail otherwise
+	ask      bool   // the receiver asks before it takes an offer
 	closed   bool
 	released bool
 }
@@ -228,7 +230,7 @@ func (s *session) fail(err *Error) {
 		return
 	}
 	s.ctl.send(s.refusal, func(b []byte) []byte {
-		return appendVerdict(b, verdict{err.Kind, err.wireText()})
+		return appendVerdict(b, reason{err.Kind, err.wireText()})
 	})
 }
 

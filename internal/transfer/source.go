@@ -2,97 +2,162 @@ package transfer
 
 import (
 	"errors"
-	"io"
-	"io/fs"
-	"os"
-	"path/filepath"
+	"slices"
+	"sync"
+
+	"qft/internal/digest"
+	"qft/internal/walk"
 )
 
-// source is the file that is sent.
-type source struct {
-	f    *os.File
-	path string // as the person named it
-	info os.FileInfo
+// maxHandles is how many large files are held open, for the next slab or for
+// what has to be read again. Small ones are opened, read and closed.
+const maxHandles = 8
+
+// maxRegions is how many regions of data are looked for at a time.
+const maxRegions = 256
+
+// openFile is a large file that is open, or will be by the first work that
+// needs it.
+type openFile struct {
+	e     *sentEntry
+	users int // works
+	once  sync.Once
+	f     *walk.File
+	err   error
 }
 
-// openSource opens a file and checks that it is one.
-func openSource(path string) (*source, *Error) {
-	// Look before opening: a pipe would block, and a device might do something.
-	info, err := os.Stat(path)
-	switch {
-	case errors.Is(err, fs.ErrNotExist) || err == nil && path == "":
-		return nil, &Error{Kind: NotFound, Op: "open", Path: path, Err: err}
-	case err != nil:
-		return nil, &Error{Kind: Unreadable, Op: "open", Path: path, Err: err}
-	case info.IsDir():
-		return nil, &Error{Kind: Directory, Path: path}
-	case !info.Mode().IsRegular():
-		return nil, &Error{Kind: NotRegular, Path: path}
+// file opens the file if that was not done. It is called by works.
+func (o *openFile) file() (*walk.File, error) {
+	o.once.Do(func() { o.f, o.err = walk.Open(o.e.found) })
+	return o.f, o.err
+}
+
+// read is work: it fills p from off.
+func (o *openFile) read(p []byte, off int64) error {
+	f, err := o.file()
+	if err == nil {
+		_, err = f.ReadAt(p, off)
 	}
-	f, err := os.Open(path)
+	return err
+}
+
+// readSlab is work: it reads slab i and hashes it. It looks for changes each
+// time: better to learn of them now than at the end of a large file.
+func (o *openFile) readSlab(p []byte, i int64) (digest.Sum, error) {
+	f, err := o.file()
 	if err != nil {
-		return nil, &Error{Kind: Unreadable, Op: "open", Path: path, Err: err}
+		return digest.Sum{}, err
 	}
-	if info, err = f.Stat(); err == nil && !info.Mode().IsRegular() {
-		err = errors.New("is not a regular file any more")
-	}
-	if err != nil {
-		f.Close()
-		return nil, &Error{Kind: Unreadable, Op: "open", Path: path, Err: err}
-	}
-	return &source{f, path, info}, nil
-}
-
-// entry is the file's line of the manifest.
-func (s *source) entry() entry {
-	m := s.info.ModTime()
-	name := filepath.Base(s.path)
-	return entry{
-		mode: uint16(s.info.Mode().Perm()),
-		sec:  m.Unix(),
-		nsec: uint32(m.Nanosecond()),
-		size: s.info.Size(),
-		name: name[:min(len(name), maxWireName)],
-	}
-}
-
-// read fills p from off.
-func (s *source) read(p []byte, off int64) *Error {
-	_, err := s.f.ReadAt(p, off)
-	switch {
-	case err == nil:
-		return nil
-	case errors.Is(err, io.EOF):
-		return &Error{Kind: Changed, Path: s.path, Err: errors.New("became shorter while it was being sent")}
-	}
-	return &Error{Kind: Unreadable, Op: "read", Path: s.path, Err: err}
-}
-
-// readBlock fills p from off and hashes it. It looks for changes each time:
-// better to learn of them now than at the end of a long transfer.
-func (s *source) readBlock(p []byte, off int64) (digest, *Error) {
-	var failed *Error
-	sum, err := sumBlock(p, func(piece []byte, at int64) error {
-		if failed = s.read(piece, off+at); failed != nil {
-			return failed
-		}
-		return nil
+	sum, err := digest.Slab(p, i, func(piece []byte, at int64) error {
+		_, err := f.ReadAt(piece, i*blockSize+at)
+		return err
 	})
 	if err != nil {
-		return digest{}, failed
+		return digest.Sum{}, err
 	}
-	return sum, s.unchanged()
+	return sum, f.Unchanged()
 }
 
-// unchanged reports a file that has another size or modification time than
-// when it was offered.
-func (s *source) unchanged() *Error {
-	info, err := s.f.Stat()
+// regions is work: it looks for data from off on. mapped is up to where the
+// answer is complete.
+func (o *openFile) regions(off int64) (data []region, mapped int64, err error) {
+	f, err := o.file()
 	if err != nil {
-		return &Error{Kind: Unreadable, Op: "look at", Path: s.path, Err: err}
+		return nil, 0, err
 	}
-	if info.Size() != s.info.Size() || !info.ModTime().Equal(s.info.ModTime()) {
-		return &Error{Kind: Changed, Path: s.path}
+	size := o.e.found.Size
+	for off < size && len(data) < maxRegions {
+		lo, hi, err := f.Data(off)
+		switch {
+		case err != nil:
+			return nil, 0, err
+		case lo >= size:
+			return data, size, nil
+		case lo < off || hi <= lo:
+			return nil, 0, errors.New("the file system does not know where the holes are")
+		}
+		data = append(data, region{lo, hi})
+		off = hi
 	}
-	return nil
+	return data, off, nil
+}
+
+// openFiles are the large files that are open, those used last at the end.
+type openFiles struct {
+	list []*openFile
+}
+
+// take returns the file of an entry for a work.
+func (x *openFiles) take(e *sentEntry) *openFile {
+	k := slices.IndexFunc(x.list, func(o *openFile) bool { return o.e == e })
+	o := &openFile{e: e}
+	if k >= 0 {
+		o = x.list[k]
+		x.list = slices.Delete(x.list, k, k+1)
+	}
+	o.users++
+	x.list = append(x.list, o)
+	x.trim()
+	return o
+}
+
+// give takes it back when the work has ended. What could not be opened may be
+// tried again.
+func (x *openFiles) give(o *openFile) {
+	o.users--
+	if o.users == 0 && o.err != nil {
+		x.list = slices.DeleteFunc(x.list, func(p *openFile) bool { return p == o })
+	}
+	x.trim()
+}
+
+// trim closes those used longest ago, if there are too many.
+func (x *openFiles) trim() {
+	for k := 0; k < len(x.list) && len(x.list) > maxHandles; {
+		if x.list[k].users > 0 {
+			k++
+			continue
+		}
+		x.list[k].close()
+		x.list = slices.Delete(x.list, k, k+1)
+	}
+}
+
+// forget closes the file of an entry of which nothing is needed any more.
+func (x *openFiles) forget(e *sentEntry) {
+	if slabs(e.size()) == 0 {
+		return
+	}
+	k := slices.IndexFunc(x.list, func(o *openFile) bool { return o.e == e })
+	if k < 0 || x.list[k].users > 0 {
+		return // trim will
+	}
+	x.list[k].close()
+	x.list = slices.Delete(x.list, k, k+1)
+}
+
+// close closes all. No works may be under way.
+func (x *openFiles) close() {
+	for _, o := range x.list {
+		o.close()
+	}
+	x.list = nil
+}
+
+func (o *openFile) close() {
+	if o.f != nil {
+		o.f.Close()
+	}
+}
+
+// rootCause is the error that all others were put around: an Error has its own
+// operation and path.
+func rootCause(err error) error {
+	for {
+		inner := errors.Unwrap(err)
+		if inner == nil {
+			return err
+		}
+		err = inner
+	}
 }

@@ -2,95 +2,497 @@ package transfer
 
 import (
 	"errors"
-	"io"
+	"fmt"
+	"slices"
+	"sync"
+
+	"qft/internal/digest"
+	"qft/internal/manifest"
+	"qft/internal/plant"
+	"qft/internal/squeeze"
 )
 
-// takeHashes takes the sender's hashes, which come before, while or after
-// their blocks do.
-func (r *Receiver) takeHashes(body []byte) *Error {
-	rec, err := parseRun(body, r.asm.space)
-	if err != nil {
-		return violation(err.Error())
-	}
-	for k, sum := range rec.sums {
-		if err := r.takeHash(rec.first+int64(k), sum); err != nil {
-			return err
-		}
-	}
-	return nil
+// large is the open file of an item, shared by the works that write to it.
+type large struct {
+	once sync.Once
+	err  error
+	mu   sync.Mutex
+	f    *plant.Sprout // nil: not open, or closed
 }
 
-func (r *Receiver) takeHash(i int64, sum digest) *Error {
-	if r.asm.sums.has(i) {
-		return nil // of a block that was asked for again and came twice
+// open opens the file if that was not done.
+func (l *large) open(bed *plant.Bed, it *item) (*plant.Sprout, error) {
+	l.once.Do(func() {
+		f, err := bed.OpenFile(it.place.Path, &it.e)
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		l.f, l.err = f, err
+	})
+	return l.f, l.err
+}
+
+func (l *large) close() {
+	l.once.Do(func() {})
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.f != nil {
+		l.f.Close()
+		l.f = nil
 	}
-	if _, hi := r.asm.space.block(i); hi <= r.skip {
-		return violation("hash of a block that is here")
-	}
-	b := r.asm.find(i)
-	if b == nil {
-		b = r.asm.admit(i)
-	}
-	if b.hasWant {
-		if b.want != sum { // the sender has read it anew, and it has changed
-			return &Error{Kind: Changed, Path: printable(r.offer.file.name, maxName)}
-		}
+}
+
+// sync makes what was written durable, unless the file was dropped meanwhile.
+func (l *large) sync() error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.f == nil {
 		return nil
 	}
-	b.hasWant, b.want = true, sum
-	r.known++
-	if b.state == parked {
-		r.judge(b, b.sum)
-	}
-	return nil
+	return l.f.Datasync()
 }
 
-// takeEnd takes the root. A hash of every block came before it, so that only
-// bytes can be missing from here on.
-func (r *Receiver) takeEnd(body []byte) *Error {
-	root, err := parseEnd(body)
+// packed is a whole block that waits to be unpacked.
+type packed struct {
+	b   *block
+	buf []byte
+}
+
+// retry is a block that has to come again.
+type retry struct {
+	extents []extent
+	tries   int
+}
+
+// takeBlock takes the announcement of a block.
+func (r *Receiver) takeBlock(body []byte) *Error {
+	a, err := parseBlock(body)
 	if err != nil {
 		return violation(err.Error())
 	}
-	if s := r.asm.space; r.known != s.end()-s.first() {
-		return violation("end before all hashes")
+	if a.index != r.last {
+		return violation(fmt.Sprintf("block %d instead of %d", a.index, r.last))
 	}
-	r.root = &root
+	r.last++
+	for k := range a.extents {
+		it := r.line.find(a.extents[k].entry)
+		if it == nil || !it.judged || !it.comes() || it.settled || it.verdict == verdictClaim {
+			return violation("a block of what was not asked for")
+		}
+		a.items = append(a.items, it)
+	}
+	if why := r.misplaced(&a); why != "" {
+		return violation(why)
+	}
+	if !r.asm.announce(&a) {
+		return violation("bytes that no block has")
+	}
 	return nil
 }
 
-// checked is told the hash of a block that is complete and on disk, unless it
-// is known to be wrong.
-func (r *Receiver) checked(b *block, sum digest, err error) {
+// misplaced says why a block cannot be what it is announced to be, or notes
+// that it was.
+func (r *Receiver) misplaced(a *announcement) string {
+	x, it := a.extents[0], a.items[0]
+	if a.flags&blockAgain != 0 {
+		old, ok := r.again[x]
+		if !ok || !slices.Equal(old.extents, a.extents) {
+			return "a block again that was not asked for"
+		}
+		a.tries = old.tries
+		delete(r.again, x)
+		it.owed += min(int(it.slabs()), 1)
+		return ""
+	}
+	if it.e.Kind == manifest.Stream {
+		if len(a.extents) > 1 || x.off != it.next || it.told {
+			return "a stream out of order"
+		}
+		it.next += x.n
+		return ""
+	}
+	if it.slabs() > 0 {
+		i := x.off >> blockShift
+		if len(a.extents) > 1 || x.off&(blockSize-1) != 0 || i >= it.slabs() || x.n != it.slabBytes(i, 1) || !it.reaches(i) {
+			return "a slab out of place"
+		}
+		it.next = i + 1
+		it.owed++
+		return ""
+	}
+	for k, x := range a.extents {
+		it := a.items[k]
+		if it.told || it.e.Kind != manifest.File || it.e.Size == 0 || x.off != 0 || x.n != it.e.Size || it.slabs() > 0 {
+			return "a file out of place"
+		}
+		it.told = true
+	}
+	return ""
+}
+
+// reaches reports whether slab i can be the next to come: all between are here.
+func (it *item) reaches(i int64) bool {
+	if i < it.next {
+		return false
+	}
+	for k := it.next; k < i; k++ {
+		if !it.set.Has(k) {
+			return false
+		}
+	}
+	return !it.set.Has(i)
+}
+
+// allTold reports whether all bytes of the item that will come were announced.
+func (it *item) allTold() bool {
 	switch {
-	case errors.Is(err, io.EOF):
-		r.fail(&Error{Kind: Disk, Path: r.disk.path(r.disk.part()), Err: errors.New("became shorter: something else writes to it")})
-	case err != nil:
-		r.fail(r.disk.diskError("write", r.disk.part(), err))
-	case b.hasWant:
-		r.judge(b, sum)
-	default:
-		b.state = parked
-		b.sum = sum
+	case it.e.Kind == manifest.Stream || it.slabs() == 0:
+		return it.told
+	}
+	for k := it.next; k < it.slabs(); k++ {
+		if !it.set.Has(k) {
+			return false
+		}
+	}
+	return true
+}
+
+// takeHole takes slabs that have no bytes.
+func (r *Receiver) takeHole(body []byte) *Error {
+	h, err := parseHole(body)
+	if err != nil {
+		return violation(err.Error())
+	}
+	it := r.line.find(h.entry)
+	if it == nil || !it.judged || !it.comes() || it.settled || !it.e.Sparse || it.slabs() == 0 ||
+		h.first+h.count > it.slabs() || !it.reaches(h.first) {
+		return violation("a hole out of place")
+	}
+	r.openLarge(it)
+	for i := h.first; i < h.first+h.count; i++ {
+		if it.set.Has(i) {
+			return violation("a hole where there are bytes")
+		}
+		it.set.Put(i, digest.Sum{})
+		r.record(it, i, digest.Sum{})
+	}
+	it.next = h.first + h.count
+	r.safe.bytes += it.slabBytes(h.first, h.count)
+	r.completeLarge(it)
+	r.line.settle()
+	return nil
+}
+
+// whole takes over a block that has all of its bytes.
+func (r *Receiver) whole(b *block, buf []byte) {
+	if b.dead || r.phase != Moving {
+		r.asm.pool.give(buf)
+		r.asm.settle(b.index)
+		if it := b.ann.items[0]; b.dead && it.slabs() > 0 {
+			it.owed--
+			r.drop(it)
+		}
+		return
+	}
+	if b.ann.flags&blockZstd != 0 {
+		r.packed = append(r.packed, packed{b, buf})
+		return
+	}
+	r.check(b, buf, buf[:b.ann.payload])
+}
+
+// unpack decompresses blocks as far as there are buffers.
+func (r *Receiver) unpack() {
+	for len(r.packed) > 0 {
+		buf := r.asm.pool.take(0)
+		if buf == nil {
+			return
+		}
+		p := r.packed[0]
+		r.packed = r.packed[1:]
+		content := buf[:p.b.ann.size()]
+		var err error
+		r.asm.disk(p.buf, func() { err = squeeze.Decode(content, p.buf[:p.b.ann.payload]) }, func() {
+			if err != nil {
+				r.asm.pool.give(buf)
+				r.mistaken(p.b)
+				return
+			}
+			r.check(p.b, buf, content)
+		})
 	}
 }
 
-// judge compares a block's hash with the sender's.
-func (r *Receiver) judge(b *block, sum digest) {
-	if sum == b.want {
-		r.asm.drop(b)
-		r.verified(b.index, sum)
+// check has a block hashed, compared and written, from a buffer that it owns.
+func (r *Receiver) check(b *block, buf, content []byte) {
+	items := b.ann.items
+	if r.sink != nil {
+		r.checkInOrder(b, buf, content)
 		return
 	}
-	b.tries++
+	var sums []digest.Sum
+	var right bool
+	var err error
+	if items[0].slabs() > 0 {
+		r.openLarge(items[0])
+		r.asm.disk(buf, func() { right, err = r.writeSlab(b.ann, content) }, func() {
+			r.checked(b, right, []digest.Sum{b.ann.sum}, err)
+		})
+		return
+	}
+	r.asm.disk(buf, func() { sums, right, err = r.writePack(b.ann, content) }, func() {
+		r.checked(b, right, sums, err)
+	})
+}
+
+// openLarge has the file of an item opened by the work that needs it first,
+// which reserves room for it.
+func (r *Receiver) openLarge(it *item) {
+	if it.large == nil {
+		it.large = new(large)
+		r.expect(it, 0)
+	}
+}
+
+// expect changes for how many bytes of an item room is still to be found.
+func (r *Receiver) expect(it *item, n int64) {
+	r.owed += n - it.expected
+	it.expected = n
+}
+
+// writeSlab is work. It writes before it compares, piece by piece while they
+// are in the processor's cache: what turns out to be wrong is written over when
+// it comes again, and vouched for by nobody until then.
+func (r *Receiver) writeSlab(a *announcement, content []byte) (right bool, err error) {
+	it, off := a.items[0], a.extents[0].off
+	f, err := it.large.open(r.bed, it)
+	if err != nil {
+		return false, err
+	}
+	write := f.WriteAt
+	if it.e.Sparse {
+		write = f.WriteSparse
+	}
+	sum, err := digest.Slab(content, off>>blockShift, func(piece []byte, at int64) error {
+		_, err := write(piece, off+at)
+		return err
+	})
+	return sum == a.sum, err
+}
+
+// writePack is work. Small files are written when they are known to be right.
+func (r *Receiver) writePack(a *announcement, content []byte) (sums []digest.Sum, right bool, err error) {
+	at := int64(0)
+	for _, x := range a.extents {
+		sums = append(sums, digest.File(content[at:at+x.n]))
+		at += x.n
+	}
+	if digest.Pack(sums) != a.sum {
+		return nil, false, nil
+	}
+	at = 0
+	for k, x := range a.extents {
+		if err := r.bed.WriteFile(a.items[k].place.Path, &a.items[k].e, content[at:at+x.n]); err != nil {
+			return nil, false, err
+		}
+		at += x.n
+	}
+	return sums, true, nil
+}
+
+// checked takes what became of a block.
+func (r *Receiver) checked(b *block, right bool, sums []digest.Sum, err error) {
+	if err != nil {
+		r.fail(r.diskError("write", b.ann.items[0].place.Path, err))
+		return
+	}
+	if !right {
+		r.mistaken(b)
+		return
+	}
+	r.asm.settle(b.index)
+	for k, it := range b.ann.items {
+		x := b.ann.extents[k]
+		if it.verdict == verdictRefused {
+			it.owed--
+			r.drop(it)
+			continue
+		}
+		r.safe.bytes += x.n
+		if it.slabs() > 0 {
+			it.owed--
+			it.set.Put(x.off>>blockShift, sums[k])
+			r.record(it, x.off>>blockShift, sums[k])
+			r.completeLarge(it)
+			continue
+		}
+		r.expect(it, 0)
+		it.sum = sums[k]
+		r.record(it, 0, sums[k])
+		r.settled(it)
+	}
+	r.line.settle()
+}
+
+// settled notes that a file is whole.
+func (r *Receiver) settled(it *item) {
+	it.settled = true
+	r.line.placed++
+	r.line.sent += it.e.Size
+}
+
+// mistaken asks for a block again that does not match its digest.
+func (r *Receiver) mistaken(b *block) {
+	r.asm.settle(b.index)
+	it := b.ann.items[0]
+	if it.slabs() > 0 {
+		it.owed--
+	}
 	switch {
 	case r.phase != Moving:
-	case r.skip > b.lo:
-		r.fail(&Error{Kind: BadSkip, Path: r.disk.path(r.disk.name), Err: errors.New("does not begin like the sender's file")})
-	case b.tries > maxTries:
-		r.fail(&Error{Kind: Corrupt, Path: r.disk.path(r.disk.part())})
+	case it.verdict == verdictRefused:
+		r.drop(it)
+	case b.ann.tries >= maxTries:
+		r.fail(&Error{Kind: Corrupt, Path: r.finalPath(it.place.Path)})
 	default:
-		r.asm.reset(b)
+		r.again[b.ann.extents[0]] = retry{b.ann.extents, b.ann.tries + 1}
 		r.ctl.send(msgResend, func(m []byte) []byte { return appendNumber(m, b.index) })
 	}
+}
+
+// completeLarge finishes a file that has all of its slabs.
+func (r *Receiver) completeLarge(it *item) {
+	if it.set.Complete() && it.owed == 0 {
+		r.finishLarge(it)
+	}
+}
+
+// finishLarge gives a whole file its metadata. It is closed by the checkpoint
+// that makes it durable.
+func (r *Receiver) finishLarge(it *item) {
+	r.openLarge(it)
+	fresh := it.verdict != verdictHave
+	var err error
+	r.run(func() {
+		var f *plant.Sprout
+		if f, err = it.large.open(r.bed, it); err == nil {
+			err = f.Finish(&it.e)
+		}
+	}, func() {
+		if err != nil {
+			r.fail(r.diskError("write", it.place.Path, err))
+			return
+		}
+		r.ledger.dirty[it.large] = struct{}{}
+		r.ledger.closing = append(r.ledger.closing, it.large)
+		it.large = nil
+		if it.settled = true; fresh {
+			r.settled(it)
+		}
+		r.line.settle()
+	})
+}
+
+// takeFailed drops an entry that the sender cannot send any more.
+func (r *Receiver) takeFailed(body []byte) *Error {
+	f, err := parseFailed(body)
+	if err != nil {
+		return violation(err.Error())
+	}
+	it := r.line.find(f.entry)
+	if it == nil || !it.judged || !it.comes() || it.settled || it.verdict == verdictRefused {
+		return violation("a failure of what was not asked for")
+	}
+	if it.slabs() == 0 && it.told {
+		return violation("a failure of what is under way")
+	}
+	if it.set != nil {
+		r.safe.bytes -= it.haveBytes()
+	}
+	r.safe.kept += it.e.Size
+	r.expect(it, 0)
+	it.verdict = verdictRefused
+	r.refuse(it, f.why.text)
+	for _, b := range r.asm.opened() {
+		if b.ann != nil && b.ann.items[0] == it {
+			if b.state != whole {
+				it.owed--
+			}
+			r.asm.kill(b)
+		}
+	}
+	r.drop(it)
+	return nil
+}
+
+// haveBytes is how many bytes of a large file are here.
+func (it *item) haveBytes() (n int64) {
+	for i := range it.slabs() {
+		if it.set.Has(i) {
+			n += it.slabBytes(i, 1)
+		}
+	}
+	return n
+}
+
+// drop removes a failed file once nothing writes to it any more.
+func (r *Receiver) drop(it *item) {
+	if it.owed > 0 || it.settled || it.dropping {
+		return
+	}
+	it.dropping = true
+	l := it.large
+	it.large = nil
+	delete(r.ledger.dirty, l)
+	var err error
+	r.run(func() {
+		if l != nil {
+			l.close()
+		}
+		err = r.bed.Drop(it.place.Path)
+	}, func() {
+		if err != nil {
+			r.fail(r.diskError("remove", it.place.Path, err))
+			return
+		}
+		it.settled = true
+		r.line.settle()
+	})
+}
+
+// takeComparison takes the sender's answer to a claim, or its word that what is
+// here is not what it has.
+func (r *Receiver) takeComparison(typ byte, body []byte) *Error {
+	n, err := parseNumber(body)
+	if err != nil {
+		return violation(err.Error())
+	}
+	it := r.line.find(n)
+	if typ == msgDiffers && it == nil && n < r.line.base {
+		return &Error{Kind: Changed, Err: errors.New("a file changed though its size and time did not: give up what arrived with qft resume --discard")}
+	}
+	if it == nil || !it.judged || it.next > 0 || it.told {
+		return violation("a comparison with what is not here")
+	}
+	switch {
+	case typ == msgEqual && it.verdict == verdictClaim:
+		r.expect(it, 0)
+		r.safe.kept += it.e.Size
+		r.line.placed++
+		it.settled = true
+		r.line.settle()
+	case typ == msgDiffers && it.verdict == verdictClaim:
+		if r.place.Existing != plant.Overwrite {
+			return &Error{Kind: Exists, Path: r.finalPath(it.place.Path)}
+		}
+		it.verdict = verdictWant
+	case typ == msgDiffers && it.verdict == verdictPart:
+		n := it.haveBytes()
+		r.safe.bytes -= n
+		r.safe.resumed -= n
+		it.verdict = verdictWant
+		it.set = digest.NewSet(it.slabs())
+	default:
+		return violation("a comparison with what is not here")
+	}
+	return nil
 }

@@ -3,64 +3,163 @@ package transfer
 import (
 	"encoding/binary"
 	"errors"
-	"time"
+	"slices"
+
+	"qft/internal/digest"
+	"qft/internal/manifest"
 )
 
-const protocolVersion = 1
+const protocolVersion = 2
 
 // Types of messages on the control stream.
 const (
-	msgOffer  = 0x01
-	msgAccept = 0x02
-	msgReject = 0x03
-	msgHash   = 0x04
-	msgHave   = 0x05
-	msgResend = 0x06
-	msgSafe   = 0x07
-	msgEnd    = 0x08
-	msgDone   = 0x09
-	msgAbort  = 0x0a
+	msgOffer    = 0x01
+	msgAccept   = 0x02
+	msgReject   = 0x03
+	msgEntries  = 0x04
+	msgCount    = 0x05
+	msgVerdicts = 0x06
+	msgHave     = 0x07
+	msgClaim    = 0x08
+	msgBlock    = 0x09
+	msgHole     = 0x0a
+	msgFailed   = 0x0b
+	msgEqual    = 0x0c
+	msgResend   = 0x0d
+	msgSafe     = 0x0e
+	msgEnded    = 0x0f
+	msgEnd      = 0x10
+	msgDone     = 0x11
+	msgAbort    = 0x12
+	msgDiffers  = 0x13
 )
 
 const (
 	frameHeader = 5       // length (4), type (1)
 	maxBody     = 1 << 16 // bytes of a message behind its header
-	maxSums     = 1024    // hashes in one message
-	maxText     = 512     // bytes of text in REJECT and ABORT
-	maxWireName = 1024    // bytes of a name: 255 UTF-16 units are up to 765
+	maxSums     = 1024    // digests in one HAVE
+	maxText     = 512     // bytes of text in REJECT, ABORT and FAILED
+	maxNames    = 8       // names in an offer
+	maxWireName = manifest.MaxName
+	maxSent     = 48 << 10 // bytes of a text that is sent instead of files
+	maxFiles    = 1024     // files in a pack
+	entriesBody = 32 << 10 // bytes of entries behind which an ENTRIES message ends
+	// window is how many entries may be told and not settled. It bounds the
+	// memory of both sides for them.
+	window = 1 << 15
 )
 
-const kindRegular = 1
+// Flags of an offer.
+const (
+	offersStream  = 1 << iota // one entry, a Stream
+	offersText                // no entries, a text
+	offersCounted             // files and bytes are final
+	offersArchive             // entries have attributes
+)
 
-// entry is one file of the manifest.
-type entry struct {
-	mode uint16 // permission bits, 0 to 0777
-	sec  int64  // modification time, seconds since 1970
-	nsec uint32 // below 1e9
-	size int64
-	name string // as the sender calls it: any bytes, not to be trusted
-}
+// acceptsZstd is a flag of ACCEPT: blocks may be compressed.
+const acceptsZstd = 1
 
-func (e entry) mtime() time.Time { return time.Unix(e.sec, int64(e.nsec)) }
-
-// offer is what the sender has: today a manifest of exactly one entry.
+// offer is what the sender has.
 type offer struct {
-	start int64 // the sender skips what lies before
-	file  entry
+	flags byte
+	count count
+	skip  int64
+	label [16]byte // of all item names together
+	items int      // how many there are
+	names []string // of the first of them
+	text  string
 }
 
-func (o offer) space() space { return space{o.start, o.file.size} }
-
-// run is the hashes of consecutive blocks.
-type run struct {
-	first int64
-	sums  []digest
+// count is how much is to be sent, as far as it was counted.
+type count struct {
+	files, bytes int64
+	final        bool
 }
 
-// verdict is the body of REJECT and ABORT.
-type verdict struct {
+// verdict says, of entries in a row, what the receiver does about them.
+type verdict byte
+
+const (
+	verdictWant    verdict = iota // send it
+	verdictHave                   // verified here by an earlier run, as HAVE told
+	verdictSame                   // identical under its final name
+	verdictSkip                   // something else is there, and stays
+	verdictRefused                // cannot be made here
+	verdictPart                   // send the slabs that HAVE did not tell
+	verdictClaim                  // send it unless its digest is that of CLAIM
+	verdictMade                   // nothing of it needs to be sent
+	verdicts                      // how many there are
+)
+
+// verdictRun is the same verdict for count entries.
+type verdictRun struct {
+	verdict verdict
+	count   int
+}
+
+// have is digests of consecutive slabs of an entry, or of a small file.
+type have struct {
+	entry, first int64
+	sums         []digest.Sum
+}
+
+// extent is a range of a file's bytes.
+type extent struct {
+	entry, off, n int64
+}
+
+// announcement is a BLOCK message.
+type announcement struct {
+	index   int64
+	payload int64 // bytes on the way
+	flags   byte
+	sum     digest.Sum
+	extents []extent
+	items   []*item // the receiver's, of the extents
+	tries   int     // how often it did not match, at the receiver
+}
+
+const (
+	blockZstd  = 1 << iota // the payload is compressed
+	blockAgain             // the block is sent once more
+)
+
+// size is how many bytes of content the block has.
+func (a *announcement) size() (n int64) {
+	for _, x := range a.extents {
+		n += x.n
+	}
+	return n
+}
+
+// hole is slabs of an entry that have no bytes.
+type hole struct {
+	entry, first, count int64
+}
+
+// failing is a FAILED message.
+type failing struct {
+	entry int64
+	why   reason
+}
+
+// reason is the body of REJECT and ABORT, and of FAILED.
+type reason struct {
 	kind Kind
 	text string
+}
+
+// ending is an END message.
+type ending struct {
+	entries, blocks int64
+	root            digest.Sum
+}
+
+// outcome is a DONE message.
+type outcome struct {
+	files, bytes int64
+	refused      int64
 }
 
 var (
@@ -92,14 +191,26 @@ func (d *decoder) uint(n int) (v uint64) {
 	return v
 }
 
-// offset reads a position or length, which must not be above maxSize.
-func (d *decoder) offset() int64 {
+// number reads a position, length or count, which must not be above maxSize.
+func (d *decoder) number() int64 {
 	v := d.uint(8)
 	if v > maxSize {
 		d.bad = true
 		return 0
 	}
 	return int64(v)
+}
+
+func (d *decoder) sum() (s digest.Sum) {
+	copy(s[:], d.bytes(len(s)))
+	return s
+}
+
+// reason reads kind and text, whatever they are.
+func (d *decoder) reason() reason {
+	r := reason{kind: Kind(d.uint(1))}
+	r.text = printable(string(d.bytes(int(d.uint(2)))), maxText)
+	return r
 }
 
 // err reports a message that was too short or is longer than its fields.
@@ -110,11 +221,36 @@ func (d *decoder) err() error {
 	return nil
 }
 
+func appendNumber(b []byte, v int64) []byte {
+	return binary.BigEndian.AppendUint64(b, uint64(v))
+}
+
+func appendString(b []byte, s string) []byte {
+	return append(binary.BigEndian.AppendUint16(b, uint16(len(s))), s...)
+}
+
+func appendReason(b []byte, r reason) []byte {
+	return appendString(append(b, byte(r.kind)), r.text[:min(len(r.text), maxText)])
+}
+
 func appendOffer(b []byte, o offer) []byte {
-	b = append(b, protocolVersion, blockShift)
-	b = binary.BigEndian.AppendUint64(b, uint64(o.start))
-	b = binary.BigEndian.AppendUint32(b, 1)
-	return appendEntry(b, o.file)
+	if o.count.final {
+		o.flags |= offersCounted
+	}
+	b = append(b, protocolVersion, blockShift, o.flags)
+	b = appendNumber(b, o.count.files)
+	b = appendNumber(b, o.count.bytes)
+	b = appendNumber(b, o.skip)
+	b = append(b, o.label[:]...)
+	b = binary.BigEndian.AppendUint32(b, uint32(o.items))
+	b = append(b, byte(len(o.names)))
+	for _, n := range o.names {
+		b = appendString(b, n)
+	}
+	if o.flags&offersText != 0 {
+		b = appendString(b, o.text)
+	}
+	return b
 }
 
 func parseOffer(b []byte) (offer, error) {
@@ -122,118 +258,232 @@ func parseOffer(b []byte) (offer, error) {
 	if d.uint(1) != protocolVersion || d.uint(1) != blockShift {
 		return offer{}, errVersion
 	}
-	o := offer{start: d.offset()}
-	if d.uint(4) != 1 {
-		d.bad = true
+	o := offer{flags: byte(d.uint(1))}
+	o.count = count{files: d.number(), bytes: d.number(), final: o.flags&offersCounted != 0}
+	o.skip = d.number()
+	copy(o.label[:], d.bytes(len(o.label)))
+	o.items = int(d.uint(4))
+	for range d.uint(1) {
+		o.names = append(o.names, string(d.bytes(int(d.uint(2)))))
 	}
-	o.file = d.entry()
-	if o.start > o.file.size {
+	if o.flags&offersText != 0 {
+		o.text = string(d.bytes(int(d.uint(2))))
+	}
+	long := func(name string) bool { return len(name) > maxWireName }
+	if len(o.names) > maxNames || o.items < len(o.names) || slices.ContainsFunc(o.names, long) ||
+		len(o.text) > maxSent || len(o.names) == 0 && o.flags&offersText == 0 {
 		d.bad = true
 	}
 	return o, d.err()
 }
 
-func appendEntry(b []byte, e entry) []byte {
-	b = append(b, kindRegular)
-	b = binary.BigEndian.AppendUint16(b, e.mode)
-	b = binary.BigEndian.AppendUint64(b, uint64(e.sec))
-	b = binary.BigEndian.AppendUint32(b, e.nsec)
-	b = binary.BigEndian.AppendUint64(b, uint64(e.size))
-	b = binary.BigEndian.AppendUint16(b, uint16(len(e.name)))
-	return append(b, e.name...)
-}
+func appendAccept(b []byte, flags byte) []byte { return append(b, protocolVersion, flags) }
 
-func (d *decoder) entry() (e entry) {
-	kind := d.uint(1)
-	e.mode = uint16(d.uint(2))
-	e.sec = int64(d.uint(8))
-	e.nsec = uint32(d.uint(4))
-	e.size = d.offset()
-	e.name = string(d.bytes(int(d.uint(2))))
-	if kind != kindRegular || e.mode > 0o777 || e.nsec >= 1e9 || len(e.name) > maxWireName {
-		d.bad = true
-	}
-	return e
-}
-
-// accept is the receiver's answer; its HAVE messages went before.
-type accept struct {
-	from int64 // the bytes from the offer's start to here are there already
-	had  int64 // bytes that need not be sent, by from and HAVE together
-}
-
-func appendAccept(b []byte, a accept) []byte {
-	b = append(b, protocolVersion)
-	b = binary.BigEndian.AppendUint64(b, uint64(a.from))
-	return binary.BigEndian.AppendUint64(b, uint64(a.had))
-}
-
-func parseAccept(b []byte) (accept, error) {
+func parseAccept(b []byte) (flags byte, err error) {
 	d := decoder{b: b}
 	if d.uint(1) != protocolVersion {
-		return accept{}, errVersion
+		return 0, errVersion
 	}
-	a := accept{from: d.offset(), had: d.offset()}
-	return a, d.err()
+	flags = byte(d.uint(1))
+	return flags, d.err()
 }
 
-func appendVerdict(b []byte, v verdict) []byte {
-	text := v.text[:min(len(v.text), maxText)]
-	b = append(b, protocolVersion, byte(v.kind))
-	b = binary.BigEndian.AppendUint16(b, uint16(len(text)))
-	return append(b, text...)
-}
+// appendVerdict is for REJECT and ABORT, whose layout never changes.
+func appendVerdict(b []byte, r reason) []byte { return appendReason(append(b, protocolVersion), r) }
 
-// parseVerdict takes any version: its layout never changes, so that two
-// versions can at least tell each other why they part.
-func parseVerdict(b []byte) (verdict, error) {
+// parseVerdict takes any version, so that two versions can at least tell each
+// other why they part.
+func parseVerdict(b []byte) (reason, error) {
 	d := decoder{b: b}
 	d.uint(1)
-	v := verdict{kind: Kind(d.uint(1))}
-	v.text = printable(string(d.bytes(int(d.uint(2)))), maxText)
-	return v, d.err()
+	r := d.reason()
+	return r, d.err()
 }
 
-func appendRun(b []byte, first int64, sums []digest) []byte {
-	b = binary.BigEndian.AppendUint64(b, uint64(first))
-	for i := range sums {
-		b = append(b, sums[i][:]...)
+// parseEntries calls each with the entries of an ENTRIES message, in order. raw
+// is an entry's own encoding.
+func parseEntries(b []byte, each func(n int64, e manifest.Entry, raw []byte) error) error {
+	d := decoder{b: b}
+	n := d.number()
+	if d.bad || len(d.b) == 0 {
+		return errMalformed
+	}
+	for rest := d.b; len(rest) > 0; n++ {
+		e, next, err := manifest.Parse(rest)
+		if err != nil {
+			return err
+		}
+		if err := each(n, e, rest[:len(rest)-len(next)]); err != nil {
+			return err
+		}
+		rest = next
+	}
+	return nil
+}
+
+func appendCount(b []byte, c count) []byte {
+	b = appendNumber(appendNumber(b, c.files), c.bytes)
+	if c.final {
+		return append(b, 1)
+	}
+	return append(b, 0)
+}
+
+func parseCount(b []byte) (count, error) {
+	d := decoder{b: b}
+	c := count{files: d.number(), bytes: d.number()}
+	final := d.uint(1)
+	c.final = final == 1
+	d.bad = d.bad || final > 1
+	return c, d.err()
+}
+
+func appendVerdicts(b []byte, first int64, runs []verdictRun) []byte {
+	b = appendNumber(b, first)
+	for _, r := range runs {
+		b = append(b, byte(r.verdict))
+		b = binary.BigEndian.AppendUint32(b, uint32(r.count))
 	}
 	return b
 }
 
-// parseRun reads HASH and HAVE: 1 to maxSums hashes of blocks of the space.
-func parseRun(b []byte, s space) (run, error) {
+func parseVerdicts(b []byte) (first int64, runs []verdictRun, err error) {
 	d := decoder{b: b}
-	r := run{first: d.offset()}
-	n := len(d.b) / len(digest{})
+	first = d.number()
+	for len(d.b) > 0 && !d.bad {
+		r := verdictRun{verdict(d.uint(1)), int(d.uint(4))}
+		if r.verdict >= verdicts || r.count < 1 || r.count > window {
+			d.bad = true
+		}
+		runs = append(runs, r)
+	}
+	if len(runs) == 0 {
+		d.bad = true
+	}
+	return first, runs, d.err()
+}
+
+func appendHave(b []byte, h have) []byte {
+	b = appendNumber(appendNumber(b, h.entry), h.first)
+	for i := range h.sums {
+		b = append(b, h.sums[i][:]...)
+	}
+	return b
+}
+
+func parseHave(b []byte) (have, error) {
+	d := decoder{b: b}
+	h := have{entry: d.number(), first: d.number()}
+	n := len(d.b) / len(digest.Sum{})
 	if n == 0 || n > maxSums {
-		return run{}, errMalformed
+		return have{}, errMalformed
 	}
-	if !s.has(r.first) || int64(n) > s.end()-r.first {
-		return run{}, errors.New("hash of a block outside the offer")
+	h.sums = make([]digest.Sum, n)
+	for i := range h.sums {
+		h.sums[i] = d.sum()
 	}
-	r.sums = make([]digest, n)
-	for i := range r.sums {
-		copy(r.sums[i][:], d.bytes(len(digest{})))
-	}
-	return r, d.err()
+	return h, d.err()
 }
 
-// appendNumber and parseNumber are for the messages that are one number:
-// RESEND (a block) and SAFE (bytes).
-func appendNumber(b []byte, v int64) []byte {
-	return binary.BigEndian.AppendUint64(b, uint64(v))
+func appendClaim(b []byte, entry int64, sum digest.Sum) []byte {
+	return append(appendNumber(b, entry), sum[:]...)
 }
 
+func parseClaim(b []byte) (entry int64, sum digest.Sum, err error) {
+	d := decoder{b: b}
+	entry, sum = d.number(), d.sum()
+	return entry, sum, d.err()
+}
+
+func appendBlock(b []byte, a announcement) []byte {
+	b = appendNumber(b, a.index)
+	b = binary.BigEndian.AppendUint32(b, uint32(a.payload))
+	b = append(append(b, a.flags), a.sum[:]...)
+	b = binary.BigEndian.AppendUint16(b, uint16(len(a.extents)))
+	for _, x := range a.extents {
+		b = appendNumber(appendNumber(b, x.entry), x.off)
+		b = binary.BigEndian.AppendUint32(b, uint32(x.n))
+	}
+	return b
+}
+
+// parseBlock checks what a block must be by itself: not empty, not more than
+// blockSize, and not larger on the way than its content.
+func parseBlock(b []byte) (announcement, error) {
+	d := decoder{b: b}
+	a := announcement{index: d.number(), payload: int64(d.uint(4)), flags: byte(d.uint(1)), sum: d.sum()}
+	n := int(d.uint(2))
+	if n == 0 || n > maxFiles {
+		return a, errMalformed
+	}
+	a.extents = make([]extent, 0, min(n, len(d.b)/20))
+	for range n {
+		a.extents = append(a.extents, extent{d.number(), d.number(), int64(d.uint(4))})
+		if x := a.extents[len(a.extents)-1]; x.n == 0 || x.n > blockSize {
+			d.bad = true
+		}
+	}
+	size := a.size()
+	raw := a.flags&blockZstd == 0
+	if size > blockSize || a.payload == 0 || a.payload > size || raw && a.payload != size ||
+		a.flags&^(blockZstd|blockAgain) != 0 || a.index >= maxSize>>blockShift {
+		d.bad = true
+	}
+	return a, d.err()
+}
+
+func appendHole(b []byte, h hole) []byte {
+	return appendNumber(appendNumber(appendNumber(b, h.entry), h.first), h.count)
+}
+
+func parseHole(b []byte) (hole, error) {
+	d := decoder{b: b}
+	h := hole{d.number(), d.number(), d.number()}
+	if h.count == 0 {
+		d.bad = true
+	}
+	return h, d.err()
+}
+
+func appendFailed(b []byte, f failing) []byte { return appendReason(appendNumber(b, f.entry), f.why) }
+
+func parseFailed(b []byte) (failing, error) {
+	d := decoder{b: b}
+	f := failing{entry: d.number(), why: d.reason()}
+	return f, d.err()
+}
+
+// parseNumber reads the messages that are one number: EQUAL and DIFFERS (an
+// entry) and RESEND (a block).
 func parseNumber(b []byte) (int64, error) {
 	d := decoder{b: b}
-	v := d.offset()
+	v := d.number()
 	return v, d.err()
 }
 
-func parseEnd(b []byte) (root digest, err error) {
+// parsePair reads the messages that are two numbers: SAFE and ENDED.
+func parsePair(b []byte) (x, y int64, err error) {
 	d := decoder{b: b}
-	copy(root[:], d.bytes(len(root)))
-	return root, d.err()
+	x, y = d.number(), d.number()
+	return x, y, d.err()
+}
+
+func appendEnd(b []byte, e ending) []byte {
+	return append(appendNumber(appendNumber(b, e.entries), e.blocks), e.root[:]...)
+}
+
+func parseEnd(b []byte) (ending, error) {
+	d := decoder{b: b}
+	e := ending{entries: d.number(), blocks: d.number(), root: d.sum()}
+	return e, d.err()
+}
+
+func appendDone(b []byte, o outcome) []byte {
+	return appendNumber(appendNumber(appendNumber(b, o.files), o.bytes), o.refused)
+}
+
+func parseDone(b []byte) (outcome, error) {
+	d := decoder{b: b}
+	o := outcome{d.number(), d.number(), d.number()}
+	return o, d.err()
 }

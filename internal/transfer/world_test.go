@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"testing"
 	"time"
+
+	"github.com/zeebo/blake3"
 )
 
 // world is a sender and a receiver with a bad link between them, no network
@@ -19,14 +21,14 @@ type world struct {
 	rng  *rand.Rand
 	now  time.Time
 	exec executor
-	link link
+	link wire
 	s    *Sender
 	r    *Receiver
 	each func() // after every round, if not nil
 }
 
-// link carries two control streams and the pieces of bulk ranges.
-type link struct {
+// wire carries two control streams and the pieces of bulk ranges.
+type wire struct {
 	toReceiver, toSender stream
 	fresh, again         []extent64 // ranges to send first, and to send again
 	flight               []packet
@@ -66,7 +68,7 @@ func (s *stream) read(p []byte) int {
 
 // conn is one end of a link.
 type conn struct {
-	l       *link
+	l       *wire
 	out, in *stream
 }
 
@@ -205,7 +207,7 @@ func (w *world) connect(sc SenderConfig, rc ReceiverConfig) {
 	}
 	w.s, w.r = s, r
 	old := w.link
-	w.link = link{loss: old.loss, dup: old.dup, piece: old.piece, batch: old.batch, corrupt: old.corrupt, hold: old.hold}
+	w.link = wire{loss: old.loss, dup: old.dup, piece: old.piece, batch: old.batch, corrupt: old.corrupt, hold: old.hold}
 	s.Start(conn{&w.link, &w.link.toReceiver, &w.link.toSender})
 	r.Start(conn{&w.link, &w.link.toSender, &w.link.toReceiver})
 	s.Step(w.now)
@@ -219,10 +221,11 @@ func (w *world) round() bool {
 	toS := w.deliver(&w.link.toSender)
 	toR := w.deliver(&w.link.toReceiver)
 	carried := w.carry()
-	if worked || toS || carried || due(w.now, w.s.Deadline()) {
+	// What was delivered has also made room for its writer.
+	if worked || toS || toR || carried || due(w.now, w.s.Deadline()) {
 		w.s.Step(w.now)
 	}
-	if worked || toR || carried || due(w.now, w.r.Deadline()) {
+	if worked || toS || toR || carried || due(w.now, w.r.Deadline()) {
 		w.r.Step(w.now)
 	}
 	if due(w.now, w.s.Deadline()) || due(w.now, w.r.Deadline()) {
@@ -369,15 +372,12 @@ func (w *world) checkMemory() {
 
 // crash drops both sides as SIGKILL would: nothing is told, flushed or synced.
 func (w *world) crash() {
-	w.s.file.f.Close()
-	if w.r.disk.journal != nil {
-		w.r.disk.journal.f.Close()
-	}
-	if w.r.disk.data != nil {
-		w.r.disk.data.Close()
-	}
-	w.r.disk.root.Close()
 	w.exec = inline{}
+	w.s.release()
+	if w.r.bed != nil {
+		w.r.bed.Close()
+	}
+	w.r.ground.Close()
 }
 
 // content is n bytes that a seed decides.
@@ -466,4 +466,10 @@ func place(t *testing.T, b []byte) (src, dir string) {
 		t.Fatal(err)
 	}
 	return src, dir
+}
+
+// bytesHash is the plain BLAKE3 of b.
+func bytesHash(b []byte) []byte {
+	sum := blake3.Sum256(b)
+	return sum[:]
 }

@@ -1,0 +1,16 @@
+package transfer
+
+import (
+	"os"
+
+	"golang.org/x/sys/windows"
+)
+
+// lockSums takes the lock of an open file, which the system lets go when the
+// process ends, however it ends. It reports whether nobody else has it. Locks
+// are mandatory here, so it locks one byte far behind the end.
+func lockSums(f *os.File) bool {
+	at := windows.Overlapped{OffsetHigh: 1 << 30}
+	return windows.LockFileEx(windows.Handle(f.Fd()),
+		windows.LOCKFILE_EXCLUSIVE_LOCK|windows.LOCKFILE_FAIL_IMMEDIATELY, 0, 1, 0, &at) == nil
+}
