@@ -125,6 +125,7 @@ func (s *sendFlags) readText(ctx context.Context, t *terminal) error {
 
 func (t *terminal) send(ctx context.Context, src qft.Source, cfg qft.Config) error {
 	t.checksum = src.Checksum
+	t.text = src.Text != ""
 	t.many = src.Receivers < 0 || src.Receivers > 1
 	r, err := qft.Send(ctx, src, cfg)
 	t.finish("sent", r, err)
