@@ -91,3 +91,10 @@ func (j *Journal) Close() error {
 	defer j.writing.Unlock()
 	return j.f.Close()
 }
+
+// Holds reports whether there are runs of id.
+func (j *Journal) Holds(id ID) bool {
+	j.mu.RLock()
+	defer j.mu.RUnlock()
+	return len(j.index.find(id)) > 0
+}

@@ -186,7 +186,7 @@ func brief(m map[string]string) string {
 // may be anything but whole files under their names, and what Commit said to be
 // in place must stay there.
 func TestPowerMayFailAtAnyCall(t *testing.T) {
-	seeds := uint64(150)
+	seeds := uint64(4)
 	if testing.Short() {
 		seeds = 1
 	}

@@ -3,7 +3,9 @@ package plant
 import (
 	"errors"
 	"io/fs"
+	"maps"
 	"os"
+	"slices"
 )
 
 // wet is what was made in data/ and may not survive a crash yet.
@@ -68,7 +70,7 @@ func (b *Bed) dry(w wet) error {
 			return err
 		}
 	}
-	for p := range w.dirs {
+	for _, p := range slices.Sorted(maps.Keys(w.dirs)) {
 		if err := b.syncData(p); err != nil {
 			return err
 		}

@@ -29,6 +29,7 @@ type judgement struct {
 	id      journal.ID
 	runs    []journal.Run // HAVE, PART: what is here
 	claim   digest.Sum
+	stale   bool   // the journal holds something that is not true any more
 	err     *Error // the end of everything
 }
 
@@ -95,7 +96,7 @@ func (r *Receiver) judgeOne(it *item, a *answer) judgement {
 	if r.skip > 0 {
 		return r.judgeSkip(it)
 	}
-	d := judgement{id: manifest.Key(it.path(), &it.e)}
+	var d judgement
 	var err error
 	if a == nil {
 		d.place, err = r.bed.Place(it.dir, it.e)
@@ -106,9 +107,12 @@ func (r *Receiver) judgeOne(it *item, a *answer) judgement {
 		d.err = r.diskError("make", it.path(), err)
 		return d
 	}
+	// By the path here: with another one it is not the same file in the bed.
+	d.id = manifest.Key(d.place.Path, &it.e)
 	switch d.place.What {
 	case plant.Fresh:
 		d.verdict = verdictWant
+		d.stale = it.slabs() > 0 && r.journal.Holds(d.id)
 	case plant.Kept, plant.Part:
 		r.judgeOld(it, &d)
 	case plant.Same:
@@ -185,7 +189,7 @@ func (r *Receiver) judged(batch []*item, done []judgement) {
 			r.judges.waiting = r.finalPath(d.place.Path)
 			return
 		}
-		it.judged, it.verdict, it.place, it.id = true, d.verdict, d.place, d.id
+		it.judged, it.verdict, it.place, it.id, it.stale = true, d.verdict, d.place, d.id, d.stale
 		r.line.judge++
 		rep := &reply{it: it}
 		switch it.verdict {
@@ -214,6 +218,9 @@ func (r *Receiver) takeOver(it *item, runs []journal.Run) []journal.Run {
 	it.set = digest.NewSet(n)
 	var fresh []journal.Run
 	for _, run := range slices.Backward(runs) { // the latest is what is on disk
+		if run.First == forgotten {
+			break
+		}
 		for k, sum := range run.Sums {
 			i := run.First + int64(k)
 			if i < 0 || i >= n || it.set.Has(i) {
@@ -221,6 +228,7 @@ func (r *Receiver) takeOver(it *item, runs []journal.Run) []journal.Run {
 			}
 			it.set.Put(i, sum)
 			got := it.slabBytes(i, 1)
+			it.got += got
 			r.safe.bytes += got
 			r.safe.resumed += got
 			fresh = extend(fresh, it.id, i, sum)
@@ -230,6 +238,14 @@ func (r *Receiver) takeOver(it *item, runs []journal.Run) []journal.Run {
 		it.verdict = verdictHave
 	}
 	return fresh
+}
+
+// forgotten is the number of a run that takes back what stands before it in the
+// journal of the same file.
+const forgotten = 1 << 60
+
+func forget(id journal.ID) journal.Run {
+	return journal.Run{ID: id, First: forgotten, Sums: make([]digest.Sum, 1)}
 }
 
 // extend adds a slab to runs, to the last of them if it follows that.
@@ -256,7 +272,9 @@ func (r *Receiver) sentence(it *item) {
 		if it.slabs() > 0 && it.e.Kind == manifest.File {
 			it.set = digest.NewSet(it.slabs())
 		}
-		if !it.e.Sparse { // how much of it is holes is not known
+		// How much of a sparse one is holes is not known, and for what an
+		// earlier run has begun there is room already.
+		if fresh := it.place.What == plant.Fresh || it.place.What == plant.Claim; fresh && !it.e.Sparse {
 			r.expect(it, it.e.Size)
 		}
 	case verdictPart:
@@ -368,7 +386,8 @@ func (r *Receiver) Resolve(what plant.Existing, all bool) {
 
 // checkSpace ends the transfer early if what has to come cannot fit.
 func (r *Receiver) checkSpace() {
-	if r.bed == nil || r.owed == 0 || r.phase != Moving {
+	// What an earlier run has left of other versions goes when they are opened.
+	if r.bed == nil || r.owed == 0 || r.phase != Moving || r.bed.Resumed() {
 		return
 	}
 	free, known := r.bed.Free()

@@ -12,23 +12,27 @@ import (
 
 // item is an entry at the receiver that is not settled.
 type item struct {
-	n        int64
-	e        manifest.Entry
-	raw      []byte // its encoding
-	dir      string // path of its directory, unmapped
-	judged   bool
-	verdict  verdict
-	place    plant.Place
-	id       journal.ID
-	set      *digest.Set // of a large file that comes: its slabs
-	sum      digest.Sum  // of a small one, or a stream
-	next     int64       // large: all slabs below were announced or are here; stream: bytes announced
-	told     bool        // its bytes were announced to the end
-	settled  bool        // nothing more will happen to it
-	expected int64       // bytes that will come and have no room reserved
-	owed     int         // slabs of it that are announced and not written yet
-	large    *large      // open file, once a slab of it was written
-	dropping bool        // failed, and being removed
+	n         int64
+	e         manifest.Entry
+	raw       []byte // its encoding
+	dir       string // path of its directory, unmapped
+	judged    bool
+	verdict   verdict
+	place     plant.Place
+	id        journal.ID
+	set       *digest.Set // of a large file that comes: its slabs
+	sum       digest.Sum  // of a small one, or a stream
+	next      int64       // large: all slabs below were announced or are here; stream: bytes announced
+	told      bool        // its bytes were announced to the end
+	settled   bool        // nothing more will happen to it
+	expected  int64       // bytes that will come and have no room reserved
+	owed      int         // slabs of it that are announced and not written yet
+	large     *large      // open file, once a slab of it was written
+	stale     bool        // the journal holds something of it that is not true any more
+	wrong     bool        // what is in the bed of it is another file
+	finishing bool        // all of it is here
+	got       int64       // bytes of a large file that are here
+	dropping  bool        // failed, and being removed
 }
 
 // path is the entry's path as the sender has it.

@@ -69,6 +69,7 @@ type Receiver struct {
 	safe     safeCount
 	failures failures
 	paths    []string // of the first items
+	scratch  plant.File
 	wound    bool     // the last work was started
 }
 
@@ -262,7 +263,7 @@ func (r *Receiver) prepare() error {
 	if err != nil {
 		return err
 	}
-	r.asm.scratch = s
+	r.asm.scratch, r.scratch = s, s
 	return nil
 }
 
@@ -433,6 +434,12 @@ func (r *Receiver) release() {
 		}
 	}
 	r.ledger.take().close()
+	if r.scratch != nil {
+		r.scratch.Close()
+	}
+	if r.sink != nil && r.sink.open != nil {
+		r.sink.open.Close()
+	}
 	if r.bed != nil {
 		r.bed.Close()
 	}

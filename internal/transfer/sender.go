@@ -22,7 +22,8 @@ type SenderConfig struct {
 	Walk walk.Config
 	// Stream, if not nil, is sent instead of files, to its end. A Read of it
 	// that blocks when the transfer ends is left alone: the goroutine that it
-	// runs in ends when it returns, and drops what it has read.
+	// runs in ends when it returns, and drops what it has read. With a Config.Go
+	// that runs works in place, the loop waits for the stream.
 	Stream io.Reader
 	// Text, if not empty, is sent instead of files: at most 48 KiB.
 	Text string

@@ -79,6 +79,7 @@ type takerEntry struct {
 	content []byte
 	sums    []digest.Sum // of slabs, or of the small file
 	known   []bool
+	hole    map[int64]bool
 	next    int64 // slab that may come next
 	done    bool
 	fate    string // "equal", "differs", "failed"
@@ -540,7 +541,7 @@ func (e *takerEntry) init() {
 	if e.sums == nil {
 		n := max(slabs(e.Size), 1)
 		e.sums, e.known = make([]digest.Sum, n), make([]bool, n)
-		e.content = make([]byte, e.Size)
+		e.content, e.hole = make([]byte, e.Size), make(map[int64]bool)
 	}
 }
 
@@ -766,6 +767,7 @@ func (k *taker) takeHole(body []byte) error {
 		}
 		if i >= h.first {
 			e.known[i] = true
+			e.hole[i] = true
 			k.safe += e.bytes(i)
 		}
 	}
@@ -786,7 +788,7 @@ func (k *taker) takeFailed(body []byte) error {
 		return errors.New("a failure of what is whole")
 	}
 	for i := range e.known {
-		if e.known[i] && e.sums[i] != (digest.Sum{}) {
+		if e.known[i] && (e.sums[i] != (digest.Sum{}) || e.hole[int64(i)]) {
 			k.safe -= e.bytes(int64(i))
 		}
 	}

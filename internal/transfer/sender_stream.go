@@ -12,8 +12,8 @@ import (
 // blocks become that leave next.
 const maxStreamAhead = 24
 
-// piece is the next block of a stream, as a work makes it.
-type piece struct {
+// streamPiece is the next block of a stream, as a work makes it.
+type streamPiece struct {
 	slot    *slot
 	whole   bool
 	content []byte
@@ -40,7 +40,7 @@ func (s *Sender) readStream() {
 	}
 	f.busy = true
 	s.blocks.reads++
-	r := new(piece)
+	r := new(streamPiece)
 	rate := s.rate.perSecond
 	s.run(func() {
 		r.next(f)
@@ -63,7 +63,7 @@ func (s *Sender) readStream() {
 }
 
 // next is work.
-func (r *piece) next(f *feed) {
+func (r *streamPiece) next(f *feed) {
 	if r.slot, r.content, r.whole, r.err = f.take(); r.err != nil {
 		return
 	}
@@ -74,7 +74,7 @@ func (r *piece) next(f *feed) {
 }
 
 // tookPiece plans to send a piece of the stream, or its end.
-func (s *Sender) tookPiece(r *piece) {
+func (s *Sender) tookPiece(r *streamPiece) {
 	f := s.feed
 	e := s.tree.list.at(0)
 	switch {

@@ -16,8 +16,9 @@ import (
 // bytes one after the other, and those of a file that goes into a stream here.
 type sink struct {
 	w    io.Writer
-	next int64 // number of the block that is written next
-	wait map[int64]*sunk
+	next int64           // position that is written next
+	wait map[int64]*sunk // by position
+	gaps map[int64]hole  // by position
 	busy bool
 	hash *blake3.Hasher // over what was written
 	open *plant.Sprout  // what a stream is written to, in a bed
@@ -32,11 +33,11 @@ type sunk struct {
 }
 
 func newSink(w io.Writer) *sink {
-	return &sink{w: w, wait: make(map[int64]*sunk), hash: blake3.New(), size: -1}
+	return &sink{w: w, wait: make(map[int64]*sunk), gaps: make(map[int64]hole), hash: blake3.New(), size: -1}
 }
 
 // empty reports whether nothing waits to be written.
-func (s *sink) empty() bool { return s == nil || !s.busy && len(s.wait) == 0 }
+func (s *sink) empty() bool { return s == nil || !s.busy && len(s.wait)+len(s.gaps) == 0 }
 
 // checkInOrder compares a block with its digest, and has it written in its
 // turn.
@@ -50,7 +51,7 @@ func (r *Receiver) checkInOrder(b *block, buf, content []byte) {
 			r.mistaken(b)
 			return
 		}
-		r.sink.wait[b.index] = &sunk{b, buf, content}
+		r.sink.wait[b.ann.extents[0].off] = &sunk{b, buf, content}
 		r.pour()
 	})
 }
@@ -68,11 +69,18 @@ func (a *announcement) matches(content []byte) bool {
 	return sum == a.sum
 }
 
-// pour writes the next block if it is there.
+// pour writes what is next if it is there.
 func (r *Receiver) pour() {
 	s := r.sink
+	if s.busy {
+		return
+	}
+	if h, ok := s.gaps[s.next]; ok {
+		r.pourGap(h)
+		return
+	}
 	x := s.wait[s.next]
-	if s.busy || x == nil {
+	if x == nil {
 		return
 	}
 	delete(s.wait, s.next)
@@ -80,7 +88,7 @@ func (r *Receiver) pour() {
 	var err error
 	r.run(func() { err = r.writeNext(x) }, func() {
 		s.busy = false
-		s.next++
+		s.next += int64(len(x.content))
 		r.asm.writing--
 		r.asm.pool.give(x.buf)
 		if err != nil {
@@ -90,6 +98,38 @@ func (r *Receiver) pour() {
 		r.poured(x.b)
 	})
 }
+
+// pourGap writes the zeros of slabs that have no bytes. There are no gaps but in
+// a file that goes into a stream.
+func (r *Receiver) pourGap(h hole) {
+	s := r.sink
+	it := r.line.find(h.entry)
+	delete(s.gaps, s.next)
+	s.busy = true
+	n := it.slabBytes(h.first, h.count)
+	var err error
+	r.run(func() {
+		zeros := make([]byte, pieceOfZeros)
+		for left := n; left > 0 && err == nil; left -= pieceOfZeros {
+			_, err = s.w.Write(zeros[:min(left, pieceOfZeros)])
+		}
+	}, func() {
+		s.busy = false
+		s.next += n
+		if err != nil {
+			r.fail(sinkError(err, r))
+			return
+		}
+		r.takeGap(it, h)
+		if it.set.Complete() {
+			r.settled(it)
+		}
+		r.line.settle()
+		r.pour()
+	})
+}
+
+const pieceOfZeros = 64 << 10
 
 // writeNext is work.
 func (r *Receiver) writeNext(x *sunk) error {
@@ -125,6 +165,9 @@ func (r *Receiver) poured(b *block) {
 	a := b.ann
 	it, x := a.items[0], a.extents[0]
 	r.asm.settle(b.index)
+	for _, i := range a.held {
+		r.asm.settle(i)
+	}
 	r.safe.bytes += x.n
 	switch {
 	case it.e.Kind == manifest.Stream:

@@ -12,7 +12,7 @@ import (
 // judgeSkip is work: it takes over the bytes of the old target that skip
 // vouches for, as whole slabs.
 func (r *Receiver) judgeSkip(it *item) judgement {
-	d := judgement{id: manifest.Key(it.path(), &it.e), verdict: verdictWant}
+	d := judgement{verdict: verdictWant}
 	fail := func(text string) judgement {
 		d.err = &Error{Kind: BadSkip, Path: r.finalPath(d.place.Path), Err: errors.New(text)}
 		return d
@@ -22,6 +22,7 @@ func (r *Receiver) judgeSkip(it *item) judgement {
 		d.err = r.diskError("make", it.path(), err)
 		return d
 	}
+	d.id = manifest.Key(d.place.Path, &it.e)
 	if it.e.Kind != manifest.File || it.e.Depth > 0 {
 		return fail("is no single file, so nothing of it can be skipped")
 	}
@@ -41,8 +42,10 @@ func (r *Receiver) judgeSkip(it *item) judgement {
 	if it.slabs() == 0 || n == 0 {
 		return d
 	}
-	if d.runs, err = r.journal.Find(d.id); err != nil {
-		d.runs = nil
+	if d.place.What == plant.Part {
+		if d.runs, err = r.journal.Find(d.id); err != nil {
+			d.runs = nil
+		}
 	}
 	f, err := r.bed.OpenFile(d.place.Path, &it.e)
 	if err == nil {
@@ -70,6 +73,10 @@ type writerAt interface {
 func takeSlabs(old readerAt, f writerAt, it *item, d judgement, n int64) ([]journal.Run, error) {
 	had := digest.NewSet(it.slabs())
 	for _, run := range d.runs {
+		if run.First == forgotten {
+			clear(run.Sums)
+			continue
+		}
 		for k, sum := range run.Sums {
 			if i := run.First + int64(k); i < it.slabs() && !had.Has(i) {
 				had.Put(i, sum)

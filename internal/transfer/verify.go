@@ -7,6 +7,7 @@ import (
 	"sync"
 
 	"qft/internal/digest"
+	"qft/internal/journal"
 	"qft/internal/manifest"
 	"qft/internal/plant"
 	"qft/internal/squeeze"
@@ -21,14 +22,31 @@ type large struct {
 }
 
 // open opens the file if that was not done.
-func (l *large) open(bed *plant.Bed, it *item) (*plant.Sprout, error) {
+func (l *large) open(bed *plant.Bed, j *journal.Journal, it *item) (*plant.Sprout, error) {
 	l.once.Do(func() {
-		f, err := bed.OpenFile(it.place.Path, &it.e)
+		f, err := it.open(bed, j)
 		l.mu.Lock()
 		defer l.mu.Unlock()
 		l.f, l.err = f, err
 	})
 	return l.f, l.err
+}
+
+// open opens the item's file. If nothing of it is to be taken for true, what the
+// journal says of an earlier one is taken back first, so that it cannot be taken
+// for this one after a crash.
+func (it *item) open(bed *plant.Bed, j *journal.Journal) (*plant.Sprout, error) {
+	if it.stale {
+		if err := j.Append([]journal.Run{forget(it.id)}); err != nil {
+			return nil, err
+		}
+	}
+	if it.wrong {
+		if err := bed.Drop(it.place.Path); err != nil {
+			return nil, err
+		}
+	}
+	return bed.OpenFile(it.place.Path, &it.e)
 }
 
 func (l *large) close() {
@@ -61,6 +79,7 @@ type packed struct {
 type retry struct {
 	extents []extent
 	tries   int
+	held    []int64 // numbers that it had, if they are not settled
 }
 
 // takeBlock takes the announcement of a block.
@@ -83,6 +102,12 @@ func (r *Receiver) takeBlock(body []byte) *Error {
 	if why := r.misplaced(&a); why != "" {
 		return violation(why)
 	}
+	if a.index >= r.asm.low+2*maxOpen {
+		return violation("too many blocks at a time")
+	}
+	if it := a.items[0]; it.e.Kind == manifest.Stream && r.maxBytes > 0 && it.next > r.maxBytes {
+		return r.tooMuch(count{bytes: it.next})
+	}
 	if !r.asm.announce(&a) {
 		return violation("bytes that no block has")
 	}
@@ -98,7 +123,7 @@ func (r *Receiver) misplaced(a *announcement) string {
 		if !ok || !slices.Equal(old.extents, a.extents) {
 			return "a block again that was not asked for"
 		}
-		a.tries = old.tries
+		a.tries, a.held = old.tries, old.held
 		delete(r.again, x)
 		it.owed += min(int(it.slabs()), 1)
 		return ""
@@ -163,23 +188,37 @@ func (r *Receiver) takeHole(body []byte) *Error {
 		return violation(err.Error())
 	}
 	it := r.line.find(h.entry)
-	if it == nil || !it.judged || !it.comes() || it.settled || !it.e.Sparse || it.slabs() == 0 ||
-		h.first+h.count > it.slabs() || !it.reaches(h.first) {
+	if it == nil || !it.judged || !it.comes() || it.settled || !it.e.Sparse || it.slabs() == 0 || it.verdict == verdictClaim ||
+		h.count > holeStep || h.first+h.count > it.slabs() || !it.reaches(h.first) {
 		return violation("a hole out of place")
 	}
-	r.openLarge(it)
 	for i := h.first; i < h.first+h.count; i++ {
 		if it.set.Has(i) {
 			return violation("a hole where there are bytes")
 		}
-		it.set.Put(i, digest.Sum{})
-		r.record(it, i, digest.Sum{})
 	}
 	it.next = h.first + h.count
-	r.safe.bytes += it.slabBytes(h.first, h.count)
+	if r.sink != nil {
+		r.sink.gaps[h.first<<blockShift] = h
+		r.pour()
+		return nil
+	}
+	r.openLarge(it)
+	r.takeGap(it, h)
 	r.completeLarge(it)
 	r.line.settle()
 	return nil
+}
+
+// takeGap notes slabs that have no bytes. The journal need not hold them: the
+// sender tells them again.
+func (r *Receiver) takeGap(it *item, h hole) {
+	for i := h.first; i < h.first+h.count; i++ {
+		it.set.Put(i, digest.Sum{})
+	}
+	n := it.slabBytes(h.first, h.count)
+	it.got += n
+	r.safe.bytes += n
 }
 
 // whole takes over a block that has all of its bytes.
@@ -264,7 +303,7 @@ func (r *Receiver) expect(it *item, n int64) {
 // it comes again, and vouched for by nobody until then.
 func (r *Receiver) writeSlab(a *announcement, content []byte) (right bool, err error) {
 	it, off := a.items[0], a.extents[0].off
-	f, err := it.large.open(r.bed, it)
+	f, err := it.large.open(r.bed, r.journal, it)
 	if err != nil {
 		return false, err
 	}
@@ -320,6 +359,7 @@ func (r *Receiver) checked(b *block, right bool, sums []digest.Sum, err error) {
 		r.safe.bytes += x.n
 		if it.slabs() > 0 {
 			it.owed--
+			it.got += x.n
 			it.set.Put(x.off>>blockShift, sums[k])
 			r.record(it, x.off>>blockShift, sums[k])
 			r.completeLarge(it)
@@ -342,7 +382,13 @@ func (r *Receiver) settled(it *item) {
 
 // mistaken asks for a block again that does not match its digest.
 func (r *Receiver) mistaken(b *block) {
-	r.asm.settle(b.index)
+	again := retry{extents: b.ann.extents, tries: b.ann.tries + 1}
+	if r.sink == nil {
+		r.asm.settle(b.index)
+	} else { // it keeps its place among those that may be here at a time
+		again.held = append(b.ann.held, b.index)
+		b.dead = true
+	}
 	it := b.ann.items[0]
 	if it.slabs() > 0 {
 		it.owed--
@@ -354,7 +400,7 @@ func (r *Receiver) mistaken(b *block) {
 	case b.ann.tries >= maxTries:
 		r.fail(&Error{Kind: Corrupt, Path: r.finalPath(it.place.Path)})
 	default:
-		r.again[b.ann.extents[0]] = retry{b.ann.extents, b.ann.tries + 1}
+		r.again[b.ann.extents[0]] = again
 		r.ctl.send(msgResend, func(m []byte) []byte { return appendNumber(m, b.index) })
 	}
 }
@@ -370,11 +416,12 @@ func (r *Receiver) completeLarge(it *item) {
 // that makes it durable.
 func (r *Receiver) finishLarge(it *item) {
 	r.openLarge(it)
+	it.finishing = true
 	fresh := it.verdict != verdictHave
 	var err error
 	r.run(func() {
 		var f *plant.Sprout
-		if f, err = it.large.open(r.bed, it); err == nil {
+		if f, err = it.large.open(r.bed, r.journal, it); err == nil {
 			err = f.Finish(&it.e)
 		}
 	}, func() {
@@ -402,12 +449,13 @@ func (r *Receiver) takeFailed(body []byte) *Error {
 	if it == nil || !it.judged || !it.comes() || it.settled || it.verdict == verdictRefused {
 		return violation("a failure of what was not asked for")
 	}
-	if it.slabs() == 0 && it.told {
-		return violation("a failure of what is under way")
+	if it.slabs() == 0 && it.told || it.finishing {
+		return violation("a failure of what is here")
 	}
-	if it.set != nil {
-		r.safe.bytes -= it.haveBytes()
+	if r.bed == nil {
+		return &Error{Kind: f.why.kind, Peer: true, Err: errors.New(f.why.text)}
 	}
+	r.safe.bytes -= it.got
 	r.safe.kept += it.e.Size
 	r.expect(it, 0)
 	it.verdict = verdictRefused
@@ -422,16 +470,6 @@ func (r *Receiver) takeFailed(body []byte) *Error {
 	}
 	r.drop(it)
 	return nil
-}
-
-// haveBytes is how many bytes of a large file are here.
-func (it *item) haveBytes() (n int64) {
-	for i := range it.slabs() {
-		if it.set.Has(i) {
-			n += it.slabBytes(i, 1)
-		}
-	}
-	return n
 }
 
 // drop removes a failed file once nothing writes to it any more.
@@ -470,7 +508,7 @@ func (r *Receiver) takeComparison(typ byte, body []byte) *Error {
 	if typ == msgDiffers && it == nil && n < r.line.base {
 		return &Error{Kind: Changed, Err: errors.New("a file changed though its size and time did not: give up what arrived with qft resume --discard")}
 	}
-	if it == nil || !it.judged || it.next > 0 || it.told {
+	if it == nil || !it.judged || it.next > 0 || it.told || it.settled {
 		return violation("a comparison with what is not here")
 	}
 	switch {
@@ -486,10 +524,10 @@ func (r *Receiver) takeComparison(typ byte, body []byte) *Error {
 		}
 		it.verdict = verdictWant
 	case typ == msgDiffers && it.verdict == verdictPart:
-		n := it.haveBytes()
-		r.safe.bytes -= n
-		r.safe.resumed -= n
-		it.verdict = verdictWant
+		r.safe.bytes -= it.got
+		r.safe.resumed -= it.got
+		it.verdict, it.got = verdictWant, 0
+		it.stale, it.wrong = true, true
 		it.set = digest.NewSet(it.slabs())
 	default:
 		return violation("a comparison with what is not here")

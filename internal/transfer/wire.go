@@ -118,6 +118,7 @@ type announcement struct {
 	extents []extent
 	items   []*item // the receiver's, of the extents
 	tries   int     // how often it did not match, at the receiver
+	held    []int64 // numbers that it had before, and that are not settled
 }
 
 const (

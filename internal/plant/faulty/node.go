@@ -3,6 +3,7 @@ package faulty
 import (
 	"io/fs"
 	"maps"
+	"slices"
 	"time"
 )
 
@@ -155,7 +156,7 @@ func (d *Disk) settle(n *node) {
 		size = n.size
 	}
 	left := make(map[int64]*chunk)
-	for i := range maps.Keys(union(n.data, n.safeData)) {
+	for _, i := range slices.Sorted(maps.Keys(union(n.data, n.safeData))) {
 		if c := d.mix(n.safeData[i], n.data[i]); c != nil {
 			left[i] = c
 		}
