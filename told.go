@@ -87,8 +87,8 @@ func (s *stand) report() {
 // sessionEnded: the files of an attempt are closed.
 func (s *stand) sessionEnded(a *attempt, o outcome) {
 	a.open = false
-	if a.stage == gone {
-		return // we wanted it to end
+	if a.stage == gone && o.err != nil {
+		return // we wanted it to end; but what is done is done
 	}
 	var e *transfer.Error
 	if errors.As(o.err, &e) && e.Kind == transfer.Canceled && !e.Peer {
