@@ -22,22 +22,40 @@ type Bed struct {
 	traits  traits
 	resumed bool // data held something when the bed was opened
 
-	path   []*level // from the top to the directory of the entry placed last
-	known  int      // names in their sets
-	last   pending  // what Resolve is about
+	placing
 	later  *spool
 	alias  aliases
 	record record
 
-	mu      sync.Mutex
-	keep    set               // what is named of what may be in data/, if resumed
-	same    set               // files that are under their final names and were not sent
-	replace set               // versions of files that may be replaced
+	mu sync.Mutex
+	marks
 	growing map[string]string // unfinished large files: path, and the name meanwhile
 	wet     wet
-	notes   notes
-	owners  owners
-	stray   strays
+	outcome
+	owners owners
+	stray  strays
+}
+
+// placing is where Place is in the manifest.
+type placing struct {
+	path  []*level // from the top to the directory of the entry placed last
+	known int      // names in their sets
+	last  pending  // what Resolve is about
+}
+
+// marks is what is remembered of single entries.
+type marks struct {
+	keep    set // what is named of what may be in data/, if resumed
+	same    set // files that are under their final names and stay there
+	claims  set // files that perhaps are
+	replace set // versions of files that may be replaced
+}
+
+// outcome is what Commit's caller may want to tell.
+type outcome struct {
+	notes  notes
+	lost   []string // what could not be made
+	losses int
 }
 
 // traits is what a file system does to names and times.
@@ -49,8 +67,8 @@ type traits struct {
 }
 
 func newBed(g *Ground, name string, home FS, log File) (*Bed, error) {
-	b := &Bed{ground: g, name: name, home: home, log: log, final: newTree(g.fs),
-		keep: newSet(), same: newSet(), replace: newSet(), growing: make(map[string]string), alias: newAliases()}
+	b := &Bed{ground: g, name: name, home: home, log: log, final: newTree(g.fs), alias: newAliases(),
+		marks: marks{newSet(), newSet(), newSet(), newSet()}, growing: make(map[string]string)}
 	b.path = []*level{{what: Made, seen: newSet()}}
 	data, err := b.openData()
 	if err != nil {

@@ -128,7 +128,8 @@ func (b *Bed) makeLink(d FS, name, p string, e *manifest.Entry) error {
 		return err
 	}
 	if err != nil || info == nil || !info.Mode().IsRegular() {
-		return b.note("hard links", p, fmt.Errorf("there is no file %s", printable(e.Target)))
+		b.lose(p)
+		return nil
 	}
 	err = from.within(e.Target, func(src *dir, old string) error {
 		err := src.Link(old, d, name)
@@ -143,8 +144,8 @@ func (b *Bed) makeLink(d FS, name, p string, e *manifest.Entry) error {
 // finishDirs gives the directories in data/ what must wait until nothing is
 // made in them any more, the deepest first, and makes it durable.
 func (b *Bed) finishDirs() error {
-	const few = 2 << 10 // bytes of what is noted: some twenty directories
-	one := !b.traits.syncsAll || b.later.end < few
+	const few = 1 << 10 // bytes of what is noted: some twenty directories
+	one := !b.traits.syncsAll || b.later.size() < few
 	err := b.later.backwards(func(p string, e *manifest.Entry) error {
 		if e.Kind != manifest.Dir {
 			return nil

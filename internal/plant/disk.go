@@ -2,7 +2,6 @@ package plant
 
 import (
 	"errors"
-	"io"
 	"io/fs"
 	"os"
 	"path"
@@ -136,26 +135,24 @@ func (d *disk) Lstat(name string) (fs.FileInfo, error) {
 
 func (d *disk) Same(a, b fs.FileInfo) bool { return os.SameFile(a, b) }
 
+// Names reads all names before it calls each: on some file systems a directory
+// that changes while it is read loses names that did not change.
 func (d *disk) Names(each func(name string) error) error {
 	f, err := d.root.Open(".")
 	if err != nil {
 		return err
 	}
-	defer f.Close()
-	for {
-		names, err := f.Readdirnames(256)
-		for _, n := range names {
-			if err := each(n); err != nil {
-				return err
-			}
-		}
-		if errors.Is(err, io.EOF) {
-			return nil
-		}
-		if err != nil {
+	names, err := f.Readdirnames(-1)
+	f.Close()
+	if err != nil {
+		return err
+	}
+	for _, n := range names {
+		if err := each(n); err != nil {
 			return err
 		}
 	}
+	return nil
 }
 
 func (d *disk) Readlink(name string) (string, error) {

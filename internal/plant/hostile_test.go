@@ -63,23 +63,28 @@ func raw(kind manifest.Kind, dir, name, target string) entry {
 // TestHostileNames: what is no name at all is refused, as an item and in a
 // directory; what is one only looks strange.
 func TestHostileNames(t *testing.T) {
-	for _, name := range []string{
+	names := []string{
 		"", ".", "..", "../f", "../../secret", "/", "/etc/passwd", "a/b", "a/../../b", "a/", "\x00", "f\x00.txt",
 		strings.Repeat("n", manifest.MaxName+1), ".x.qft-part", ".X.QFT-PART", ".photos.qft-part", ".x.qft-journal",
-	} {
-		for _, kind := range []manifest.Kind{manifest.Dir, manifest.File, manifest.Symlink, manifest.Link} {
-			_, dir := arena(t)
-			entries := []entry{fileEntry("ok", "ok"), dirEntry("photos"), raw(kind, "photos", name, "ok"), raw(kind, "", name, "ok")}
-			places, err := transfer(plant.Config{Dir: dir, Existing: plant.Overwrite}, entries)
-			if err != nil {
-				t.Fatalf("%q: %v", name, err)
-			}
-			wantWhat(t, places, plant.Fresh, plant.Made, plant.Refused, plant.Refused)
-			wantTree(t, dir, `-rw-r--r-- ok "ok"`, "drwxr-xr-x photos")
-			if t.Failed() {
-				t.Fatalf("the name is %q, its kind %d", name, kind)
+	}
+	for _, kind := range []manifest.Kind{manifest.Dir, manifest.File, manifest.Symlink, manifest.Link} {
+		_, dir := arena(t)
+		entries := []entry{fileEntry("ok", "ok"), dirEntry("photos")}
+		want := []plant.What{plant.Fresh, plant.Made}
+		for _, where := range []string{"photos", ""} {
+			for _, name := range names {
+				entries = append(entries, raw(kind, where, name, "ok"))
+				want = append(want, plant.Refused)
 			}
 		}
+		places, err := transfer(plant.Config{Dir: dir, Existing: plant.Overwrite}, entries)
+		if err != nil {
+			t.Fatal(err)
+		}
+		wantWhat(t, places, want...)
+		wantTree(t, dir, `-rw-r--r-- ok "ok"`, "drwxr-xr-x photos")
+	}
+	for _, name := range names {
 		if _, err := tryBegin(plant.Config{Dir: t.TempDir()}, []entry{raw(manifest.Dir, "", name, "")}); !errors.Is(err, plant.ErrName) {
 			t.Errorf("%q as the only item: %v", name, err)
 		}
@@ -203,7 +208,7 @@ func TestHostileLinks(t *testing.T) {
 		if err := r.bed.Commit(); err != nil {
 			t.Fatal(err)
 		}
-		notes := r.bed.Notes()
+		_, lost := r.bed.Lost()
 		r.close()
 		p := filepath.Join(dir, "t/evil")
 		if target == "t/later" { // it is a file of this manifest, only not before
@@ -212,7 +217,7 @@ func TestHostileLinks(t *testing.T) {
 		if info, err := os.Lstat(p); err == nil {
 			t.Errorf("a link to %q was made: %v", target, info)
 		}
-		if r.places[3].What != plant.Refused && len(notes) == 0 {
+		if r.places[3].What != plant.Refused && lost == 0 {
 			t.Errorf("a link to %q is told nowhere", target)
 		}
 	}
@@ -262,7 +267,7 @@ func TestImpossibleEntriesAreRefused(t *testing.T) {
 		"without its directory":   fileEntry("t/u/x", ""),
 		"in another directory":    fileEntry("u/x", ""),
 		"at a negative depth":     fileEntry("x", "").with(func(e *manifest.Entry) { e.Depth = -1 }),
-		"far too deep":            fileEntry("x", "").with(func(e *manifest.Entry) { e.Depth = 1 << 40 }),
+		"far too deep":            fileEntry("x", "").with(func(e *manifest.Entry) { e.Depth = 1 << 30 }),
 		"deeper than its path":    fileEntry("x", "").with(func(e *manifest.Entry) { e.Depth = 1 }),
 		"in what is no directory": fileEntry("f/x", ""),
 	} {

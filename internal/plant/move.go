@@ -54,10 +54,12 @@ func (m *mover) move(src FS, name string, dst FS, p string) error {
 		return m.moveAside(src, name, dst)
 	case have.IsDir() && there.IsDir():
 		return m.merge(src, name, dst, name, p)
-	case m.arrived(src, have, there):
-		return nil
+	case src.Same(have, there):
+		return nil // a crash can come between the second name and the removal of the first
 	case !have.IsDir() && m.b.replace.has(version(p, there)):
 		return src.Rename(name, dst, name)
+	case m.arrived(have, there):
+		return nil
 	case m.b.ground.cfg.Existing == Skip:
 		return nil
 	}
@@ -77,12 +79,8 @@ func (m *mover) renames(p string) bool {
 	return m.b.ground.cfg.Existing == Rename && !m.b.alias.moved(p)
 }
 
-// arrived reports whether a file is under its final name already: a crash can
-// come between the second name and the removal of the first.
-func (m *mover) arrived(src FS, have, there fs.FileInfo) bool {
-	if src.Same(have, there) {
-		return true
-	}
+// arrived reports whether the same file is under its final name already.
+func (m *mover) arrived(have, there fs.FileInfo) bool {
 	return have.Mode().IsRegular() && there.Mode().IsRegular() && have.Size() == there.Size() &&
 		m.b.traits.sameTime(there.ModTime(), have.ModTime())
 }

@@ -102,3 +102,24 @@ func known(ids map[string]int, name string, otherwise int, lookup func(string) (
 	}
 	return id
 }
+
+// maxLost is how many of what was lost are remembered by name.
+const maxLost = 100
+
+// lose notes that an entry could not be made at all: it is one more name of a
+// file that did not come.
+func (b *Bed) lose(p string) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.losses++; len(b.lost) < maxLost {
+		b.lost = append(b.lost, p)
+	}
+}
+
+// Lost is what Commit could not make, because the file that it is another name
+// of did not come: the first of them, and how many they are.
+func (b *Bed) Lost() (handles []string, count int) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.lost, b.losses
+}

@@ -168,17 +168,33 @@ func (b *Bed) compare(up *level, e *manifest.Entry, m string, info fs.FileInfo) 
 		known = text == filepath.FromSlash(e.Target)
 		at.What = Same
 	case manifest.Link:
-		known = b.sameLink(b.handle(e.Target), info)
-		at.What = Same
+		if at.What, known = b.compareLink(b.handle(e.Target), info); known && at.What == Made {
+			b.mayReplace(p, info)
+			at, err = b.accept(up, e, p, info)
+			return at, true, err
+		}
 	}
 	if known {
-		b.mu.Lock()
-		b.same.add(p)
-		b.mu.Unlock()
+		b.mark(p, at.What)
 	}
 	at.Path = p
 	return at, known, nil
 }
+
+// mark remembers of an entry under its final name that it is the sender's, or
+// may be.
+func (b *Bed) mark(p string, what What) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if what == Claim {
+		b.claims.add(p)
+	} else {
+		b.same.add(p)
+	}
+}
+
+// Stay notes that a Claim was right: what is under the final name stays.
+func (b *Bed) Stay(p string) { b.mark(p, Same) }
 
 // compareFile reports whether the file under the final name is the one that
 // comes, as far as that can be known without its content.
@@ -202,21 +218,28 @@ func (b *Bed) compareFile(e *manifest.Entry, p string, info fs.FileInfo) (What, 
 	return Claim, true
 }
 
-// sameLink reports whether a file under a final name is another name of the
+// compareLink reports whether a file under a final name is another name of the
 // file target, or a copy where there are no hard links. The target must be the
-// sender's, too: if it is replaced its other names are to follow.
-func (b *Bed) sameLink(target string, info fs.FileInfo) bool {
+// sender's, too, as other names of a file follow it when it is replaced: while
+// that is not known the link is made anew.
+func (b *Bed) compareLink(target string, info fs.FileInfo) (What, bool) {
 	b.mu.Lock()
-	same := b.same.has(target)
+	same, claimed := b.same.has(target), b.claims.has(target)
 	b.mu.Unlock()
-	if !same || !info.Mode().IsRegular() {
-		return false
+	if !same && !claimed || !info.Mode().IsRegular() {
+		return 0, false
 	}
 	of, err := b.final.lstat(target)
 	if err != nil || of == nil {
-		return false
+		return 0, false
 	}
-	return b.ground.fs.Same(of, info) || of.Size() == info.Size() && of.ModTime().Equal(info.ModTime())
+	if !b.ground.fs.Same(of, info) && (of.Size() != info.Size() || !of.ModTime().Equal(info.ModTime())) {
+		return 0, false
+	}
+	if !same {
+		return Made, true
+	}
+	return Same, true
 }
 
 // readFinalLink is the text of a symbolic link under a final name, or "" if it

@@ -342,6 +342,67 @@ func TestChecksumIsNotAskedTwice(t *testing.T) {
 	wantTree(t, dir, `-rw-r--r-- f 4096*'a'`)
 }
 
+// TestLinksOfClaims: while it is open whether a file stays its other names are
+// no conflict, and they follow it whatever the answer is.
+func TestLinksOfClaims(t *testing.T) {
+	for _, right := range []bool{true, false} {
+		dir := t.TempDir()
+		writeFile(t, filepath.Join(dir, "t/a"), "old")
+		if err := os.Link(filepath.Join(dir, "t/a"), filepath.Join(dir, "t/b")); err != nil {
+			t.Skip(err)
+		}
+		entries := []entry{dirEntry("t"), fileEntry("t/a", "new"), linkEntry("t/b", "t/a"), linkEntry("t/c", "t/a")}
+		r := begin(t, plant.Config{Dir: dir, Existing: plant.Overwrite, Checksum: true}, entries)
+		if err := r.receive(entries); err != nil {
+			t.Fatal(err)
+		}
+		wantWhat(t, r.places, plant.Made, plant.Claim, plant.Made, plant.Made)
+		content := `"old"`
+		if right {
+			r.bed.Stay(r.places[1].Path)
+		} else {
+			content = `"new"`
+			if err := r.bed.WriteFile(r.places[1].Path, &entries[1].Entry, []byte("new")); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := r.bed.Commit(); err != nil {
+			t.Fatal(err)
+		}
+		r.close()
+		wantTree(t, dir, "drwxr-xr-x t", "-rw-r--r-- t/a "+content, "-rw-r--r-- t/b "+content, "-rw-r--r-- t/c "+content)
+	}
+}
+
+// TestWrongClaimInALaterRun: what comes for it is kept although Place did not
+// know that it would.
+func TestWrongClaimInALaterRun(t *testing.T) {
+	dir := t.TempDir()
+	entries := []entry{fileEntry("a", "new"), fileEntry("b", strings.Repeat("n", large)), fileEntry("c", "c")}
+	writeFile(t, filepath.Join(dir, "a"), "old")
+	writeFile(t, filepath.Join(dir, "b"), strings.Repeat("o", large))
+	cfg := plant.Config{Dir: dir, Existing: plant.Overwrite, Checksum: true}
+	for run := range 2 {
+		r := begin(t, cfg, entries)
+		if err := r.receive(entries); err != nil {
+			t.Fatal(err)
+		}
+		if run == 1 {
+			wantWhat(t, r.places, plant.Claim, plant.Claim, plant.Kept)
+			for i, at := range r.places[:2] {
+				if err := r.write(plant.Place{What: plant.Fresh, Path: at.Path}, entries[i]); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if err := r.bed.Commit(); err != nil {
+				t.Fatal(err)
+			}
+		}
+		r.close()
+	}
+	wantTree(t, dir, `-rw-r--r-- a "new"`, `-rw-r--r-- b 4096*'n'`, `-rw-r--r-- c "c"`)
+}
+
 // TestWhatAppearsAndIsTheSameIsNoConflict: somebody has copied the same file
 // there by another way.
 func TestWhatAppearsAndIsTheSameIsNoConflict(t *testing.T) {

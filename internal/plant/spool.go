@@ -41,6 +41,8 @@ func (s *spool) add(p string, e *manifest.Entry) error {
 	return s.flush()
 }
 
+func (s *spool) size() int64 { return s.end + int64(len(s.buf)) }
+
 func (s *spool) flush() error {
 	n, err := s.f.WriteAt(s.buf, s.end)
 	s.buf = s.buf[:copy(s.buf, s.buf[n:])]

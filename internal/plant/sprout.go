@@ -73,6 +73,7 @@ func (b *Bed) OpenFile(p string, e *manifest.Entry) (*Sprout, error) {
 			return nil, s.abandon(d, e, err)
 		}
 	}
+	b.keepPath(p)
 	b.mu.Lock()
 	b.growing[p] = s.name
 	b.wet.dir(parent(p))

@@ -85,6 +85,10 @@ func (b *Bed) syncData(p string) error {
 		return nil // dropped meanwhile
 	}
 	if err != nil {
+		info, lerr := b.data.lstat(p)
+		if lerr == nil && (info == nil || !info.IsDir()) {
+			return nil // something else has taken its place
+		}
 		return err
 	}
 	defer b.data.done(d)

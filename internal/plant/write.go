@@ -19,6 +19,7 @@ func (b *Bed) WriteFile(p string, e *manifest.Entry, content []byte) error {
 		return fail("create", b.show(p), err)
 	}
 	defer b.data.done(d)
+	b.keepPath(p)
 	name := path.Base(p)
 	f, err := b.create(d, name)
 	if err != nil {

@@ -59,6 +59,10 @@ func (b *block) room() int64 {
 	return b.ann.payload
 }
 
+// urgent reports whether others wait for a block, in the memory that it had
+// before it turned out to be wrong.
+func (b *block) urgent() bool { return b.ann != nil && len(b.ann.held) > 0 }
+
 // shard is a part of a spilled block that lies in the stage.
 type shard struct {
 	b   *block
@@ -222,6 +226,9 @@ func (a *assembly) put(p []byte, off int64) (taken, bad bool) {
 		}
 		b = a.admit(i)
 	}
+	if b.state == empty && i >= a.low+a.reach && !b.urgent() {
+		return false, false
+	}
 	if at+int64(len(p)) > b.room() {
 		return true, true
 	}
@@ -236,7 +243,11 @@ func (a *assembly) put(p []byte, off int64) (taken, bad bool) {
 
 // begin gives a block its buffer.
 func (a *assembly) begin(b *block) bool {
-	buf := a.pool.take(spareBuffers)
+	reserve := spareBuffers
+	if b.urgent() {
+		reserve = 0
+	}
+	buf := a.pool.take(reserve)
 	if buf == nil {
 		return false
 	}

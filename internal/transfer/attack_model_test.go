@@ -21,6 +21,7 @@ type thing struct {
 	version uint64
 	size    int
 	target  string
+	other   bool // of other content than its version says
 }
 
 // forest is a model of the trees of two items.
@@ -144,12 +145,19 @@ func (f forest) build(t *testing.T, dir string) {
 	}
 }
 
-func (x thing) seed(p string) uint64 { return x.version*31 + uint64(len(p)) + uint64(p[len(p)-1]) }
+func (x thing) seed(p string) uint64 {
+	n := x.version*31 + uint64(len(p)) + uint64(p[len(p)-1])
+	if x.other {
+		n += 7777
+	}
+	return n
+}
 
 // interrupt ends a transfer in one of many ways, and checks that it ends.
-func (w *world) interrupt(rng *rand.Rand) (delivered bool) {
+func (w *world) interrupt(rng *rand.Rand) (delivered bool) { return w.endIn(rng.IntN(8)) }
+
+func (w *world) endIn(way int) (delivered bool) {
 	w.t.Helper()
-	way := rng.IntN(8)
 	switch way {
 	case 0, 1:
 		w.crash()
@@ -200,6 +208,20 @@ func (w *world) interrupt(rng *rand.Rand) (delivered bool) {
 	return err == nil // it was too late to stop it
 }
 
+// wantCounted wants every byte to be safe or kept, once, on both sides.
+func (w *world) wantCounted() {
+	w.t.Helper()
+	s, r := w.s.Progress(), w.r.Progress()
+	for who, p := range map[string]Progress{"sender": s, "receiver": r} {
+		if p.Safe+p.Kept != p.Size || p.FilesDone != p.Files || !p.Counted || p.Resumed > p.Safe || p.Failed > 0 {
+			w.t.Errorf("%s: %+v", who, p)
+		}
+	}
+	if s.Size != r.Size || s.Resumed != r.Resumed || s.Kept != r.Kept || s.Files != r.Files || s.Sum != r.Sum {
+		w.t.Errorf("sender: %+v\nreceiver: %+v", s, r)
+	}
+}
+
 // TestChangedTreesAreContinued: whatever ends a transfer, and whatever becomes
 // of the source meanwhile, also that it is as it was before, the last run ends in
 // just the tree that there is then.
@@ -227,6 +249,7 @@ func TestChangedTreesAreContinued(t *testing.T) {
 				w.connect(sending(filepath.Join(from, "i"), filepath.Join(from, "j")), receiving(to))
 				if run == 5 {
 					w.wantDelivered()
+					w.wantCounted()
 					break
 				}
 				early := false
@@ -242,6 +265,7 @@ func TestChangedTreesAreContinued(t *testing.T) {
 				}
 				if early || w.r.phase >= Finishing {
 					w.wantDelivered()
+					w.wantCounted()
 					break
 				}
 				if w.interrupt(rng) {
@@ -254,6 +278,35 @@ func TestChangedTreesAreContinued(t *testing.T) {
 					f.change(rng, run+2)
 				}
 				old = append(old, maps.Clone(f))
+			}
+			wantTree(t, from, to)
+		})
+	}
+}
+
+// TestInterruptedBesideTheLoop ends transfers whose works run at the same time
+// as the loop: run it with -race.
+func TestInterruptedBesideTheLoop(t *testing.T) {
+	for seed := range faultSeeds(t, 12) {
+		t.Run(fmt.Sprint(seed), func(t *testing.T) {
+			from, to := trees(t, mixed(seed, 16<<20), seed)
+			rng := rand.New(rand.NewPCG(seed, 5))
+			for run := range uint64(4) {
+				w := newWorld(t, seed<<8+run)
+				w.link.loss, w.link.batch = 0.05, 1+rng.IntN(400)
+				w.exec = newWorkers(t)
+				w.connect(sending(items(t, from)...), receiving(to))
+				for range rng.IntN(400) {
+					w.round()
+				}
+				if run == 3 || w.r.phase >= Finishing {
+					w.wantDelivered()
+					break
+				}
+				if w.endIn(2 + rng.IntN(6)) {
+					break
+				}
+				wantNothingFinal(t, to)
 			}
 			wantTree(t, from, to)
 		})

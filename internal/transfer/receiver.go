@@ -21,9 +21,9 @@ const (
 	// What is not in the journal yet is lost by a crash: at most so much.
 	journalPeriod = 2 * time.Second
 	journalBytes  = 64 << 20
-	// maxLineWeight bounds the memory for entries that are not settled: twice
-	// what a sender has in its own.
-	maxLineWeight = 64 << 20
+	// maxLineWeight bounds the memory for entries that are not settled: more
+	// than what a sender tells before it waits.
+	maxLineWeight = 96 << 20
 )
 
 // ReceiverConfig says where what comes should go.
@@ -70,7 +70,7 @@ type Receiver struct {
 	failures failures
 	paths    []string // of the first items
 	scratch  plant.File
-	wound    bool     // the last work was started
+	wound    bool // the last work was started
 }
 
 // NewReceiver checks that the place can be written to. It may block.
@@ -358,7 +358,7 @@ func (r *Receiver) takeEnd(body []byte) *Error {
 		return violation("end before all of it was told")
 	}
 	for _, it := range r.line.items {
-		if !it.judged || it.comes() && !it.allTold() {
+		if !it.judged || it.comes() && !it.settled && !it.allTold() {
 			return violation("end before all blocks of " + quoted(it.path()))
 		}
 	}
@@ -393,6 +393,12 @@ func (r *Receiver) commit() {
 			r.fail(r.diskError("put in place", "", err))
 			return
 		}
+		lost, n := r.bed.Lost()
+		for _, p := range lost {
+			r.failures.add(p, "the file that it is another name of did not come")
+		}
+		r.failures.count += int64(n - len(lost))
+		r.line.failed += int64(n)
 		r.told()
 	})
 }

@@ -13,6 +13,8 @@ const (
 	// the later ones large, so that they cost little.
 	firstBatch = 16
 	lastBatch  = 1024
+	// archiveBatch is for entries that may weigh 48 KiB each.
+	archiveBatch = 128
 	// maxWeight bounds the bytes of paths and encodings of the entries in
 	// memory: with the attributes of an archive, one may have 32 KiB.
 	maxWeight = 16 << 20
@@ -49,7 +51,11 @@ func (s *Sender) explore() {
 		s.tell(found, encode(found))
 		return
 	}
-	t.batch = min(max(2*t.batch, firstBatch), lastBatch, window-t.list.len())
+	most := lastBatch
+	if s.cfg.Walk.Archive {
+		most = archiveBatch
+	}
+	t.batch = min(max(2*t.batch, firstBatch), most, window-t.list.len())
 	if t.batch == 0 || t.weight > maxWeight {
 		t.batch = 0
 		return
@@ -138,7 +144,7 @@ func (s *Sender) sendEntries(list []*sentEntry) (n int) {
 	s.ctl.send(msgEntries, func(b []byte) []byte {
 		b = appendNumber(b, list[0].n)
 		size := 0
-		for n < len(list) && size < entriesBody {
+		for n < len(list) && (n == 0 || size+len(list[n].raw) <= entriesBody) {
 			b = append(b, list[n].raw...)
 			size += len(list[n].raw)
 			n++
@@ -162,9 +168,7 @@ func (s *Sender) fold() {
 			return
 		}
 		t.root.add(e.raw, e.verdict, e.sum)
-		t.weight -= len(e.raw)
-		e.weight -= len(e.raw)
-		e.raw = nil
+		e.raw = nil // its weight stays: the receiver may still have it
 		t.fold++
 	}
 }

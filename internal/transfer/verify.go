@@ -204,9 +204,27 @@ func (r *Receiver) takeHole(body []byte) *Error {
 		return nil
 	}
 	r.openLarge(it)
-	r.takeGap(it, h)
-	r.completeLarge(it)
-	r.line.settle()
+	it.owed++
+	var failed error
+	r.run(func() {
+		var f *plant.Sprout
+		if f, failed = it.large.open(r.bed, r.journal, it); failed == nil {
+			failed = f.Hole(h.first<<blockShift, it.slabBytes(h.first, h.count))
+		}
+	}, func() {
+		if failed != nil {
+			r.fail(r.diskError("write", it.place.Path, failed))
+			return
+		}
+		it.owed--
+		if it.verdict == verdictRefused {
+			r.drop(it)
+			return
+		}
+		r.takeGap(it, h)
+		r.completeLarge(it)
+		r.line.settle()
+	})
 	return nil
 }
 
@@ -516,6 +534,7 @@ func (r *Receiver) takeComparison(typ byte, body []byte) *Error {
 		r.expect(it, 0)
 		r.safe.kept += it.e.Size
 		r.line.placed++
+		r.bed.Stay(it.place.Path)
 		it.settled = true
 		r.line.settle()
 	case typ == msgDiffers && it.verdict == verdictClaim:
