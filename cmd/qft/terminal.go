@@ -295,6 +295,9 @@ func (t *terminal) finish(verb string, r qft.Result, err error) {
 		return
 	}
 	if err != nil && qft.KindOf(err) != qft.KindIncomplete {
+		if qft.KindOf(err) == qft.KindCanceled && t.begun() {
+			t.say(nil, "what has arrived is kept: the same command, or qft resume, continues")
+		}
 		return
 	}
 	if r.Receivers > 1 || t.many {
@@ -312,6 +315,16 @@ func (t *terminal) finish(verb string, r qft.Result, err error) {
 	for _, p := range r.Paths {
 		fmt.Fprintln(t.out, p)
 	}
+}
+
+// begun reports whether something of a transfer may have arrived.
+func (t *terminal) begun() bool {
+	for _, v := range t.views {
+		if v.offer.Size > 0 {
+			return true
+		}
+	}
+	return false
 }
 
 // sayResult tells what else there is to know.
