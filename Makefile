@@ -47,7 +47,7 @@ fuzz:
 
 soak:
 	$(MAKE) cross SYSTEMS="linux/riscv64 linux/mipsle linux/386 darwin/amd64 windows/arm64 freebsd/arm64 android/arm64"
-	QFT_SEEDS=10000 go test -timeout 2h -run 'TestMeetings' -v .
+	QFT_SEEDS=10000 go test -timeout 2h -run 'TestMeetings|TestSessionsComeAndGo' -v .
 	./scripts/fuzz 5m
 
 crash: tools

@@ -49,17 +49,17 @@ func mustMarshal(v any) []byte {
 func eventBody(e Event) (name string, body any) {
 	switch e := e.(type) {
 	case Code:
-		return "code", codeBody{e.Code}
+		return "code", codeBody(e)
 	case Waiting:
-		return "waiting", waitingBody{e.Again}
+		return "waiting", waitingBody(e)
 	case HelperSilent:
 		return "helper_silent", noBody{}
 	case HelperBack:
 		return "helper_back", noBody{}
 	case HelperRefuses:
-		return "helper_refuses", reasonBody{e.Reason}
+		return "helper_refuses", reasonBody(e)
 	case WrongPhrase:
-		return "wrong_phrase", wrongBody{e.Left}
+		return "wrong_phrase", wrongBody(e)
 	case Queued:
 		return "queued", noBody{}
 	case Met:
@@ -73,7 +73,7 @@ func eventBody(e Event) (name string, body any) {
 	case Replaced:
 		return "replaced", noBody{}
 	case Hint:
-		return "hint", hintBody{e.Text}
+		return "hint", hintBody(e)
 	}
 	return transferBody(e)
 }

@@ -12,7 +12,6 @@ import (
 	"slices"
 	"strings"
 	"time"
-	"unicode"
 
 	"qft/internal/plant"
 	"qft/internal/transfer"
@@ -52,7 +51,7 @@ type Record struct {
 	MaxFiles int64    `json:"max_files,omitempty"`
 
 	file string // of the record; empty: only what lies in Dir is known
-	bed  string // what lies in Dir, if only that is known
+	bed  string // that; empty: only the record is known
 }
 
 const recordVersion = 1
@@ -137,43 +136,56 @@ func Unfinished(state, dir string) ([]Record, error) {
 	}
 	for _, p := range partials {
 		if !p.Busy && !slices.ContainsFunc(all, func(r Record) bool { return r.owns(dir, p) }) {
-			names := transfer.ItemNames(p.Head)
-			if names == nil {
-				names = p.Items
-			}
-			list = append(list, Record{Role: "receive", What: title(names), Names: names, Dir: dir, Done: p.Size, Seen: p.Time, bed: p.Name})
+			list = append(list, recordOf(dir, p))
 		}
 	}
 	return list, nil
 }
 
-// title is what a list of names is called, safe to print.
-func title(names []string) string {
-	if len(names) == 0 {
-		return "?"
+// bedSuffix ends the name of what lies beside a target, ".NAME.qft-part".
+const bedSuffix = ".qft-part"
+
+// recordOf makes a record of what lies in dir. Where it has another name than the
+// sender has for it, it was to be received under that.
+func recordOf(dir string, p plant.Partial) Record {
+	names := transfer.ItemNames(p.Head)
+	if names == nil {
+		names = p.Items
 	}
-	first := strings.Map(func(r rune) rune {
-		if !unicode.IsPrint(r) || unicode.Is(unicode.Bidi_Control, r) {
-			return unicode.ReplacementChar
-		}
-		return r
-	}, names[0])
-	if len(names) == 1 {
-		return first
+	r := Record{Role: "receive", What: title(names), Names: names, Dir: dir, Done: p.Size, Seen: p.Time, bed: p.Name}
+	const cut = 200 // a longer name does not stand there as a whole
+	name := strings.TrimSuffix(strings.TrimPrefix(p.Name, "."), bedSuffix)
+	if len(names) == 1 && name != names[0] && len(name) < cut {
+		r.Name = name
 	}
-	return fmt.Sprintf("%s and %d more", first, len(names)-1)
+	return r
 }
 
-// owns reports whether a record is of what lies in dir.
+// title is what a list of names is called.
+func title(names []string) string {
+	switch len(names) {
+	case 0:
+		return "something"
+	case 1:
+		return names[0]
+	}
+	return fmt.Sprintf("%s and %d more", names[0], len(names)-1)
+}
+
+// owns reports whether a record is of what lies in dir. If in doubt it is not:
+// then that is listed by itself, and nothing is removed that should stay.
 func (r *Record) owns(dir string, p plant.Partial) bool {
 	if r.Role != "receive" || filepath.Clean(r.Dir) != filepath.Clean(dir) {
 		return false
 	}
-	if r.bed != "" || r.Name != "" {
-		return p.Name == r.bed || p.Name == "."+r.Name+".qft-part"
+	if r.bed != "" {
+		return p.Name == r.bed
+	}
+	if r.Name != "" {
+		return p.Name == "."+r.Name+bedSuffix
 	}
 	names := transfer.ItemNames(p.Head)
-	return len(names) > 0 && len(r.Names) > 0 && r.Names[0] == names[0]
+	return len(names) > 0 && len(r.Names) > 0 && names[0] == r.Names[0] && strings.HasPrefix(p.Name, "."+names[0])
 }
 
 // Discard removes the record, and what had been received, from the disk.

@@ -99,6 +99,7 @@ func TestSeveralReceiversOverRealSockets(t *testing.T) {
 		}
 	})
 	code := <-codes
+	start := time.Now()
 	for i := range n {
 		all.Go(func() {
 			to := t.TempDir()
@@ -124,6 +125,10 @@ func TestSeveralReceiversOverRealSockets(t *testing.T) {
 		})
 	}
 	all.Wait()
+	// The limit is one for all of them together; alone each would need a third.
+	if took, least := time.Since(start), time.Duration(float64(n*len(noise))/6e6*float64(time.Second)); took < least*2/3 {
+		t.Errorf("it took %v under a limit that allows %v", took, least)
+	}
 	if finished.Load() != n {
 		t.Errorf("%d sessions were told to have finished", finished.Load())
 	}

@@ -21,6 +21,7 @@ type recorder struct {
 	dir    string // empty: nothing is kept
 	path   string // once it is written
 	done   map[int]int64
+	mute   bool // there is nothing that could be continued
 }
 
 func startRecord(cfg Config, r Record) *recorder {
@@ -58,6 +59,7 @@ func (k *recorder) see(session int, e Event) {
 		k.see(e.Number, e.Event)
 	case Proposal:
 		r.Names = e.Names
+		k.mute = e.Text || e.Stream // which cannot be sent again
 	case Offer:
 		r.What, r.Size, r.Files = e.Name, e.Size, e.Files
 		k.write(time.Now())
@@ -78,7 +80,7 @@ func (k *recorder) write(now time.Time) {
 	r := &k.record
 	r.Seen = now.UTC()
 	b, err := json.MarshalIndent(r, "", "\t")
-	if err != nil || os.MkdirAll(k.dir, 0o700) != nil {
+	if k.mute || err != nil || os.MkdirAll(k.dir, 0o700) != nil {
 		return
 	}
 	if k.path == "" {

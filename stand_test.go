@@ -357,3 +357,29 @@ func (h *deafHelper) Receive(now time.Time, p udp.Packet) {
 		h.Machine.Receive(now, p)
 	}
 }
+
+func TestSecondSenderIsToldThoughItIsConnected(t *testing.T) {
+	const phrase = "our own secret phrase"
+	for seed := range uint64(3) {
+		m := newStanding(t, seed)
+		line := lab.Link{Rate: 20e6, Delay: time.Millisecond}
+		h := []*lab.Host{
+			m.Host(nil, lab.HostConfig{Name: "near", Up: line, Down: line}),
+			m.Host(nil, lab.HostConfig{Name: "far", Up: lab.Link{Delay: 150 * time.Millisecond}, Down: line}),
+			m.Host(nil, lab.HostConfig{Name: "receiver", Up: line, Down: line}),
+		}
+		path := m.file("a.bin", 1000)
+		near, far := m.keepSending(h[0], phrase, path, 1), m.keepSending(h[1], phrase, path, 1)
+		m.Run(3*time.Second, nil)
+		r := m.keepReceiving(h[2], phrase, Target{Dir: m.folder("to")})
+		m.until(time.Minute, "the end of all", func() bool { return near.Done() && far.Done() && r.Done() })
+		for _, k := range []*keeper{near, far, r} {
+			if err := k.verdict(t.Context()); KindOf(err) != KindTaken {
+				t.Errorf("%s was told %v: %v", k.host.Name(), err, k.events)
+			}
+		}
+		if seen[Connected](near) == 0 {
+			t.Errorf("it was not connected: %v", near.events)
+		}
+	}
+}

@@ -87,8 +87,12 @@ func (s *stand) report() {
 // sessionEnded: the files of an attempt are closed.
 func (s *stand) sessionEnded(a *attempt, o outcome) {
 	a.open = false
-	if a.stage == gone {
-		return // we wanted it to end
+	if a.stage == gone && o.err != nil {
+		return // we wanted it to end; but what is done is done
+	}
+	var e *transfer.Error
+	if errors.As(o.err, &e) && e.Kind == transfer.Canceled && !e.Peer {
+		return // its peer.Peer has stopped it, and says why when it ends
 	}
 	a.stage = gone
 	s.report()
@@ -191,7 +195,10 @@ func (s *stand) ended(a *attempt, err error, guesses int) {
 // that is the end: a person who stands by wants to know.
 func (s *stand) meetingFailed(a *attempt, met *peer.Error) {
 	err := peerError(s.op, met)
+	stopped := met.Kind == peer.PartnerStopped
 	switch {
+	case a.plan.first && (met.Kind == peer.TwoSenders || stopped && s.role == rendezvous.Receiver):
+		s.err = err // though there may be a connection already
 	case met.Kind == peer.PhraseBurnt:
 		s.bar(err)
 	case met.Kind == peer.PhraseWrong && s.admitted:
@@ -199,7 +206,7 @@ func (s *stand) meetingFailed(a *attempt, met *peer.Error) {
 	case s.next.many && a.number > 0:
 		s.tellFinished(a, Result{}, err)
 		s.interrupted(err)
-	case s.admitted, s.met && a.number == 0, met.Kind == peer.PartnerStopped && s.role == rendezvous.Sender:
+	case s.admitted, s.met && a.number == 0, stopped && s.role == rendezvous.Sender:
 		s.emit(Interrupted{err})
 		s.interrupted(err)
 	default:

@@ -18,9 +18,9 @@ const (
 	wordyWidth = 100
 )
 
-// text is a progress line of at most so many columns: what matters least is
+// summary is a progress line of at most so many columns: what matters least is
 // left out first, and nothing is cut in the middle if it can be helped.
-func (v *view) text(columns int) string {
+func (v *view) summary(columns int) string {
 	p := v.progress
 	share := 100.0
 	if p.Size > 0 {
@@ -124,6 +124,9 @@ func sizeText(o qft.Offer) string {
 
 // doneText says how a session has ended well.
 func (v *view) doneText(verb string, r qft.Result) string {
+	if v.text {
+		return verb + " a text"
+	}
 	d := time.Since(v.started)
 	n := r.Size - r.Resumed
 	what := size(r.Size)

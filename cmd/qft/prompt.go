@@ -130,7 +130,7 @@ func (t *terminal) askSecret(ctx context.Context, prompt string) (string, error)
 func proposalText(p qft.Proposal) string {
 	switch {
 	case p.Text:
-		return fmt.Sprintf("a text of %s", size(p.Bytes))
+		return "a text"
 	case p.Stream:
 		return "a stream that ends when it ends: " + namesText(p)
 	}

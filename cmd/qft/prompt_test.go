@@ -49,7 +49,7 @@ func TestProposalsReadAsWhatTheyAre(t *testing.T) {
 		"0 files, 0 B: empty":                    {Counted: true, Items: 1, Names: []string{"empty"}},
 		"40 files, 1.00 MB or more: a":           {Files: 40, Bytes: 1e6, Items: 1, Names: []string{"a"}},
 		"a stream that ends when it ends: stdin": {Stream: true, Items: 1, Names: []string{"stdin"}},
-		"a text of 12 B":                         {Text: true, Bytes: 12},
+		"a text":                                 {Text: true, Bytes: 12},
 		"2 files, 8 B: ?[2J?":                    {Files: 2, Bytes: 8, Counted: true, Items: 1, Names: []string{"\x1b[2J\u202e"}},
 	} {
 		if got := proposalText(p); got != want {
@@ -156,6 +156,8 @@ func TestEachReceiverHasItsLine(t *testing.T) {
 func TestResultsArePrinted(t *testing.T) {
 	var out, story bytes.Buffer
 	tm := newTerminal(nil, &out, &story)
+	tm.checksum = true
+	tm.event(qft.Connected{})
 	tm.event(qft.Offer{Name: "photos and 1 more", Size: 100, Files: 7, Counted: true})
 	incomplete := &qft.Error{Kind: qft.KindIncomplete, Err: fmt.Errorf("x")}
 	tm.finish("received", qft.Result{Paths: []string{"to/photos", "to/b"}, Size: 100, Files: 7, FailedCount: 102,

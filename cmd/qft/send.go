@@ -92,11 +92,11 @@ func (s *sendFlags) read(ctx context.Context, t *terminal, args []string) error 
 	}
 	switch {
 	case s.hasText && len(args) > 0:
-		return usageError{errors.New("either --text or PATH...")}
+		return usageError{errors.New("either --text or a PATH")}
 	case s.hasText:
 		return s.readText(ctx, t)
 	case len(args) == 0:
-		return usageError{errors.New("qft send takes files and directories, - for stdin, or --text")}
+		return usageError{errors.New("qft send takes PATH..., - for stdin, or --text TEXT")}
 	}
 	return openSource(t, src, args)
 }
@@ -125,6 +125,7 @@ func (s *sendFlags) readText(ctx context.Context, t *terminal) error {
 
 func (t *terminal) send(ctx context.Context, src qft.Source, cfg qft.Config) error {
 	t.checksum = src.Checksum
+	t.text = src.Text != ""
 	t.many = src.Receivers < 0 || src.Receivers > 1
 	r, err := qft.Send(ctx, src, cfg)
 	t.finish("sent", r, err)

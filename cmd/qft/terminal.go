@@ -29,6 +29,7 @@ type terminal struct {
 	json     bool // events on stdout instead of words
 	many     bool // several receivers
 	checksum bool // hashes are to be shown
+	text     bool // a text is sent
 	redraws  bool // stderr is a terminal
 
 	answers answers
@@ -55,6 +56,7 @@ type view struct {
 	quiet    time.Time // piped: no progress line before
 	lost     bool
 	moving   bool // there is progress to show
+	text     bool // it is a text, of which there is none
 	progress qft.Progress
 }
 
@@ -86,7 +88,7 @@ func (t *terminal) event(e qft.Event) {
 	}
 	v := t.views[number]
 	if v == nil {
-		v = &view{number: number}
+		v = &view{number: number, text: t.text}
 		t.views[number] = v
 	}
 	t.tell(v, e)
@@ -139,11 +141,15 @@ func (t *terminal) tell(v *view, e qft.Event) {
 func (t *terminal) tellTransfer(v *view, e qft.Event) {
 	switch e := e.(type) {
 	case qft.Proposal:
+		v.text = e.Text
 		if !t.attended() {
 			t.say(v, "%s", proposalText(e))
 		}
 	case qft.Offer:
 		v.offer = e
+		if v.text {
+			return
+		}
 		if e.Resumed > 0 {
 			t.say(v, "%s, %s; %s of it were there already", nameText(e), sizeText(e), size(e.Resumed))
 		} else {
@@ -237,6 +243,9 @@ func (t *terminal) clear() {
 
 // show prints progress: lines in place, or now and then a whole one.
 func (t *terminal) show(v *view, p qft.Progress) {
+	if v.text {
+		return
+	}
 	v.progress, v.moving = p, true
 	switch {
 	case t.asking:
@@ -245,7 +254,7 @@ func (t *terminal) show(v *view, p qft.Progress) {
 	default:
 		if now := time.Now(); now.After(v.quiet) {
 			v.quiet = now.Add(plainEvery)
-			fmt.Fprintln(t.err, v.text(plainWidth))
+			fmt.Fprintln(t.err, v.summary(plainWidth))
 		}
 	}
 }
@@ -267,7 +276,7 @@ func (t *terminal) draw(columns int) {
 		if i > 0 {
 			fmt.Fprint(t.err, "\n")
 		}
-		fmt.Fprint(t.err, v.text(columns))
+		fmt.Fprint(t.err, v.summary(columns))
 	}
 	t.drawn = len(all)
 }
@@ -286,6 +295,9 @@ func (t *terminal) finish(verb string, r qft.Result, err error) {
 		return
 	}
 	if err != nil && qft.KindOf(err) != qft.KindIncomplete {
+		if qft.KindOf(err) == qft.KindCanceled && t.begun() {
+			t.say(nil, "what has arrived is kept: the same command, or qft resume, continues")
+		}
 		return
 	}
 	if r.Receivers > 1 || t.many {
@@ -305,10 +317,20 @@ func (t *terminal) finish(verb string, r qft.Result, err error) {
 	}
 }
 
+// begun reports whether something of a transfer may have arrived.
+func (t *terminal) begun() bool {
+	for _, v := range t.views {
+		if v.offer.Size > 0 {
+			return true
+		}
+	}
+	return false
+}
+
 // sayResult tells what else there is to know.
 func (t *terminal) sayResult(r qft.Result) {
 	switch {
-	case r.Checksum != "":
+	case r.Checksum != "" && t.checksum:
 		t.say(nil, "checksum, as b3sum prints it: %s", r.Checksum)
 	case r.Root != "" && t.checksum:
 		t.say(nil, "checksum over all: %s", r.Root)

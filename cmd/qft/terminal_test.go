@@ -51,20 +51,20 @@ func TestProgressLineFits(t *testing.T) {
 			"  0 %  5.00 MB of 1.00 GB or more  1.00 MB/s  7 of 300 files  punched"},
 	} {
 		v.progress = c.p
-		got := v.text(c.columns)
+		got := v.summary(c.columns)
 		if got != c.want {
 			t.Errorf("in %d columns:\n%q, want\n%q", c.columns, got, c.want)
 		}
 	}
 	v.lost, v.progress = true, full
-	if got := v.text(40); got != " 42 %  1.05 GB of 2.50 GB  no contact" {
+	if got := v.summary(40); got != " 42 %  1.05 GB of 2.50 GB  no contact" {
 		t.Errorf("without contact: %q", got)
 	}
 	v.lost, v.number = false, 12
 	for columns := range 200 {
 		for b := range qft.BottleneckLimit + 1 {
 			v.progress.Bottleneck = b
-			if n := len([]rune(v.text(columns))); n > columns {
+			if n := len([]rune(v.summary(columns))); n > columns {
 				t.Errorf("%d columns in %d", n, columns)
 			}
 		}

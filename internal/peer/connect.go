@@ -106,9 +106,10 @@ func (p *Peer) stepConnected(now time.Time) {
 
 // leaveRoom leaves the public room once the partner has been heard over the
 // connection. Until then it may still say through the helper that it does not
-// want us; for which a sender of many does not wait for long.
+// want us; for which a sender of many does not wait for long, and nobody waits
+// when contact is lost: then another member may be the partner, come again.
 func (p *Peer) leaveRoom(now time.Time) {
-	handsOver := !p.meet.handOver.IsZero() && !now.Before(p.meet.handOver)
+	handsOver := !p.meet.handOver.IsZero() && !now.Before(p.meet.handOver) || !p.search.since.IsZero()
 	switch {
 	case p.client == nil:
 	case p.client.Done():

@@ -28,7 +28,9 @@
 //
 // Whoever fails the phrase is told so and counted; a sender goes on waiting
 // until its guesses are used up. After the first success further members that
-// know the phrase are told that it is taken.
+// know the phrase are told that it is taken; by a sender of many, that it comes
+// back for them: it leaves the room soon, and the peer of its next meeting,
+// which is told whom the others have met and how many guesses are left, joins.
 //
 // # Limitations
 //

@@ -242,6 +242,12 @@ func (p *Peer) onHelper(now time.Time, e rendezvous.Event) {
 	case rendezvous.Arrived:
 		p.onArrived(now, e.Member)
 	case rendezvous.Departed:
+		if p.state == punching && e.Member == p.meet.partner && p.cfg.Role == rendezvous.Sender {
+			// A receiver leaves when it has heard us over a connection, and we
+			// have none.
+			p.fail(now, PartnerStopped, errors.New("the other side went away while a path was being looked for"))
+			return
+		}
 		p.meet.hear(e.Member)
 		if m := p.meet.find(e.Member); m != nil && (m.responder == nil || m.counted) {
 			p.meet.drop(e.Member)
