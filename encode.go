@@ -89,6 +89,8 @@ func transferBody(e Event) (name string, body any) {
 		return "progress", progressOf(e)
 	case FileFailed:
 		return "file_failed", failureBody(e)
+	case FileSkipped:
+		return "file_skipped", failureBody(e)
 	case Interrupted:
 		return "interrupted", interruptedBody{errorOf(e.Err)}
 	case Finished:

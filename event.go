@@ -95,6 +95,10 @@ type (
 	// It is told of the first hundred; Result.FailedCount has their number.
 	FileFailed Failure
 
+	// FileSkipped: a pipe, socket or device is left out. It is told of the first
+	// hundred.
+	FileSkipped Failure
+
 	// ContactLost: nothing has been heard of the other side since then.
 	ContactLost struct{ Since time.Time }
 
@@ -141,6 +145,7 @@ func (Proposal) event()      {}
 func (Offer) event()         {}
 func (Progress) event()      {}
 func (FileFailed) event()    {}
+func (FileSkipped) event()   {}
 func (ContactLost) event()   {}
 func (ContactBack) event()   {}
 func (Interrupted) event()   {}

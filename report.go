@@ -16,6 +16,7 @@ type report struct {
 	proposed bool
 	offered  bool
 	failures int
+	skipped  int
 	meter    meter
 	judge    judge
 	losses   lossMeter
@@ -32,6 +33,9 @@ func (a *app) tell(now time.Time, last bool, err error) {
 	}
 	for ; r.failures < len(p.Failures); r.failures++ {
 		a.event(FileFailed(p.Failures[r.failures]))
+	}
+	for ; r.skipped < len(p.Skipped); r.skipped++ {
+		a.event(FileSkipped(p.Skipped[r.skipped]))
 	}
 	if !r.offered {
 		r.offered = true

@@ -159,6 +159,8 @@ func (t *terminal) tellTransfer(v *view, e qft.Event) {
 		t.show(v, e)
 	case qft.FileFailed:
 		t.say(v, "not transferred: %s: %s", clean(e.Path), clean(e.Why))
+	case qft.FileSkipped:
+		t.say(v, "skipped: %s: %s", clean(e.Path), clean(e.Why))
 	case qft.Interrupted:
 		v.moving, v.lost = false, false
 		t.say(v, "interrupted: %s", cleanLines(e.Err.Error()))

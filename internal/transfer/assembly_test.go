@@ -26,7 +26,6 @@ type yard struct {
 	scratch memFile
 	blocks  [][]byte
 	out     int
-	held    [][]byte // buffers of whole blocks that are not given back yet
 }
 
 func newYard(t *testing.T, seed uint64, n int, spill bool) *yard {

@@ -113,13 +113,13 @@ func (r *Receiver) judgeOne(it *item, a *answer) judgement {
 	switch d.place.What {
 	case plant.Fresh:
 		d.verdict = verdictWant
-		d.stale = it.slabs() > 0 && r.journal.Holds(d.id)
+		d.stale = r.journal.Holds(d.id)
 	case plant.Kept, plant.Part:
 		r.judgeOld(it, &d)
 	case plant.Same:
 		d.verdict = verdictSame
 	case plant.Claim:
-		d.stale = it.slabs() > 0 && r.journal.Holds(d.id)
+		d.stale = r.journal.Holds(d.id)
 		r.judgeClaim(it, &d)
 	case plant.Exists:
 		d.verdict = verdicts
@@ -155,6 +155,7 @@ func (r *Receiver) judgeOld(it *item, d *judgement) {
 			d.verdict = verdictHave
 			d.runs = []journal.Run{{ID: d.id, Sums: runs[len(runs)-1].Sums[:1]}}
 		}
+		d.stale = d.verdict == verdictWant
 		return
 	}
 	d.runs = runs

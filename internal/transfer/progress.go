@@ -26,6 +26,7 @@ type Progress struct {
 	Limit     Limit
 	Failures  []Failure // the first of them
 	Failed    int64     // how many there are
+	Skipped   []Failure // sender: the first of what is no file, directory or link, and is left out
 	Sum       string    // root over all, once it is known: hexadecimal
 	FileSum   string    // BLAKE3 of a single file, once it is known: hexadecimal, as b3sum prints
 }

@@ -1,6 +1,7 @@
 package transfer
 
 import (
+	"errors"
 	"fmt"
 
 	"qft/internal/digest"
@@ -114,6 +115,10 @@ func (s *Sender) tell(found []walk.Found, raw [][]byte) {
 		if s.single {
 			s.fail(sourceError(f.Path, f.Problem))
 			return
+		}
+		if errors.Is(f.Problem, walk.ErrSpecial) {
+			s.tally.skipped.add(f.Path, rootCause(f.Problem).Error())
+			continue
 		}
 		s.tally.failures.add(f.Path, rootCause(f.Problem).Error())
 	}

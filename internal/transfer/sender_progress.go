@@ -14,6 +14,7 @@ type tally struct {
 	root     string
 	whole    bool // the receiver has all of it in place
 	failures failures
+	skipped  failures // what is no file: pipes, sockets, devices
 }
 
 // Progress is what can be shown now.
@@ -35,6 +36,7 @@ func (s *Sender) Progress() Progress {
 		Phase:     s.phase,
 		Failures:  t.failures.list,
 		Failed:    t.failures.count,
+		Skipped:   t.skipped.list,
 		Sum:       t.root,
 		FileSum:   s.proof.text,
 	}

@@ -348,6 +348,17 @@ func (r *Receiver) writePack(a *announcement, content []byte) (sums []digest.Sum
 	if digest.Pack(sums) != a.sum {
 		return nil, false, nil
 	}
+	var stale []journal.Run
+	for _, it := range a.items {
+		if it.stale {
+			stale = append(stale, forget(it.id))
+		}
+	}
+	if len(stale) > 0 {
+		if err := r.journal.Append(stale); err != nil {
+			return nil, false, err
+		}
+	}
 	at = 0
 	for k, x := range a.extents {
 		if err := r.bed.WriteFile(a.items[k].place.Path, &a.items[k].e, content[at:at+x.n]); err != nil {
