@@ -28,7 +28,7 @@ type (
 	// HelperBack: the helper answers again.
 	HelperBack struct{}
 
-	// HelperRefuses: the helper does not let us wait again for now, for Reason;
+	// HelperRefuses: the helper does not let us wait again yet, for Reason;
 	// it is asked on and on.
 	HelperRefuses struct{ Reason string }
 

@@ -28,7 +28,7 @@ type (
 	// how many more may try.
 	WrongPhrase struct{ Left int }
 
-	// Barred: the helper does not let us back in for now, for Err; it is asked
+	// Barred: the helper does not let us back in yet, for Err; it is asked
 	// again and again. Taken says that another sender has our number, which
 	// may be what is left of ourselves.
 	Barred struct {

@@ -108,7 +108,7 @@ func (s *station) wantWhole(all bool) {
 // the next run ends in the same tree, nothing half is ever under a final name,
 // and what the journal vouches for is there.
 func TestPowerFailsAtAnyMoment(t *testing.T) {
-	for seed := range faultSeeds(t, 16) {
+	for seed := range faultSeeds(t, 10) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			s := newStation(t, seed, faulty.Options{NoSyncAll: seed%3 == 1, NoRenameNew: seed%5 == 1})
 			for range 5 {
@@ -137,7 +137,7 @@ func TestPowerFailsAtAnyMoment(t *testing.T) {
 // calls fail. The transfer ends on both sides with an error that says so, or
 // goes well; the next one ends in the same tree.
 func TestDiskFailsAtEachCall(t *testing.T) {
-	for seed := range faultSeeds(t, 24) {
+	for seed := range faultSeeds(t, 14) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			s := newStation(t, seed, faulty.Options{})
 			cause := []error{syscall.ENOSPC, syscall.EIO, syscall.EDQUOT}[seed%3]

@@ -34,7 +34,7 @@ func (d *drip) Read(p []byte) (int, error) {
 }
 
 func TestStreamIsSentAsItComes(t *testing.T) {
-	for _, size := range []int{0, 1, 5000, blockSize, 20*blockSize + 3} {
+	for _, size := range []int{0, 1, 5000, blockSize, 6*blockSize + 3} {
 		for _, most := range []int{3000, 64 << 10, 2 << 20} {
 			for _, mode := range []string{"at once", "later", "beside"} {
 				if size > blockSize && most == 3000 {

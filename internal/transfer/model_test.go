@@ -226,7 +226,7 @@ func (w *world) wantCounted() {
 // of the source meanwhile, also that it is as it was before, the last run ends in
 // just the tree that there is then.
 func TestChangedTreesAreContinued(t *testing.T) {
-	for seed := range faultSeeds(t, 16) {
+	for seed := range faultSeeds(t, 10) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			rng := rand.New(rand.NewPCG(seed, 77))
 			f := forest{"i": {kind: 'd'}, "j": {kind: 'd'}}

@@ -19,7 +19,7 @@ import (
 // wholly; with Overwrite it is the sender's unless that is reported; and what the
 // sender does not have stays as it was.
 func TestWhatWasThereIsNeverAMixture(t *testing.T) {
-	for seed := range faultSeeds(t, 20) {
+	for seed := range faultSeeds(t, 10) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			rng := rand.New(rand.NewPCG(seed, 78))
 			mine := forest{"i": {kind: 'd'}, "j": {kind: 'd'}}
