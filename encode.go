@@ -91,6 +91,8 @@ func transferBody(e Event) (name string, body any) {
 		return "file_failed", failureBody(e)
 	case FileSkipped:
 		return "file_skipped", failureBody(e)
+	case FileRenamed:
+		return "file_renamed", renamedBody(e)
 	case Interrupted:
 		return "interrupted", interruptedBody{errorOf(e.Err)}
 	case Finished:
@@ -163,6 +165,10 @@ type (
 		Hashed int64 `json:"hashed"`
 		Sent   int64 `json:"sent"`
 		Resent int64 `json:"resent"`
+	}
+	renamedBody struct {
+		Path string `json:"path"`
+		Name string `json:"name"`
 	}
 	failureBody struct {
 		Path string `json:"path"`

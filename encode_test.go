@@ -18,7 +18,7 @@ var everyEvent = []Event{
 	Code{"7-acid-robot-zebra"}, Waiting{Again: true}, HelperSilent{}, HelperBack{}, HelperRefuses{"busy"},
 	WrongPhrase{4}, Queued{}, Met{}, Connected{"LAN", netip.MustParseAddrPort("192.0.2.1:5000"), 1500 * time.Microsecond},
 	Proposal{Names: []string{"a"}}, Offer{Name: "a"}, Progress{Left: 1500 * time.Millisecond, Counters: Counters{1, 2, 3, 4}},
-	FileFailed{"a", "gone"}, FileSkipped{"b", "is a pipe"}, ContactLost{time.Unix(0, 0)}, ContactBack{time.Second},
+	FileFailed{"a", "gone"}, FileSkipped{"b", "is a pipe"}, FileRenamed{"a:b", "a%3Ab"}, ContactLost{time.Unix(0, 0)}, ContactBack{time.Second},
 	Interrupted{&Error{Kind: KindPeer, Err: errors.New("x")}}, Replaced{}, Hint{"h"},
 	Finished{Result{Paths: []string{"a"}, Failed: []Failure{{"b", "c"}}}, &Error{Kind: KindDisk, Err: errors.New("x"), Hint: "y"}},
 }

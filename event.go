@@ -99,6 +99,10 @@ type (
 	// hundred.
 	FileSkipped Failure
 
+	// FileRenamed: something has another name here, because the sender's
+	// cannot be used or is taken. It is told of the first hundred.
+	FileRenamed struct{ Path, Name string }
+
 	// ContactLost: nothing has been heard of the other side since then.
 	ContactLost struct{ Since time.Time }
 
@@ -146,6 +150,7 @@ func (Offer) event()         {}
 func (Progress) event()      {}
 func (FileFailed) event()    {}
 func (FileSkipped) event()   {}
+func (FileRenamed) event()   {}
 func (ContactLost) event()   {}
 func (ContactBack) event()   {}
 func (Interrupted) event()   {}

@@ -17,6 +17,7 @@ type report struct {
 	offered  bool
 	failures int
 	skipped  int
+	renamed  int
 	meter    meter
 	judge    judge
 	losses   lossMeter
@@ -36,6 +37,9 @@ func (a *app) tell(now time.Time, last bool, err error) {
 	}
 	for ; r.skipped < len(p.Skipped); r.skipped++ {
 		a.event(FileSkipped(p.Skipped[r.skipped]))
+	}
+	for ; r.renamed < len(p.Renamed); r.renamed++ {
+		a.event(FileRenamed(p.Renamed[r.renamed]))
 	}
 	if !r.offered {
 		r.offered = true

@@ -159,6 +159,8 @@ func (t *terminal) tellTransfer(v *view, e qft.Event) {
 		t.show(v, e)
 	case qft.FileFailed:
 		t.say(v, "not transferred: %s: %s", clean(e.Path), clean(e.Why))
+	case qft.FileRenamed:
+		t.say(v, "renamed: %s is %s here", clean(e.Path), clean(e.Name))
 	case qft.FileSkipped:
 		t.say(v, "skipped: %s: %s", clean(e.Path), clean(e.Why))
 	case qft.Interrupted:

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"path"
 	"slices"
 
 	"github.com/zeebo/blake3"
@@ -279,8 +280,19 @@ func (it *item) slabBytes(first, count int64) int64 {
 	return min((first+count)*blockSize, it.e.Size) - first*blockSize
 }
 
+// noteName notes that an entry has another name here, unless a person chose it.
+func (r *Receiver) noteName(it *item) {
+	name := path.Base(it.place.Path)
+	if r.bed == nil || it.verdict == verdictRefused || it.place.Path == "" || name == it.e.Name ||
+		it.n == 0 && r.place.Name != "" || len(r.renamed) == maxFailures {
+		return
+	}
+	r.renamed = append(r.renamed, Renaming{printable(it.path(), 4*maxName), printable(name, maxName)})
+}
+
 // sentence does what a verdict means for the entry here.
 func (r *Receiver) sentence(it *item) {
+	r.noteName(it)
 	if it.e.Depth == 0 && it.verdict != verdictRefused && r.bed != nil && len(r.paths) < maxPaths {
 		r.paths = append(r.paths, r.bed.Final(it.place.Path))
 	}

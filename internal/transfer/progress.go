@@ -24,17 +24,24 @@ type Progress struct {
 	Resent    int64  // bytes of content that were asked for again
 	Phase     Phase
 	Limit     Limit
-	Failures  []Failure // the first of them
-	Failed    int64     // how many there are
-	Skipped   []Failure // sender: the first of what is no file, directory or link, and is left out
-	Sum       string    // root over all, once it is known: hexadecimal
-	FileSum   string    // BLAKE3 of a single file, once it is known: hexadecimal, as b3sum prints
+	Failures  []Failure  // the first of them
+	Failed    int64      // how many there are
+	Skipped   []Failure  // sender: the first of what is no file, directory or link, and is left out
+	Renamed   []Renaming // receiver: the first of what has another name here than at the sender
+	Sum       string     // root over all, once it is known: hexadecimal
+	FileSum   string     // BLAKE3 of a single file, once it is known: hexadecimal, as b3sum prints
 }
 
 // Failure is a file that was not sent, or is not kept.
 type Failure struct {
 	Path string // safe to print
 	Why  string
+}
+
+// Renaming is something that has another name here than at the sender.
+type Renaming struct {
+	Path string // at the sender, safe to print
+	Name string // here, the last element of its path, safe to print
 }
 
 // maxFailures is how many failures are remembered by name.
@@ -129,6 +136,7 @@ func (r *Receiver) Progress() Progress {
 		Safe:      r.safe.bytes, Resumed: r.safe.resumed, Kept: r.safe.kept,
 		Hashed: r.safe.bytes - r.safe.resumed,
 		Phase:  r.phase, Failures: r.failures.list, Failed: r.failures.count,
+		Renamed: r.renamed,
 	}
 	if r.phase >= Deciding && r.phase != Stopping {
 		p.Name = title(r.offer.names, r.offer.items)

@@ -72,6 +72,7 @@ type Receiver struct {
 	safe     safeCount
 	failures failures
 	paths    []string // of the first items
+	renamed  []Renaming
 	scratch  plant.File
 	holes    int             // that are being made
 	ctx      context.Context // ends when the result of works is not wanted any more

@@ -412,3 +412,16 @@ func TestPersonIsAskedFirst(t *testing.T) {
 		os.Remove(filepath.Join(to, "single"))
 	}
 }
+
+// TestOtherNamesAreTold: a name that cannot be used here arrives as another one,
+// and not silently.
+func TestOtherNamesAreTold(t *testing.T) {
+	from, to := trees(t, spec{"d/esc\x1b[31m": []byte("x"), "d/plain": []byte("y")}, 1)
+	w := newWorld(t, 1)
+	w.connect(sending(items(t, from)...), receiving(to))
+	w.wantDelivered()
+	if p := w.r.Progress(); len(p.Renamed) != 1 || p.Renamed[0].Name != "esc%1B[31m" {
+		t.Errorf("renamed: %q", p.Renamed)
+	}
+	wantFile(t, filepath.Join(to, "d", "esc%1B[31m"), []byte("x"))
+}
