@@ -52,7 +52,7 @@ soak:
 
 crash: tools
 	QFT_CRASH=300 go test -timeout 60m -run 'PowerFails|DiskFails' ./internal/transfer
-	QFT_CRASH=300 go test -timeout 60m -parallel 6 -run 'TestCrash' -v ./e2e
+	QFT_CRASH=320 go test -timeout 60m -parallel 6 -run 'TestCrash' -v ./e2e
 
 bench: tools
 	go test -run '^$$' -bench . -benchtime 1x ./internal/udp ./internal/lab ./internal/secret ./internal/transfer ./internal/transport ./internal/rendezvous
