@@ -25,7 +25,6 @@ func TestLimit(t *testing.T) {
 		{"1 gbit by the sender", 125e6, []string{"--limit", "1gbit"}, nil},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			const measure = 5 * time.Second
 			w := newPair(t)
 			w.racing = false
 			helper := w.a.startHelper()
@@ -37,11 +36,9 @@ func TestLimit(t *testing.T) {
 			f := w.file("film", size)
 			x := w.bySendWith(w.a, w.b, pairHelper, f, c.sender, c.receiver)
 			x.receiver.wantSay(20*time.Second, "film")
-			warm := time.Second
-			time.Sleep(warm)
-			before := x.sender.sentOn("eth0")
-			time.Sleep(measure)
-			after := x.sender.sentOn("eth0")
+			start := x.sender.sentOn("eth0")
+			before := x.sender.untilSent("eth0", start.payload+int64(c.limit)) // a second's worth
+			after := x.sender.untilSent("eth0", before.payload+5*int64(c.limit))
 			if !x.sender.running() {
 				t.Fatalf("%d MB were too few to measure", size/1e6)
 			}
@@ -83,6 +80,20 @@ func (w *world) bySendWith(from, to *host, helper string, f file, send, receive 
 type counted struct {
 	at      time.Time
 	payload int64
+}
+
+// untilSent waits until so many bytes of payload were sent. The bound is for a
+// sender that hangs: at the limit it takes five seconds at most.
+func (p *proc) untilSent(device string, payload int64) (now counted) {
+	p.t.Helper()
+	eventually(p.t, time.Minute, "enough bytes", func() bool {
+		if !p.running() {
+			p.t.Fatalf("%s ended before %d bytes were sent", p.title, payload)
+		}
+		now = p.sentOn(device)
+		return now.payload >= payload
+	})
+	return now
 }
 
 // sentOn reads the counters of a device in the program's namespace. A train

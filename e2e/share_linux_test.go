@@ -139,8 +139,15 @@ func share(t *testing.T, pairs ...[2]string) {
 const mostLate = 1
 
 func (c sharing) measure(t *testing.T) {
-	const rate, length = 20e6, 40 * time.Second
 	l := newLink(t, "--rate", "20mbit", "--rtt", "30ms", "--queue", fmt.Sprintf("%dms", c.queue))
+	const rate = 20e6
+	carried := func() int64 { return l.b.traffic("lab0").in }
+	// until waits until the link has carried so many seconds' worth of its rate,
+	// less a tenth, and returns how long that took.
+	until := func(seconds int64) time.Duration {
+		goal := carried() + seconds*rate/8*9/10
+		return eventually(t, 3*time.Duration(seconds)*time.Second, "bytes on the link", func() bool { return carried() >= goal })
+	}
 	var theirs *stream
 	starts := []func(){func() { t.Cleanup(l.startOurs(c.ours)) }, func() {
 		theirs = l.startTheirs(c.theirs)
@@ -151,18 +158,18 @@ func (c sharing) measure(t *testing.T) {
 	}
 	for _, start := range starts {
 		start()
-		time.Sleep(5 * time.Second) // as long as the lab's model waits
+		until(5) // as long as the lab's model waits
 	}
-	all, tcp := -l.b.traffic("lab0").in, -theirs.got.Load()
-	time.Sleep(length)
-	all, tcp = all+l.b.traffic("lab0").in, tcp+theirs.got.Load()
+	all, tcp := -carried(), -theirs.got.Load()
+	took := until(40)
+	all, tcp = all+carried(), tcp+theirs.got.Load()
 	// With headers, TCP's segments are 1,500 bytes; what is not TCP's is ours.
 	share := 1 - float64(tcp)*1500/1448/float64(all)
 	truth, word := l.truth(), "SHARE"
 	if l.late > mostLate {
 		word = "VOID" // the machine was too busy for the link to be what it should be
 	}
-	t.Logf("%s %v: %.2f, link %.2f used; %s", word, c, share, float64(all)*8/length.Seconds()/rate, truth)
+	t.Logf("%s %v: %.2f, link %.2f used; %s", word, c, share, float64(all)*8/took.Seconds()/rate, truth)
 }
 
 // startTheirs starts the flow that we have to share with.

@@ -86,10 +86,10 @@ const perRound = 12
 // under the final name but the whole, and in the end it is what was sent.
 func TestCrash(t *testing.T) {
 	t.Parallel()
-	todo, size := crashes(t)
-	for round := uint64(0); todo > 0; round++ {
-		most := min(todo, perRound)
-		todo -= most
+	left, size := crashes(t)
+	for round := uint64(0); left > 0; round++ {
+		most := min(left, perRound)
+		left -= most
 		t.Run(fmt.Sprint(round), func(t *testing.T) {
 			t.Parallel()
 			w := newPair(t)

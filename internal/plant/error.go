@@ -7,6 +7,8 @@ import (
 	"os"
 	"strings"
 	"syscall"
+
+	"qft/internal/manifest"
 )
 
 var (
@@ -35,7 +37,7 @@ type Error struct {
 func (e *Error) Error() string {
 	text := strings.TrimSpace(e.Op+" "+e.Path) + ": " + e.Err.Error()
 	if e.Missing > 0 {
-		text += fmt.Sprintf(" (%s more are needed)", sizeText(e.Missing))
+		text += fmt.Sprintf(" (%s more are needed)", manifest.SizeText(e.Missing))
 	}
 	return text
 }
@@ -79,16 +81,4 @@ func cause(err error) error {
 		return linkErr.Err
 	}
 	return err
-}
-
-// sizeText is a number of bytes for a person.
-func sizeText(n int64) string {
-	if n < 1000 {
-		return fmt.Sprintf("%d bytes", n)
-	}
-	v, unit := float64(n)/1000, 0
-	for v >= 1000 {
-		v, unit = v/1000, unit+1
-	}
-	return fmt.Sprintf("%.1f %cB", v, "kMGTPE"[unit])
 }

@@ -6,11 +6,12 @@ import (
 	"path"
 	"runtime"
 	"strings"
-	"unicode"
 	"unicode/utf16"
 	"unicode/utf8"
 
 	"github.com/zeebo/blake3"
+
+	"qft/internal/manifest"
 )
 
 // What the names of our own files end in; they begin with a dot. The second
@@ -85,7 +86,7 @@ func (s system) mayStand(r rune, n int, last bool) bool {
 	switch {
 	case r == utf8.RuneError && n == 1:
 		return !s.unicode
-	case deceives(r):
+	case manifest.Deceives(r):
 		return false
 	case s.windows && strings.ContainsRune(`<>"|?*:\`, r):
 		return false
@@ -93,21 +94,6 @@ func (s system) mayStand(r rune, n int, last bool) bool {
 		return false
 	}
 	return true
-}
-
-// deceives reports whether a rune could change what a person sees of a text
-// around it: C0 and C1 controls, line separators, bidirectional embeddings,
-// overrides, isolates and marks, and the byte order mark.
-func deceives(r rune) bool {
-	switch {
-	case unicode.IsControl(r),
-		r == 0x061c, r == 0x200e, r == 0x200f,
-		r >= 0x2028 && r <= 0x202e,
-		r >= 0x2066 && r <= 0x2069,
-		r == 0xfeff:
-		return true
-	}
-	return false
 }
 
 // isDevice reports whether Windows takes the name for a device, which it does
@@ -182,13 +168,5 @@ func (s system) hiddenName(name string) string {
 	return "." + s.shorten(name, maxName-1-len(tail)) + tail
 }
 
-// printable returns a path such that it can be shown: one line, no control or
-// formatting characters.
-func printable(p string) string {
-	return strings.Map(func(r rune) rune {
-		if !unicode.IsGraphic(r) || deceives(r) {
-			return unicode.ReplacementChar
-		}
-		return r
-	}, strings.ToValidUTF8(p, string(unicode.ReplacementChar)))
-}
+// printable returns a path such that it can be shown.
+func printable(p string) string { return manifest.Printable(p) }

@@ -85,21 +85,21 @@ func TestBlocksComeTogetherInAnyOrder(t *testing.T) {
 		for seed := range uint64(8) {
 			y := newYard(t, seed, 40, spill)
 			type part struct{ i, lo, hi int }
-			var todo []part
+			var parts []part
 			for i, b := range y.blocks {
 				size := 1 + y.exec.rng.IntN(len(b))
 				for lo := 0; lo < len(b); lo += size {
-					todo = append(todo, part{i, max(0, lo-y.exec.rng.IntN(100)), min(len(b), lo+size)})
+					parts = append(parts, part{i, max(0, lo-y.exec.rng.IntN(100)), min(len(b), lo+size)})
 				}
-				todo = append(todo, part{i, -1, 0})
+				parts = append(parts, part{i, -1, 0})
 			}
 			reach := 1 << 6 // how far out of order things come
-			for rounds := 0; len(todo) > 0; rounds++ {
+			for rounds := 0; len(parts) > 0; rounds++ {
 				if rounds > 200_000 {
 					t.Fatalf("seed %d, spill %v: stands still with %d of %d blocks", seed, spill, y.out, len(y.blocks))
 				}
-				k := y.exec.rng.IntN(min(reach, len(todo)))
-				p := todo[k]
+				k := y.exec.rng.IntN(min(reach, len(parts)))
+				p := parts[k]
 				if p.lo < 0 {
 					y.announce(p.i)
 				} else if !y.put(p.i, p.lo, p.hi) {
@@ -107,7 +107,7 @@ func TestBlocksComeTogetherInAnyOrder(t *testing.T) {
 					y.a.advance()
 					continue
 				}
-				todo = append(todo[:k], todo[k+1:]...)
+				parts = append(parts[:k], parts[k+1:]...)
 				if y.exec.rng.IntN(4) == 0 {
 					y.exec.round()
 					y.a.advance()

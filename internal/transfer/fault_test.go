@@ -6,7 +6,6 @@ import (
 	"io/fs"
 	"math/rand/v2"
 	"os"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"syscall"
@@ -30,31 +29,8 @@ type station struct {
 
 func newStation(t *testing.T, seed uint64, opt faulty.Options) *station {
 	from, _ := trees(t, mixed(seed, 6<<20), seed)
-	s := &station{t: t, rng: rand.New(rand.NewPCG(seed, 8)), disk: faulty.New(seed, opt), from: from, want: make(map[string]string)}
-	err := filepath.WalkDir(from, func(p string, d fs.DirEntry, err error) error {
-		if err != nil || p == from {
-			return err
-		}
-		info, err := os.Lstat(p)
-		if err != nil {
-			return err
-		}
-		var b []byte
-		switch {
-		case info.Mode().IsRegular():
-			b, err = os.ReadFile(p)
-		case info.Mode()&fs.ModeSymlink != 0:
-			var text string
-			text, err = os.Readlink(p)
-			b = []byte(text)
-		}
-		rel, _ := filepath.Rel(from, p)
-		s.want[rel] = portrait(info.Mode(), info.ModTime(), b)
-		return err
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
+	s := &station{t: t, rng: rand.New(rand.NewPCG(seed, 8)), disk: faulty.New(seed, opt), from: from}
+	s.look()
 	return s
 }
 

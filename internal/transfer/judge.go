@@ -427,5 +427,5 @@ func (r *Receiver) checkSpace() {
 
 func (r *Receiver) noSpace(needed, free int64) *Error {
 	return &Error{Kind: NoSpace, Path: r.place.Dir, Err: fmt.Errorf("not enough space: %s are needed and %s are free, so %s are missing",
-		sizeText(needed), sizeText(free), sizeText(needed-free))}
+		manifest.SizeText(needed), manifest.SizeText(free), manifest.SizeText(needed-free))}
 }

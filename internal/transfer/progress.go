@@ -83,18 +83,6 @@ func title(names []string, items int) string {
 
 func sumText(s digest.Sum) string { return hex.EncodeToString(s[:]) }
 
-// sizeText is a number of bytes for a person.
-func sizeText(n int64) string {
-	if n < 1000 {
-		return fmt.Sprintf("%d bytes", n)
-	}
-	v, unit := float64(n)/1000, 0
-	for v >= 1000 {
-		v, unit = v/1000, unit+1
-	}
-	return fmt.Sprintf("%.1f %cB", v, "kMGTPE"[unit])
-}
-
 // quoted is a foreign path in a message.
 func quoted(path string) string { return strconv.Quote(printable(path, 4*maxName)) }
 

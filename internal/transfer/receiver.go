@@ -240,7 +240,7 @@ func (r *Receiver) takeOffer(body []byte) *Error {
 func (r *Receiver) tooMuch(c count) *Error {
 	switch {
 	case r.maxBytes > 0 && c.bytes > r.maxBytes:
-		return &Error{Kind: TooMuch, Err: fmt.Errorf("%s are offered and at most %s are taken", sizeText(c.bytes), sizeText(r.maxBytes))}
+		return &Error{Kind: TooMuch, Err: fmt.Errorf("%s are offered and at most %s are taken", manifest.SizeText(c.bytes), manifest.SizeText(r.maxBytes))}
 	case r.maxFiles > 0 && c.files > r.maxFiles:
 		return &Error{Kind: TooMuch, Err: fmt.Errorf("%d files are offered and at most %d are taken", c.files, r.maxFiles)}
 	}

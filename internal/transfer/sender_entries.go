@@ -123,7 +123,7 @@ func (s *Sender) tell(found []walk.Found, raw [][]byte) {
 		s.tally.failures.add(f.Path, rootCause(f.Problem).Error())
 	}
 	if t.bytes > maxSize {
-		s.fail(&Error{Kind: TooMuch, Err: fmt.Errorf("more than %s cannot be sent at once", sizeText(maxSize))})
+		s.fail(&Error{Kind: TooMuch, Err: fmt.Errorf("more than %s cannot be sent at once", manifest.SizeText(maxSize))})
 		return
 	}
 	for len(fresh) > 0 {

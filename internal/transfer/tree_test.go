@@ -280,7 +280,7 @@ func TestKilledTransferContinuesWithoutSendingAgain(t *testing.T) {
 	}
 }
 
-// vouched is how many bytes the journal vouches for now.
+// vouched is how many bytes the journal vouches for at this moment.
 func (w *world) vouched() int64 {
 	n := w.r.safe.bytes - w.r.ledger.bytes
 	if w.r.ledger.busy || w.r.phase != Moving {
