@@ -12,7 +12,7 @@ type Result struct {
 	Paths       []string // of the items here, the first hundred
 	Size        int64    // bytes of content
 	Files       int64
-	Resumed     int64     // of Size, how many were at the receiver already
+	Resumed     int64     // of Size, how many had not to travel: they were at the receiver already, or stayed behind
 	Text        string    // what was received instead of files: any bytes, not safe to print
 	Failed      []Failure // files that did not arrive while others did, the first hundred
 	FailedCount int64
@@ -52,7 +52,7 @@ type outcome struct {
 
 func (o outcome) result() Result {
 	r := Result{
-		Paths: o.paths, Size: o.p.Size, Files: o.p.Files, Resumed: o.p.Resumed, Text: o.text,
+		Paths: o.paths, Size: o.p.Size, Files: o.p.Files, Resumed: o.p.Resumed + o.p.Kept, Text: o.text,
 		FailedCount: o.p.Failed, Root: o.p.Sum, Checksum: o.p.FileSum, Counters: counters(o.p),
 	}
 	if len(r.Paths) > 0 {

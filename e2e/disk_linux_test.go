@@ -208,10 +208,12 @@ func TestDiskThatFillsUp(t *testing.T) {
 	r := w.b.qft("receiver", pairHelper, phrase, dir+"/films")
 	eventually(t, 20*time.Second, "a third of the films", func() bool { return w.b.traffic("eth0").in > 13<<20 })
 	fill(t, dir+"/other", 30<<20)
+	full := time.Now()
 	r.wantEnd(20*time.Second, 5)
 	r.wantSaid("space", "missing", "again")
 	s.wantStays()
 	s.wantSaid("the other side", "missing")
+	t.Logf("FULL: both were told %.1f s after the disk was filled", time.Since(full).Seconds())
 	if _, err := os.Lstat(dir + "/films"); err == nil {
 		t.Error("the films must not be there before they are complete")
 	}

@@ -133,6 +133,9 @@ func (v *view) doneText(verb string, r qft.Result) string {
 	if r.Files > 1 {
 		what = fmt.Sprintf("%d files, %s", r.Files, what)
 	}
+	if n <= 0 && r.Size > 0 {
+		return fmt.Sprintf("%s %s, %s: nothing had to travel", verb, clean(v.offer.Name), what)
+	}
 	return fmt.Sprintf("%s %s, %s in %s (%s/s), verified", verb, clean(v.offer.Name), what, round(d),
 		size(int64(float64(n)/max(d.Seconds(), 1e-3))))
 }

@@ -137,7 +137,7 @@ func (r *Receiver) Progress() Progress {
 	}
 	if r.end != nil && len(r.line.items) == 0 {
 		p.Sum = sumText(r.end.root)
-		if r.offer.items == 1 && r.end.entries == 1 {
+		if r.place.Checksum && r.offer.items == 1 && r.end.entries == 1 {
 			p.FileSum = r.line.first
 		}
 	}

@@ -325,6 +325,13 @@ func TestOneFileHasTheHashThatB3sumPrints(t *testing.T) {
 			t.Errorf("%d bytes: sender says %s, receiver %s, want %s", size, s, r, want)
 		}
 		wantFile(t, filepath.Join(dir, "file.bin"), b)
+
+		unasked := newWorld(t, 2)
+		unasked.connect(sending(src), receiving(tempDir(t)))
+		unasked.wantDelivered()
+		if s, r := unasked.s.Progress().FileSum, unasked.r.Progress().FileSum; s != "" || r != "" {
+			t.Errorf("nobody asked for the hash, and the sender says %q, the receiver %q", s, r)
+		}
 	}
 }
 
