@@ -21,6 +21,7 @@ const module = "qft"
 // line, so a cycle cannot even be written. "." is the public package.
 const layout = `
 internal/udp:
+internal/stun:
 internal/secret:
 internal/congestion:
 internal/manifest:
@@ -36,16 +37,16 @@ internal/lab:        internal/udp
 internal/lab/tcp:    internal/udp
 internal/transport:  internal/udp internal/secret internal/congestion
 internal/nat:        internal/udp
-internal/rendezvous: internal/udp
-internal/peer:       internal/udp internal/secret internal/transport internal/nat internal/rendezvous
-.:                   internal/udp internal/secret internal/walk internal/plant internal/transfer internal/nat internal/rendezvous internal/peer
+internal/rendezvous: internal/udp internal/stun
+internal/peer:       internal/udp internal/stun internal/secret internal/transport internal/nat internal/rendezvous
+.:                   internal/udp internal/stun internal/secret internal/walk internal/plant internal/transfer internal/nat internal/rendezvous internal/peer
 cmd/qft:             .
 e2e/floor:
 `
 
 // machines hold protocol logic: they are handed the time and the packets, and
 // never reach for a clock, a socket or a disk.
-var machines = []string{"internal/secret", "internal/congestion", "internal/transport", "internal/nat", "internal/rendezvous"}
+var machines = []string{"internal/stun", "internal/secret", "internal/congestion", "internal/transport", "internal/nat", "internal/rendezvous"}
 
 // modules are the third-party packages' modules that shipped code may import.
 var modules = []string{

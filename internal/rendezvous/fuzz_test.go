@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"qft/internal/stun"
 	"qft/internal/udp"
 )
 
@@ -32,7 +33,7 @@ func FuzzServerReceive(f *testing.F) {
 		f.Add(append([]byte{8, byte(len(b))}, b...))
 	}
 	f.Add(all)
-	f.Add(append([]byte{0, 28}, AppendStunRequest(nil, StunTx{})...))
+	f.Add(append([]byte{0, 28}, stun.AppendRequest(nil, stun.Tx{})...))
 	f.Fuzz(func(t *testing.T, in []byte) {
 		d := newDesk(t, ServerConfig{Members: 8, NoteMemory: 4096})
 		script(in, func(op byte, data []byte) {
@@ -155,30 +156,6 @@ func FuzzReassembly(f *testing.F) {
 			}
 			if r.had < had || r.had > had+window || len(r.msg) >= MaxMessage {
 				t.Fatalf("had %d, has %d, %d bytes wait", had, r.had, len(r.msg))
-			}
-		}
-	})
-}
-
-func FuzzStun(f *testing.F) {
-	for _, s := range []string{rfc5769Request, rfc5769IPv4, rfc5769IPv6} {
-		f.Add(unhex(f, s))
-	}
-	f.Add(AppendStunRequest(nil, rfc5769Tx))
-	f.Fuzz(func(t *testing.T, in []byte) {
-		if tx, addr, err := ParseStunResponse(in); err == nil {
-			b := AppendStunResponse(nil, StunRequest{Tx: tx}, addr)
-			if tx2, addr2, err := ParseStunResponse(b); err != nil || tx2 != tx || addr2.Addr() != addr.Addr().Unmap() || addr2.Port() != addr.Port() {
-				t.Fatalf("%v became %v: %v", addr, addr2, err)
-			}
-		}
-		if q, err := ParseStunRequest(in); err == nil {
-			out := AppendStunResponse(nil, q, netip.MustParseAddrPort("192.0.2.1:1"))
-			if len(out) > maxStunAnswer {
-				t.Fatalf("%d bytes", len(out))
-			}
-			if _, _, err := parseStunHeader(out); err != nil {
-				t.Fatal(err)
 			}
 		}
 	})

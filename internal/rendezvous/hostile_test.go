@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"qft/internal/stun"
 	"qft/internal/udp"
 )
 
@@ -408,15 +409,15 @@ func TestRepliesBeyondTheQueueAreDropped(t *testing.T) {
 func TestHelperAnswersStun(t *testing.T) {
 	d := newDesk(t, ServerConfig{})
 	for _, from := range []string{"192.0.2.1:32853", "[2001:db8:1234:5678:11:2233:4455:6677]:32853", "[::ffff:192.0.2.1]:1"} {
-		tx := StunTx{1, 2, 3}
-		out := d.raw(addr(from), AppendStunRequest(nil, tx))
+		tx := stun.Tx{1, 2, 3}
+		out := d.raw(addr(from), stun.AppendRequest(nil, tx))
 		if len(out) != 1 {
 			t.Fatalf("%d answers", len(out))
 		}
-		got, seen, err := ParseStunResponse(out[0].Data)
+		got, seen, ok := stun.ParseResponse(out[0].Data)
 		want := netip.AddrPortFrom(addr(from).Addr().Unmap(), addr(from).Port())
-		if err != nil || got != tx || seen != want {
-			t.Errorf("%v is seen as %v: %v", from, seen, err)
+		if !ok || got != tx || seen != want {
+			t.Errorf("%v is seen as %v: %v", from, seen, ok)
 		}
 	}
 	for _, b := range [][]byte{{}, {0}, {0x3f, 1, 2}, {0x40}, {0x52, 1, 2, 3}, {0x80}, make([]byte, 20), make([]byte, 1500)} {

@@ -8,6 +8,7 @@ import (
 	"net/netip"
 	"time"
 
+	"qft/internal/stun"
 	"qft/internal/udp"
 )
 
@@ -130,7 +131,7 @@ func (s *Server) Stats() Stats {
 func (s *Server) Receive(now time.Time, p udp.Packet) {
 	from := netip.AddrPortFrom(p.Addr.Addr().Unmap(), p.Addr.Port())
 	s.lobby.open(now)
-	if isStun(p.Data) {
+	if stun.Is(p.Data) {
 		s.receiveStun(now, from, p.Data)
 		return
 	}
@@ -203,7 +204,7 @@ func (s *Server) reply(to netip.AddrPort, a *answer) {
 }
 
 func (s *Server) receiveStun(now time.Time, from netip.AddrPort, b []byte) {
-	q, err := ParseStunRequest(b)
+	q, err := stun.ParseRequest(b)
 	if err != nil {
 		s.stats.Garbage++
 		return
@@ -213,12 +214,15 @@ func (s *Server) receiveStun(now time.Time, from netip.AddrPort, b []byte) {
 		return
 	}
 	s.stats.Stun++
-	t := s.replies.queue.Tail(maxStunAnswer)
+	if q.ChangePort {
+		q = q.Refuse()
+	}
+	t := s.replies.queue.Tail(stun.MaxResponse)
 	if t == nil {
 		s.stats.Dropped++
 		return
 	}
-	s.replies.queue.Commit(from, len(AppendStunResponse(t, q, from)))
+	s.replies.queue.Commit(from, len(stun.AppendResponse(t, q, from)))
 }
 
 // Send appends answers, and whatever is due to members.
