@@ -213,12 +213,12 @@ func (b *babbler) Receive(_ time.Time, p udp.Packet) {
 	if len(p.Data) > 3 {
 		copy(d[1:3], p.Data[1:3])
 	}
-	b.out = append(b.out, udp.Packet{Addr: p.Addr, Data: d})
+	b.out = append(b.out, udp.Packet{Path: p.Path, Data: d})
 }
 
 func (b *babbler) Send(_ time.Time, batch *udp.Batch) {
 	for _, p := range b.out {
-		batch.Add(p.Addr, p.Data)
+		batch.Add(p.Path, p.Data)
 	}
 	b.out = nil
 }

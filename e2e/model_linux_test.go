@@ -47,7 +47,7 @@ func drive(c *net.UDPConn, m lab.Machine) {
 			m.Send(time.Now(), batch)
 			sent = batch.Len() > 0
 			for p := range batch.All() {
-				if _, err := c.WriteToUDPAddrPort(p.Data, p.Addr); err != nil {
+				if _, err := c.WriteToUDPAddrPort(p.Data, p.Remote); err != nil {
 					return
 				}
 			}
@@ -56,7 +56,7 @@ func drive(c *net.UDPConn, m lab.Machine) {
 		n, from, err := c.ReadFromUDPAddrPort(buf)
 		switch {
 		case err == nil:
-			m.Receive(time.Now(), udp.Packet{Addr: from, Data: buf[:n]})
+			m.Receive(time.Now(), udp.Packet{Path: udp.To(from), Data: buf[:n]})
 		case !isTimeout(err):
 			return
 		}

@@ -24,7 +24,7 @@ type sender struct {
 func (m *sender) Receive(time.Time, udp.Packet) { m.flying-- }
 
 func (m *sender) Send(now time.Time, b *udp.Batch) {
-	for m.flying < m.window && !now.Before(m.next) && b.Add(m.peer, m.payload) {
+	for m.flying < m.window && !now.Before(m.next) && b.Add(udp.To(m.peer), m.payload) {
 		m.flying++
 		if m.pace > 0 {
 			m.next = now.Add(m.pace)
@@ -42,11 +42,11 @@ func (m *sender) Deadline() time.Time {
 // acker answers every packet with a short one.
 type acker struct{ due []netip.AddrPort }
 
-func (m *acker) Receive(_ time.Time, p udp.Packet) { m.due = append(m.due, p.Addr) }
+func (m *acker) Receive(_ time.Time, p udp.Packet) { m.due = append(m.due, p.Remote) }
 
 func (m *acker) Send(_ time.Time, b *udp.Batch) {
 	for _, a := range m.due {
-		b.Add(a, []byte("acknowledgement"))
+		b.Add(udp.To(a), []byte("acknowledgement"))
 	}
 	m.due = m.due[:0]
 }

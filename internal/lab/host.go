@@ -176,7 +176,7 @@ func (h *Host) source(v6 bool) (netip.Addr, bool) {
 
 // send takes what a machine appended to its batch.
 func (h *Host) send(port uint16, p udp.Packet) {
-	dst := p.Addr.Addr()
+	dst := p.Remote.Addr()
 	if dst.Is4In6() {
 		dst = dst.Unmap()
 	}
@@ -185,11 +185,11 @@ func (h *Host) send(port uint16, p udp.Packet) {
 	if local {
 		src = dst // as the kernel chooses it
 	}
-	k := h.w.newPacket(netip.AddrPortFrom(src, port), netip.AddrPortFrom(dst, p.Addr.Port()), p.Data)
+	k := h.w.newPacket(netip.AddrPortFrom(src, port), netip.AddrPortFrom(dst, p.Remote.Port()), p.Data)
 	h.w.sight(k, Sent, h.name)
 	switch {
 	case !dst.IsValid() || len(k.data) > udp.MaxPayload:
-		panic(fmt.Sprintf("lab: %v sent %d bytes to %v", h.ports[port], len(k.data), p.Addr))
+		panic(fmt.Sprintf("lab: %v sent %d bytes to %v", h.ports[port], len(k.data), p.Path))
 	case local:
 		h.local.offer(k)
 	case !ok:

@@ -35,14 +35,14 @@ func place(h *Host, port uint16) *station {
 }
 
 func (s *station) Receive(_ time.Time, p udp.Packet) {
-	s.got = append(s.got, arrival{s.h.w.Elapsed(), p.Addr, string(p.Data)})
+	s.got = append(s.got, arrival{s.h.w.Elapsed(), p.Remote, string(p.Data)})
 	if s.answer {
-		s.out = append(s.out, udp.Packet{Addr: p.Addr, Data: []byte(string(p.Data))})
+		s.out = append(s.out, udp.Packet{Path: p.Path, Data: []byte(string(p.Data))})
 	}
 }
 
 func (s *station) Send(_ time.Time, b *udp.Batch) {
-	for len(s.out) > 0 && b.Add(s.out[0].Addr, s.out[0].Data) {
+	for len(s.out) > 0 && b.Add(s.out[0].Path, s.out[0].Data) {
 		s.out = s.out[1:]
 	}
 }
@@ -61,7 +61,7 @@ func (s *station) addr() netip.AddrPort {
 }
 
 func (s *station) send(to netip.AddrPort, data string) {
-	s.out = append(s.out, udp.Packet{Addr: to, Data: []byte(data)})
+	s.out = append(s.out, udp.Packet{Path: udp.To(to), Data: []byte(data)})
 	s.h.Wake(s.port)
 }
 

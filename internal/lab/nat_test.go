@@ -301,25 +301,25 @@ func (m *puncher) Receive(_ time.Time, p udp.Packet) {
 	if m.open = m.open || string(p.Data) == "answer"; string(p.Data) != "knock" {
 		return
 	}
-	m.answers = append(m.answers, p.Addr)
+	m.answers = append(m.answers, p.Remote)
 	for _, a := range m.try {
-		if a == p.Addr {
+		if a == p.Remote {
 			return
 		}
 	}
-	m.try = append(m.try, p.Addr)
+	m.try = append(m.try, p.Remote)
 }
 
 func (m *puncher) Send(now time.Time, b *udp.Batch) {
 	for _, a := range m.answers {
-		b.Add(a, []byte("answer"))
+		b.Add(udp.To(a), []byte("answer"))
 	}
 	m.answers = m.answers[:0]
 	if now.Before(m.next) {
 		return
 	}
 	for _, a := range m.try {
-		b.Add(a, []byte("knock"))
+		b.Add(udp.To(a), []byte("knock"))
 	}
 	m.next = now.Add(50 * ms)
 }

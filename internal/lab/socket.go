@@ -74,7 +74,7 @@ func (s *socket) receive(k *packet) {
 	w := s.host.w
 	w.record(k)
 	w.sight(k, Delivered, s.host.name)
-	s.m.Receive(s.host.now(), udp.Packet{Addr: k.from, Data: k.data[:len(k.data):len(k.data)]})
+	s.m.Receive(s.host.now(), udp.Packet{Path: udp.To(k.from), Data: k.data[:len(k.data):len(k.data)]})
 	w.release(k)
 	s.wake()
 }

@@ -218,7 +218,7 @@ func (m *clock) Receive(now time.Time, p udp.Packet) { m.note("receive "+string(
 func (m *clock) Send(now time.Time, b *udp.Batch) {
 	m.note("send", now)
 	if m.every > 0 && !now.Before(m.deadline) {
-		b.Add(m.peer, []byte("tick"))
+		b.Add(udp.To(m.peer), []byte("tick"))
 		m.deadline = now.Add(m.every)
 	}
 }
@@ -261,7 +261,7 @@ type flood struct {
 func (m *flood) Receive(time.Time, udp.Packet) {}
 
 func (m *flood) Send(_ time.Time, b *udp.Batch) {
-	for (m.every || m.n > 0) && b.Add(m.to, make([]byte, 1000)) {
+	for (m.every || m.n > 0) && b.Add(udp.To(m.to), make([]byte, 1000)) {
 		m.n--
 	}
 }

@@ -7,6 +7,8 @@ import (
 	"net/netip"
 	"slices"
 	"time"
+
+	"qft/internal/udp"
 )
 
 // Config is what an Agent needs to know. Box, Tag and Controlling are
@@ -86,7 +88,7 @@ func (a *Agent) AddRemote(now time.Time, c ...Candidate) {
 
 func (a *Agent) add(list []Candidate) {
 	for _, pl := range plan(a.cfg.Local, list, a.cfg.V4, a.cfg.V6) {
-		p := find(a.pairs, pl.Addr)
+		p := find(a.pairs, udp.To(pl.Addr))
 		switch {
 		case p == nil && a.named() >= maxCandidates:
 			continue
@@ -171,8 +173,11 @@ func (a *Agent) begin(generation uint32) {
 		list = append(list, p.Candidate)
 	}
 	for _, pl := range plan(a.cfg.Local, list, a.cfg.V4, a.cfg.V6) {
-		p := find(a.pairs, pl.Addr)
-		p.start(a.now, a.now.Add(pl.after))
+		for _, p := range a.pairs {
+			if p.Addr == pl.Addr {
+				p.start(a.now, a.now.Add(pl.after))
+			}
+		}
 		a.startClock()
 	}
 	if a.last != nil {

@@ -44,7 +44,7 @@ func (r *rig) advance(d time.Duration) (list []sentProbe) {
 			if !ok {
 				r.t.Fatalf("sent what the peer cannot open")
 			}
-			list = append(list, sentProbe{pr, p.Addr, r.now})
+			list = append(list, sentProbe{pr, p.Remote, r.now})
 		}
 		if next := r.Deadline(); !next.IsZero() && !next.After(end) {
 			r.now = next
@@ -73,7 +73,7 @@ func (r *rig) pong(from string, to sentProbe, flags byte) {
 func (r *rig) inject(from string, pr probe) {
 	r.sequence++
 	pr.sequence, pr.generation = r.sequence, r.gen
-	r.Receive(r.now, udp.Packet{Addr: netip.MustParseAddrPort(from), Data: r.peer.seal(&pr)})
+	r.Receive(r.now, udp.Packet{Path: udp.To(netip.MustParseAddrPort(from)), Data: r.peer.seal(&pr)})
 }
 
 // pingTo returns the first ping of the list to the address.
@@ -95,7 +95,7 @@ func (r *rig) add(addrs ...string) {
 func (r *rig) wantPath(addr string) {
 	r.t.Helper()
 	p, ok := r.Best()
-	if got := p.Remote.String(); ok != (addr != "") || ok && got != addr {
+	if got := p.Way.Remote.String(); ok != (addr != "") || ok && got != addr {
 		r.t.Errorf("path %s (%v), want %q", got, ok, addr)
 	}
 }

@@ -1,8 +1,9 @@
 package nat
 
 import (
-	"net/netip"
 	"time"
+
+	"qft/internal/udp"
 )
 
 const (
@@ -26,11 +27,11 @@ const (
 
 // Path is the way to the peer.
 type Path struct {
-	Remote netip.AddrPort // where packets for the peer go
-	Kind   Kind           // how the address became known
-	Via    string         // for people: "this machine", "LAN", "IPv6", "IPv4", "mapped", "punched", "carrier or VPN"
-	RTT    time.Duration  // lowest measured
-	Since  time.Time      // when it was chosen
+	Way   udp.Path      // how packets for the peer go
+	Kind  Kind          // how the address became known
+	Via   string        // for people: "this machine", "LAN", "IPv6", "IPv4", "mapped", "punched", "carrier or VPN"
+	RTT   time.Duration // lowest measured
+	Since time.Time     // when it was chosen
 }
 
 // Best returns the path that both sides have proven with full-size packets
@@ -42,7 +43,7 @@ func (a *Agent) Best() (Path, bool) {
 	if p == nil {
 		return Path{}, false
 	}
-	return Path{Remote: p.Addr, Kind: p.Kind, Via: p.class.String(), RTT: p.rtt, Since: a.round.since}, true
+	return Path{Way: p.way(), Kind: p.Kind, Via: p.class.String(), RTT: p.rtt, Since: a.round.since}, true
 }
 
 // choose settles what can be settled at this time.

@@ -168,7 +168,7 @@ func FuzzReceive(f *testing.F) {
 			}
 			pr.full = script[0]&1 == 1
 			from := netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, 0, 0, script[0]}), 1)
-			a.Receive(now, udp.Packet{Addr: from, Data: slices.Clone(peer.seal(&pr))})
+			a.Receive(now, udp.Packet{Path: udp.To(from), Data: slices.Clone(peer.seal(&pr))})
 			for range 10 {
 				b.Reset()
 				a.Send(now, b)

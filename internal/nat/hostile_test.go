@@ -16,7 +16,7 @@ var attacker = netip.MustParseAddrPort("198.18.6.6:6666")
 // inject hands the agent a packet and returns what it sends in answer within
 // the next second.
 func (h *host) inject(from netip.AddrPort, data []byte) []shot {
-	h.agent.Receive(h.world.now, udp.Packet{Addr: from, Data: data})
+	h.agent.Receive(h.world.now, udp.Packet{Path: udp.To(from), Data: data})
 	h.flush()
 	before := len(h.sent)
 	h.world.run(h.world.now.Sub(epoch)+time.Second, nil)
@@ -68,10 +68,10 @@ func TestGarbageChangesNothing(t *testing.T) {
 	}
 	garbage = append(garbage, p.a.heard...) // replayed
 	for i, b := range garbage {
-		p.a.agent.Receive(w.now.Add(time.Second), udp.Packet{Addr: from[i%2], Data: b})
+		p.a.agent.Receive(w.now.Add(time.Second), udp.Packet{Path: udp.To(from[i%2]), Data: b})
 	}
 	for _, bad := range []string{"0.0.0.0:1", "224.0.0.1:1", "255.255.255.255:9", "203.0.113.1:0", "[ff02::1]:5", "[::]:1"} {
-		p.a.agent.Receive(w.now, udp.Packet{Addr: netip.MustParseAddrPort(bad), Data: p.b.fresh(ping, true, flagProven)})
+		p.a.agent.Receive(w.now, udp.Packet{Path: udp.To(netip.MustParseAddrPort(bad)), Data: p.b.fresh(ping, true, flagProven)})
 	}
 	if after := p.a.agent.snapshot(); after != before {
 		t.Errorf("garbage changed the agent\nfrom %s\nto   %s", before, after)
@@ -100,8 +100,8 @@ func TestReplayCannotRedirect(t *testing.T) {
 			t.Fatalf("a replayed probe was answered")
 		}
 	}
-	if now, ok := p.b.agent.Best(); !ok || now.Remote != path.Remote {
-		t.Errorf("after the replay the path is %v, was %v", now.Remote, path.Remote)
+	if now, ok := p.b.agent.Best(); !ok || now.Way.Remote != path.Way.Remote {
+		t.Errorf("after the replay the path is %v, was %v", now.Way.Remote, path.Way.Remote)
 	}
 }
 
@@ -121,15 +121,15 @@ func TestHeldBackNominationCannotRedirect(t *testing.T) {
 	if n == 0 || size > 3*fullSize {
 		t.Errorf("the attacker got %d packets, %d bytes, for one of %d", n, size, fullSize)
 	}
-	if now, ok := p.b.agent.Best(); !ok || now.Remote != path.Remote {
-		t.Errorf("the path is %v, was %v", now.Remote, path.Remote)
+	if now, ok := p.b.agent.Best(); !ok || now.Way.Remote != path.Way.Remote {
+		t.Errorf("the path is %v, was %v", now.Way.Remote, path.Way.Remote)
 	}
 	p.t.Log("# he guesses at pongs")
 	for range 100 {
 		p.b.inject(attacker, p.a.fresh(pong, true, flagProven))
 	}
-	if now, ok := p.b.agent.Best(); !ok || now.Remote != path.Remote {
-		t.Errorf("the path is %v, was %v", now.Remote, path.Remote)
+	if now, ok := p.b.agent.Best(); !ok || now.Way.Remote != path.Way.Remote {
+		t.Errorf("the path is %v, was %v", now.Way.Remote, path.Way.Remote)
 	}
 }
 
@@ -145,7 +145,7 @@ func TestSpoofedSourcesGainLittle(t *testing.T) {
 			from := netip.AddrPortFrom(netip.AddrFrom4([4]byte{198, 18, 1, byte(i)}), 9)
 			data := p.b.fresh(ping, large, 0)
 			in += len(data)
-			p.a.agent.Receive(w.now, udp.Packet{Addr: from, Data: data})
+			p.a.agent.Receive(w.now, udp.Packet{Path: udp.To(from), Data: data})
 			p.a.flush()
 			p.run(w.now.Sub(epoch)+20*time.Millisecond, nil)
 			if n := len(p.a.agent.pairs); n > 2*maxCandidates {
@@ -200,7 +200,7 @@ func TestFloodOfPingsIsBounded(t *testing.T) {
 	p.start()
 	from := p.b.candidates()[1].Addr
 	for range 5000 {
-		p.a.agent.Receive(w.now, udp.Packet{Addr: from, Data: p.b.fresh(ping, true, 0)})
+		p.a.agent.Receive(w.now, udp.Packet{Path: udp.To(from), Data: p.b.fresh(ping, true, 0)})
 		p.a.flush()
 		p.run(w.now.Sub(epoch)+time.Millisecond, nil)
 	}
@@ -217,7 +217,7 @@ func TestSendWithoutRoomKeepsEverything(t *testing.T) {
 	p := newWorld(t, 1).behind(fullCone, fullCone)
 	p.start()
 	p.a.agent.AddRemote(p.now, p.b.candidates()...)
-	p.a.agent.Receive(p.now, udp.Packet{Addr: attacker, Data: p.b.fresh(ping, true, 0)})
+	p.a.agent.Receive(p.now, udp.Packet{Path: udp.To(attacker), Data: p.b.fresh(ping, true, 0)})
 	tiny, room := udp.NewBatch(fullSize-1), udp.NewBatch(2*fullSize)
 	p.a.agent.Send(p.now, tiny)
 	if tiny.Len() != 0 {
@@ -227,7 +227,7 @@ func TestSendWithoutRoomKeepsEverything(t *testing.T) {
 		t.Errorf("more to send, but the deadline is %v", d)
 	}
 	p.a.agent.Send(p.now, room)
-	if room.Len() != 2 || room.At(0).Addr != attacker {
+	if room.Len() != 2 || room.At(0).Remote != attacker {
 		t.Errorf("%d packets when there was room for a pong and a ping", room.Len())
 	}
 	for pkt := range room.All() {

@@ -1,8 +1,9 @@
 package nat
 
 import (
-	"net/netip"
 	"time"
+
+	"qft/internal/udp"
 )
 
 // stage is what one side has seen of a pair in this generation. It only
@@ -16,10 +17,10 @@ const (
 	full                // a full pong came on a full ping: proven
 )
 
-// pair is one address of the peer, and with it the path to it: the socket has
-// one port per family, so there is nothing to choose on our side.
+// pair is one address of the peer, and the own socket from which it is tried.
 type pair struct {
 	Candidate
+	local      udp.Local
 	class      class
 	skip       string // why it is not probed; empty: it is
 	learned    bool   // from a packet; the peer's list does not name it
@@ -136,10 +137,13 @@ func (f *flight) take(txid uint64) (s sentPing, ok bool) {
 	return sentPing{}, false
 }
 
-// find returns the pair of the address, or nil.
-func find(pairs []*pair, addr netip.AddrPort) *pair {
+// way is the path that the pair stands for.
+func (p *pair) way() udp.Path { return udp.Path{Local: p.local, Remote: p.Addr} }
+
+// find returns the pair of the path, or nil.
+func find(pairs []*pair, way udp.Path) *pair {
 	for _, p := range pairs {
-		if p.Addr == addr {
+		if p.way() == way {
 			return p
 		}
 	}

@@ -245,7 +245,7 @@ func TestAnswersFromAnotherAddress(t *testing.T) {
 	p.b.agent.AddRemote(w.now, p.a.candidates()[0])
 	p.wantConnected(time.Second)
 	if path, _ := p.a.agent.Best(); path.Kind != PeerReflexive {
-		t.Errorf("path %v is %v, want the learned address", path.Remote, path.Kind)
+		t.Errorf("path %v is %v, want the learned address", path.Way.Remote, path.Kind)
 	}
 }
 

@@ -1,7 +1,6 @@
 package nat
 
 import (
-	"net/netip"
 	"slices"
 	"time"
 
@@ -11,8 +10,8 @@ import (
 // Receive takes a packet from the network; p is valid during the call only.
 // Packets that are not of this session change nothing.
 func (a *Agent) Receive(now time.Time, p udp.Packet) {
-	from := unmap(p.Addr)
-	if !sendable(from) {
+	from := p.Path.Unmap()
+	if !sendable(from.Remote) {
 		return
 	}
 	in, ok := a.seal.open(p.Data)
@@ -34,7 +33,7 @@ func (a *Agent) Receive(now time.Time, p udp.Packet) {
 	a.choose()
 }
 
-func (a *Agent) receivePing(from netip.AddrPort, in *probe) {
+func (a *Agent) receivePing(from udp.Path, in *probe) {
 	if p := a.learn(from, in.size()); p != nil {
 		p.count.heard++
 		p.rise(heard)
@@ -48,12 +47,12 @@ func (a *Agent) receivePing(from netip.AddrPort, in *probe) {
 	a.out.reply(a.now, from, in)
 }
 
-func (a *Agent) receivePong(from netip.AddrPort, in *probe) {
+func (a *Agent) receivePong(from udp.Path, in *probe) {
 	p, sent, ok := a.match(in.txid)
 	if !ok {
 		return
 	}
-	if p.Addr != from {
+	if p.way() != from {
 		// The peer answers from another of its addresses (IPv6 privacy
 		// addresses do). That proves nothing about either, but the
 		// other one is worth a ping.
@@ -111,14 +110,14 @@ func (a *Agent) match(txid uint64) (p *pair, s sentPing, ok bool) {
 
 // learn returns the pair of an address from which an authenticated probe of
 // the size came, adding it if it is new; nil if there is no room.
-func (a *Agent) learn(from netip.AddrPort, size int) *pair {
+func (a *Agent) learn(from udp.Path, size int) *pair {
 	p := find(a.pairs, from)
 	if p == nil {
 		if len(a.pairs)-a.named() >= maxCandidates && !a.forgetOne() {
 			return nil
 		}
-		c := Candidate{PeerReflexive, from}
-		p = &pair{Candidate: c, class: classify(a.cfg.Local, c), learned: true}
+		c := Candidate{PeerReflexive, from.Remote}
+		p = &pair{Candidate: c, local: from.Local, class: classify(a.cfg.Local, c), learned: true}
 		p.start(a.now, a.now)
 		a.pairs = append(a.pairs, p)
 		a.startClock()

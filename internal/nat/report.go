@@ -136,7 +136,7 @@ func (r Report) String() string {
 		answered += t.Answered
 	}
 	if r.Path != nil {
-		fmt.Fprintf(&b, "connected to %v (%s, %v)", r.Path.Remote, r.Path.Via, r.Path.RTT.Round(time.Millisecond/10))
+		fmt.Fprintf(&b, "connected to %v (%s, %v)", r.Path.Way, r.Path.Via, r.Path.RTT.Round(time.Millisecond/10))
 	} else {
 		fmt.Fprintf(&b, "no path found in %v", r.Searched.Round(time.Second/10))
 	}

@@ -29,7 +29,7 @@ func TestSettledAgentIsQuietAndAnswers(t *testing.T) {
 	path, _ := p.a.agent.Best()
 	p.b.agent.Restart(p.now, nil, nil)
 	p.wantConnected(time.Second)
-	if again, _ := p.a.agent.Best(); again.Remote != path.Remote || !again.Since.After(path.Since) {
+	if again, _ := p.a.agent.Best(); again.Way.Remote != path.Way.Remote || !again.Since.After(path.Since) {
 		t.Errorf("after a restart the path is %+v, was %+v", again, path)
 	}
 	p.wantConnected(time.Second)
@@ -39,7 +39,7 @@ func TestRestartForgetsWhatWasProven(t *testing.T) {
 	p := settled(newWorld(t, 1), portRestricted, portRestricted)
 	p.a.agent.Restart(p.now, nil, nil)
 	if path, ok := p.a.agent.Best(); ok {
-		t.Errorf("right after a restart %v is called proven", path.Remote)
+		t.Errorf("right after a restart %v is called proven", path.Way.Remote)
 	}
 	p.loss = 1 // contact is really gone
 	begin := p.now
@@ -78,8 +78,8 @@ func TestNATRebind(t *testing.T) {
 				other.agent.Restart(p.now, moved.candidates(), nil)
 			}
 			t.Logf("# connected %v after the rebind", p.wantConnected(3*time.Second))
-			if now, _ := other.agent.Best(); now.Remote == old.Remote {
-				t.Errorf("%s still calls %v the path", other.name, now.Remote)
+			if now, _ := other.agent.Best(); now.Way.Remote == old.Way.Remote {
+				t.Errorf("%s still calls %v the path", other.name, now.Way.Remote)
 			}
 		})
 	}
@@ -101,8 +101,8 @@ func TestAddressChange(t *testing.T) {
 		moved.agent.Restart(p.now, nil, now)
 		other.agent.Restart(p.now, now, nil)
 		t.Logf("# connected %v after the move", p.wantConnected(3*time.Second))
-		if path, _ := other.agent.Best(); path.Remote.Addr() != netip.MustParseAddr("198.18.0.9") {
-			t.Errorf("%s uses %v, want the new network", other.name, path.Remote)
+		if path, _ := other.agent.Best(); path.Way.Remote.Addr() != netip.MustParseAddr("198.18.0.9") {
+			t.Errorf("%s uses %v, want the new network", other.name, path.Way.Remote)
 		}
 		if n := len(moved.agent.pairs); n > 5 {
 			t.Errorf("%s keeps %d pairs", moved.name, n)

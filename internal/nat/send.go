@@ -1,7 +1,6 @@
 package nat
 
 import (
-	"net/netip"
 	"slices"
 	"time"
 
@@ -31,7 +30,7 @@ type outbound struct {
 
 // reply is a pong to be sent. Its flags are those of the time of sending.
 type reply struct {
-	to   netip.AddrPort
+	to   udp.Path
 	txid uint64
 	full bool
 }
@@ -45,7 +44,7 @@ func newOutbound() outbound {
 
 // reply queues the pong to a ping; beyond the rate it is left out, and the
 // peer will ask again.
-func (o *outbound) reply(now time.Time, to netip.AddrPort, in *probe) {
+func (o *outbound) reply(now time.Time, to udp.Path, in *probe) {
 	if len(o.replies) >= maxReplies || o.pongs.ready(in.size()).After(now) {
 		return
 	}
@@ -70,7 +69,7 @@ func (a *Agent) Send(now time.Time, b *udp.Batch) {
 }
 
 func (a *Agent) sendPong(b *udp.Batch, r reply) bool {
-	pr := probe{kind: pong, txid: r.txid, observed: r.to, full: r.full}
+	pr := probe{kind: pong, txid: r.txid, observed: r.to.Remote, full: r.full}
 	p := find(a.pairs, r.to)
 	if !a.emit(b, r.to, p, &pr) {
 		return false
@@ -88,7 +87,7 @@ func (a *Agent) sendPing(b *udp.Batch, p *pair) {
 	if nominated {
 		pr.flags = flagNominated
 	}
-	if !a.emit(b, p.Addr, p, &pr) {
+	if !a.emit(b, p.way(), p, &pr) {
 		return
 	}
 	a.out.pings.spend(a.now, pr.size())
@@ -107,7 +106,7 @@ func (a *Agent) sendPing(b *udp.Batch, p *pair) {
 
 // emit completes the probe, seals it and adds it to the batch. It reports
 // false, and nothing has happened, if there is no room.
-func (a *Agent) emit(b *udp.Batch, to netip.AddrPort, p *pair, pr *probe) bool {
+func (a *Agent) emit(b *udp.Batch, to udp.Path, p *pair, pr *probe) bool {
 	if b.Room() < pr.size() {
 		return false
 	}

@@ -316,7 +316,7 @@ func (h *host) receive(src, dst netip.AddrPort, data []byte) {
 		return
 	}
 	h.heard = append(h.heard, data)
-	h.agent.Receive(h.world.now, udp.Packet{Addr: src, Data: data})
+	h.agent.Receive(h.world.now, udp.Packet{Path: udp.To(src), Data: data})
 	h.flush()
 }
 
@@ -327,14 +327,14 @@ func (h *host) flush() {
 		h.batch.Reset()
 		h.agent.Send(w.now, h.batch)
 		for p := range h.batch.All() {
-			s := shot{w.now, p.Addr, slices.Clone(p.Data)}
+			s := shot{w.now, p.Remote, slices.Clone(p.Data)}
 			h.sent = append(h.sent, s)
-			fmt.Fprint(w.trace, h.name, w.now, p.Addr)
+			fmt.Fprint(w.trace, h.name, w.now, p.Remote)
 			w.trace.Write(p.Data)
 			if h.tapped != nil {
 				h.tapped(s)
 			}
-			h.transmit(p.Addr, s.data)
+			h.transmit(p.Remote, s.data)
 		}
 		if d := h.agent.Deadline(); d.IsZero() || d.After(w.now) {
 			return
@@ -505,10 +505,10 @@ func (p peers) wantPassage() {
 			p.t.Fatalf("%s has no path", d[0].name)
 		}
 		d[1].got = nil
-		d[0].transmit(path.Remote, append([]byte{0x80}, make([]byte, fullSize-1)...))
+		d[0].transmit(path.Way.Remote, append([]byte{0x80}, make([]byte, fullSize-1)...))
 		p.run(p.now.Sub(epoch)+2*p.delay+p.jitter+10*time.Millisecond, nil)
 		if len(d[1].got) != fullSize {
-			p.t.Fatalf("%s calls %v its path, but a full-size packet does not arrive", d[0].name, path.Remote)
+			p.t.Fatalf("%s calls %v its path, but a full-size packet does not arrive", d[0].name, path.Way.Remote)
 		}
 	}
 	p.loss, p.dup = loss, dup
@@ -518,7 +518,7 @@ func (p peers) wantPassage() {
 func (h *host) wantVia(via string) {
 	h.world.t.Helper()
 	if p, _ := h.agent.Best(); p.Via != via {
-		h.world.t.Errorf("%s is connected to %v by %q, want %q", h.name, p.Remote, p.Via, via)
+		h.world.t.Errorf("%s is connected to %v by %q, want %q", h.name, p.Way, p.Via, via)
 	}
 }
 

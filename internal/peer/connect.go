@@ -80,7 +80,7 @@ func (p *Peer) connect(now time.Time, path nat.Path) {
 		Opener:     p.sess.Opener(),
 		SendID:     label24(p.sess, send),
 		ReceiveID:  label24(p.sess, receive),
-		Remote:     path.Remote,
+		Path:       path.Way,
 		RTT:        path.RTT,
 		MaxPayload: payload,
 		MaxBulk:    p.cfg.PacketBytes,
@@ -92,8 +92,8 @@ func (p *Peer) connect(now time.Time, path nat.Path) {
 	}
 	p.conn = transport.NewConn(now, cfg)
 	p.state = connected
-	p.told = path.Remote
-	p.tell(Connected{Word: path.Via, Remote: path.Remote, RTT: path.RTT})
+	p.told = path.Way
+	p.tell(Connected{Word: path.Via, Remote: path.Way.Remote, RTT: path.RTT})
 	p.cfg.App.Start(now, Link{p.conn})
 }
 
@@ -128,9 +128,9 @@ func (p *Peer) followAgent(now time.Time) {
 	path, ok := p.agent.Best()
 	// The same path found once more counts: the connection may have gone
 	// elsewhere by itself in between.
-	if ok && (path.Remote != p.path.Remote || path.Since != p.path.Since) {
+	if ok && (path.Way != p.path.Way || path.Since != p.path.Since) {
 		p.path = path
-		p.conn.SetRemote(now, path.Remote)
+		p.conn.SetPath(now, path.Way)
 	}
 }
 
@@ -154,9 +154,9 @@ func (p *Peer) watchContact(now time.Time) {
 	if s.client != nil {
 		p.stepSearch(now)
 	}
-	if !silent && p.told != p.conn.Remote() {
-		p.told = p.conn.Remote()
-		p.tell(Connected{Word: p.path.Via, Remote: p.told, RTT: p.conn.Stats().RTT})
+	if !silent && p.told != p.conn.Path() {
+		p.told = p.conn.Path()
+		p.tell(Connected{Word: p.path.Via, Remote: p.told.Remote, RTT: p.conn.Stats().RTT})
 	}
 }
 

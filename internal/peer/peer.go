@@ -137,7 +137,7 @@ type Peer struct {
 	conn   *transport.Conn
 	search searchState
 	path   nat.Path
-	told   netip.AddrPort // the path that was last told as an event
+	told   udp.Path // the path that was last told as an event
 	events []Event
 	err    *Error
 	end    time.Time // parting: over then

@@ -63,7 +63,7 @@ func (d *desk) refresh(from []netip.AddrPort, packets [][]byte, i int) {
 	p := packets[i]
 	c := d.cookies.issue(d.now, from[i])
 	copy(p[headerSize:], c[:])
-	d.Receive(d.now, udp.Packet{Addr: from[i], Data: finish(p[:len(p)-sumSize], 0)})
+	d.Receive(d.now, udp.Packet{Path: udp.To(from[i]), Data: finish(p[:len(p)-sumSize], 0)})
 }
 
 func BenchmarkHello(b *testing.B) {
@@ -73,7 +73,7 @@ func BenchmarkHello(b *testing.B) {
 	b.ReportAllocs()
 	for i := range b.N {
 		d.now = d.now.Add(10 * time.Millisecond)
-		d.Receive(d.now, udp.Packet{Addr: netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, 0, byte(i >> 4), byte(i)}), 1), Data: hello})
+		d.Receive(d.now, udp.Packet{Path: udp.To(netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, 0, byte(i >> 4), byte(i)}), 1)), Data: hello})
 		if i%64 == 0 {
 			batch.Reset()
 			d.Send(d.now, batch)

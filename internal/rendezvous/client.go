@@ -93,11 +93,11 @@ func NewClient(cfg ClientConfig) *Client {
 	fill(cfg.Rand, c.key[:])
 	c.id = c.key.id()
 	for _, a := range cfg.Servers {
-		a = netip.AddrPortFrom(a.Addr().Unmap(), a.Port())
-		if !a.Addr().IsValid() || a.Port() == 0 || c.contactAt(a) != nil || len(c.contacts) == maxContacts {
+		at := udp.To(a).Unmap()
+		if !a.Addr().IsValid() || a.Port() == 0 || c.contactAt(at) != nil || len(c.contacts) == maxContacts {
 			continue
 		}
-		ct := &contact{addr: a, due: soon()}
+		ct := &contact{path: at, due: soon()}
 		fill(cfg.Rand, ct.token[:])
 		c.contacts = append(c.contacts, ct)
 	}
@@ -168,7 +168,7 @@ func (c *Client) Done() bool { return c.box.state == stateDone }
 // Receive takes a packet that arrived on the client's port. What did not come
 // from a helper that we asked is ignored.
 func (c *Client) Receive(now time.Time, p udp.Packet) {
-	ct := c.contactAt(p.Addr)
+	ct := c.contactAt(p.Path)
 	if ct == nil || c.Done() {
 		return
 	}

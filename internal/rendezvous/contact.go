@@ -18,7 +18,7 @@ const (
 // contact is one address of the helper. The client greets all of them, for what
 // each says of the client's own address, and holds its membership through one.
 type contact struct {
-	addr     netip.AddrPort
+	path     udp.Path
 	token    token
 	cookie   cookie
 	open     bool           // it gave us a cookie
@@ -49,7 +49,7 @@ func (c *Client) Servers() []ServerState {
 	states := make([]ServerState, 0, len(c.contacts))
 	for _, ct := range c.contacts {
 		states = append(states, ServerState{
-			Addr: ct.addr, Asked: ct.asked, Heard: ct.heard, Garbled: ct.garbled,
+			Addr: ct.path.Remote, Asked: ct.asked, Heard: ct.heard, Garbled: ct.garbled,
 			Foreign: ct.foreign, Mailbox: ct == c.box.at, Observed: ct.observed,
 		})
 	}
@@ -72,11 +72,11 @@ func (c *Client) Reflexive() []netip.AddrPort {
 	return addrs
 }
 
-// contactAt returns the contact with an address, or nil.
-func (c *Client) contactAt(a netip.AddrPort) *contact {
-	a = netip.AddrPortFrom(a.Addr().Unmap(), a.Port())
+// contactAt returns the contact that a path leads to, or nil.
+func (c *Client) contactAt(at udp.Path) *contact {
+	at = at.Unmap()
 	for _, ct := range c.contacts {
-		if ct.addr == a {
+		if ct.path == at {
 			return ct
 		}
 	}
@@ -119,7 +119,7 @@ func (c *Client) sendHellos(now time.Time, b *udp.Batch) bool {
 		if c.atMailbox(ct) || !due(ct.due, now) {
 			continue
 		}
-		if !emit(b, ct.addr, &request{typ: typeHello, token: ct.token}) {
+		if !emit(b, ct.path, &request{typ: typeHello, token: ct.token}) {
 			return false
 		}
 		ct.asked++

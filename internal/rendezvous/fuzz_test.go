@@ -97,7 +97,7 @@ func FuzzClientReceive(f *testing.F) {
 			from := servers[op>>7]
 			data = bytes.Clone(data)
 			if op&1 != 0 && len(data) >= headerSize {
-				tok := c.contactAt(from).token
+				tok := c.contactAt(udp.To(from)).token
 				if len(data) >= headerSize+16+addrSize { // the address is masked by the token
 					maskAddr(data[headerSize+16:][:addrSize], token(data[3:]))
 					maskAddr(data[headerSize+16:][:addrSize], tok)
@@ -108,7 +108,7 @@ func FuzzClientReceive(f *testing.F) {
 				data = finish(data, 0)
 			}
 			now = now.Add(time.Duration(op&0x7c) * 100 * time.Millisecond)
-			c.Receive(now, udp.Packet{Addr: from, Data: data})
+			c.Receive(now, udp.Packet{Path: udp.To(from), Data: data})
 			for e, ok := c.Next(); ok; e, ok = c.Next() {
 				if e.Kind == Arrived {
 					_ = c.Post(e.Member, []byte("hello"))

@@ -27,12 +27,12 @@ func newDesk(t testing.TB, cfg ServerConfig) *desk {
 
 // raw hands the helper a packet and returns what it sends, to anybody.
 func (d *desk) raw(from netip.AddrPort, data []byte) (out []udp.Packet) {
-	d.Receive(d.now, udp.Packet{Addr: from, Data: data})
+	d.Receive(d.now, udp.Packet{Path: udp.To(from), Data: data})
 	for due(d.Deadline(), d.now) {
 		d.batch.Reset()
 		d.Send(d.now, d.batch)
 		for p := range d.batch.All() {
-			out = append(out, udp.Packet{Addr: p.Addr, Data: slices.Clone(p.Data)})
+			out = append(out, udp.Packet{Path: p.Path, Data: slices.Clone(p.Data)})
 		}
 	}
 	return out
@@ -42,7 +42,7 @@ func (d *desk) raw(from netip.AddrPort, data []byte) (out []udp.Packet) {
 func (d *desk) ask(from netip.AddrPort, q request) (as []answer) {
 	d.t.Helper()
 	for _, p := range d.raw(from, q.append(nil)) {
-		if p.Addr != from {
+		if p.Remote != from {
 			continue
 		}
 		a, err := parseAnswer(p.Data)
@@ -98,7 +98,7 @@ func TestBeforeTheCookieNothingIsLargerOrRemembered(t *testing.T) {
 			if version == 1 && len(out) != 1 {
 				t.Errorf("type %d: %d answers", q.typ, len(out))
 			}
-			if len(out) > 1 || len(out) == 1 && (len(out[0].Data) > len(b) || out[0].Addr != from) {
+			if len(out) > 1 || len(out) == 1 && (len(out[0].Data) > len(b) || out[0].Remote != from) {
 				t.Errorf("type %d version %d: %d bytes were answered by %v", q.typ, version, len(b), out)
 			}
 		}
@@ -191,7 +191,7 @@ func TestKnowingAnIDIsNotEnoughToActForIt(t *testing.T) {
 			}
 		}
 	}
-	if m := d.members[stolen]; m == nil || m.room == nil || m.addr != victim {
+	if m := d.members[stolen]; m == nil || m.room == nil || m.path.Remote != victim {
 		t.Error("the victim lost its place")
 	}
 	if st := d.Stats(); st.Notes != 0 || st.Members != 2 {
@@ -393,7 +393,7 @@ func TestRepliesBeyondTheQueueAreDropped(t *testing.T) {
 	hello := (&request{typ: typeHello}).append(nil)
 	for i := range 20_000 {
 		ip := netip.AddrFrom4([4]byte{10, 0, byte(i >> 8), byte(i)})
-		d.Receive(d.now, udp.Packet{Addr: netip.AddrPortFrom(ip, 1), Data: hello})
+		d.Receive(d.now, udp.Packet{Path: udp.To(netip.AddrPortFrom(ip, 1)), Data: hello})
 	}
 	st := d.Stats()
 	if st.Dropped == 0 || st.Hellos != 20_000 {
@@ -436,12 +436,12 @@ type liar struct {
 func (l *liar) Receive(_ time.Time, p udp.Packet) {
 	q, _ := parseRequest(p.Data)
 	for _, b := range l.f(q, p.Data) {
-		l.out = append(l.out, udp.Packet{Addr: p.Addr, Data: b})
+		l.out = append(l.out, udp.Packet{Path: p.Path, Data: b})
 	}
 }
 
 func (l *liar) Send(_ time.Time, b *udp.Batch) {
-	for len(l.out) > 0 && b.Add(l.out[0].Addr, l.out[0].Data) {
+	for len(l.out) > 0 && b.Add(l.out[0].Path, l.out[0].Data) {
 		l.out = l.out[1:]
 	}
 }
@@ -595,8 +595,8 @@ func TestStrangersPacketsAreIgnored(t *testing.T) {
 	s, r := w.pair(h)
 	token := s.contacts[0].token
 	for name, p := range map[string]udp.Packet{
-		"from elsewhere": {Addr: addr("192.0.2.66:6"), Data: (&answer{typ: typePush, token: token, from: r.ID(), seq: 1, part: newPart(0, 1)}).append(nil)},
-		"without token":  {Addr: h.v4, Data: (&answer{typ: typePush, from: r.ID(), seq: 1, part: newPart(0, 1)}).append(nil)},
+		"from elsewhere": {Path: udp.To(addr("192.0.2.66:6")), Data: (&answer{typ: typePush, token: token, from: r.ID(), seq: 1, part: newPart(0, 1)}).append(nil)},
+		"without token":  {Path: udp.To(h.v4), Data: (&answer{typ: typePush, from: r.ID(), seq: 1, part: newPart(0, 1)}).append(nil)},
 	} {
 		before := fmt.Sprintf("%+v", *s.peers[0])
 		s.Receive(w.now, p)

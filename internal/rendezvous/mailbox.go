@@ -94,7 +94,7 @@ func (c *Client) sendJoin(now time.Time, b *udp.Batch) bool {
 		typ: typeJoin, token: m.at.token, cookie: m.at.cookie,
 		req: m.req + 1, room: c.room, role: c.role, key: c.key,
 	}
-	if !emit(b, m.at.addr, q) {
+	if !emit(b, m.at.path, q) {
 		return false
 	}
 	m.req++
@@ -240,7 +240,7 @@ func (c *Client) sendLeave(now time.Time, b *udp.Batch) bool {
 		return true
 	}
 	q := &request{typ: typeLeave, token: m.at.token, cookie: m.at.cookie, from: c.id, req: m.req}
-	if !emit(b, m.at.addr, q) {
+	if !emit(b, m.at.path, q) {
 		return false
 	}
 	m.tries++

@@ -345,8 +345,8 @@ func TestJoinFromAnOldAddressThatArrivesLateChangesNothing(t *testing.T) {
 	old.at = w.now
 	w.wire = append(w.wire, old)
 	w.run(time.Millisecond)
-	if m := h.machine.(*Server).members[s.ID()]; m.addr != w.nodes[1].v4 {
-		t.Errorf("member is at %v", m.addr)
+	if m := h.machine.(*Server).members[s.ID()]; m.path.Remote != w.nodes[1].v4 {
+		t.Errorf("member is at %v", m.path.Remote)
 	}
 	r.post(s.ID(), "x")
 	w.until(time.Second, "note at the new address", s.has(Note))

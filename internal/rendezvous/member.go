@@ -1,7 +1,6 @@
 package rendezvous
 
 import (
-	"net/netip"
 	"time"
 
 	"qft/internal/udp"
@@ -20,7 +19,7 @@ type member struct {
 	id     ID
 	role   Role
 	room   *room
-	addr   netip.AddrPort
+	path   udp.Path
 	token  token
 	src    *source
 	req    uint32 // latest join
@@ -58,7 +57,7 @@ func (m *member) due() time.Time {
 // join admits a member, or hears again from one. Every join is complete: it is
 // first contact, keep-alive, change of address and recovery from a restart of
 // the helper in one.
-func (s *Server) join(now time.Time, from netip.AddrPort, src *source, q *request) {
+func (s *Server) join(now time.Time, from udp.Path, src *source, q *request) {
 	id := q.key.id()
 	m := s.members[id]
 	if m != nil && (m.room == nil || int32(q.req-m.req) < 0) {
@@ -119,12 +118,12 @@ func (s *Server) admit(now time.Time, src *source, id ID, q *request) (*member, 
 
 // hear notes where a member is now, and at a new place tells it again what it
 // may have missed at the old one.
-func (s *Server) hear(now time.Time, m *member, from netip.AddrPort, src *source, q *request) {
+func (s *Server) hear(now time.Time, m *member, from udp.Path, src *source, q *request) {
 	m.req, m.heard = q.req, now
-	if m.addr == from && m.token == q.token {
+	if m.path == from && m.token == q.token {
 		return
 	}
-	m.addr, m.token = from, q.token
+	m.path, m.token = from, q.token
 	if m.src != src {
 		s.sources.enter(src)
 		s.sources.leave(m.src)
@@ -140,7 +139,7 @@ func (m *member) others() *side { return m.room.side(m.role.other()) }
 func (s *Server) joined(now time.Time, m *member) *answer {
 	a := &s.view
 	*a = answer{
-		typ: typeJoined, token: m.token, cookie: s.cookies.issue(now, m.addr), observed: m.addr, req: m.req,
+		typ: typeJoined, token: m.token, cookie: s.cookies.issue(now, m.path.Remote), observed: m.path.Remote, req: m.req,
 		roster: roster{born: m.born, version: m.others().version, members: a.roster.members[:0]},
 	}
 	if m.room.name.Kind == Numbered {
@@ -161,8 +160,8 @@ func (s *Server) tellOthers(r *room, role Role, now time.Time) {
 }
 
 // leave answers in any case: a client that is about to end asks no reason.
-func (s *Server) leave(now time.Time, m *member, from netip.AddrPort, q *request) {
-	if m != nil && m.room != nil && m.addr == from && m.token == q.token {
+func (s *Server) leave(now time.Time, m *member, from udp.Path, q *request) {
+	if m != nil && m.room != nil && m.path == from && m.token == q.token {
 		s.vacate(now, m)
 	}
 	s.reply(from, &answer{typ: typeLeft, token: q.token})
@@ -204,7 +203,7 @@ func (s *Server) serviceMember(now time.Time, m *member, b *udp.Batch) bool {
 		return true
 	}
 	if due(m.roster.due, now) {
-		if !emit(b, m.addr, s.joined(now, m)) {
+		if !emit(b, m.path, s.joined(now, m)) {
 			return false
 		}
 		m.roster.sent(now)

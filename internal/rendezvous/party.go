@@ -178,7 +178,7 @@ func (c *Client) sendConfirms(b *udp.Batch) bool {
 
 func (c *Client) sendAck(b *udp.Batch, to ID, seq uint32) bool {
 	at := c.box.at
-	return emit(b, at.addr, &request{typ: typeAck, token: at.token, cookie: at.cookie, from: c.id, to: to, seq: seq})
+	return emit(b, at.path, &request{typ: typeAck, token: at.token, cookie: at.cookie, from: c.id, to: to, seq: seq})
 }
 
 // sendNotes sends the notes that have room in their windows, and again those
@@ -198,7 +198,7 @@ func (c *Client) sendNotes(now time.Time, b *udp.Batch) bool {
 			if t == nil {
 				return false
 			}
-			b.Commit(c.box.at.addr, len(c.note(p, o.take()).append(t)))
+			b.Commit(c.box.at.path, len(c.note(p, o.take()).append(t)))
 			if o.due.IsZero() {
 				o.due = now.Add(c.pollWait(o.tries))
 				o.tries++

@@ -85,7 +85,7 @@ func (s *Server) note(now time.Time, m *member, q *request) {
 	perMinute := float64(s.cfg.SourceNotes)
 	switch cost := noteCost + len(q.data); {
 	case m.budget < cost:
-		s.refuse(m.addr, q, refusedBusy)
+		s.refuse(m.path, q, refusedBusy)
 	case !m.src.bytes.take(now, float64(cost), rate{2 * perMinute, perMinute / 60}):
 		s.stats.Limited++
 	case n >= window || s.stats.NoteBytes+cost > s.cfg.NoteMemory:
@@ -113,7 +113,7 @@ func (s *Server) ack(m *member, q *request) {
 	s.stats.NoteBytes -= m.held.drop(func(n *heldNote) bool { return n.from == q.to && n.seq < q.seq })
 	s.timers.hasten(m)
 	if author := s.members[q.to]; author != nil && author.room == m.room && author.role != m.role {
-		s.reply(author.addr, &answer{typ: typeAcked, token: author.token, from: m.id, seq: q.seq})
+		s.reply(author.path, &answer{typ: typeAcked, token: author.token, from: m.id, seq: q.seq})
 	}
 }
 
@@ -126,7 +126,7 @@ func (s *Server) pushNotes(now time.Time, m *member, b *udp.Batch) bool {
 			continue
 		}
 		a := &answer{typ: typePush, token: m.token, from: n.from, seq: n.seq, part: n.part, data: n.data}
-		if !emit(b, m.addr, a) {
+		if !emit(b, m.path, a) {
 			return false
 		}
 		n.push.sent(now)

@@ -129,7 +129,7 @@ func (s *Server) Stats() Stats {
 // Receive takes a packet that arrived on the helper's port. Answers leave with
 // the next Send.
 func (s *Server) Receive(now time.Time, p udp.Packet) {
-	from := netip.AddrPortFrom(p.Addr.Addr().Unmap(), p.Addr.Port())
+	from := p.Path.Unmap()
 	s.lobby.open(now)
 	if stun.Is(p.Data) {
 		s.receiveStun(now, from, p.Data)
@@ -141,7 +141,7 @@ func (s *Server) Receive(now time.Time, p udp.Packet) {
 		s.stats.Garbage++
 		return
 	}
-	src := s.sources.at(from.Addr())
+	src := s.sources.at(from.Remote.Addr())
 	if !src.packets.take(now, 1, rate{packetBurst, packetRate}) {
 		s.stats.Limited++
 		return
@@ -155,13 +155,13 @@ func (s *Server) Receive(now time.Time, p udp.Packet) {
 
 // serve answers a well-formed request of this version. Nothing but a cookie
 // goes to an address that has not shown one, and nothing about it is kept.
-func (s *Server) serve(now time.Time, from netip.AddrPort, src *source, q *request) {
+func (s *Server) serve(now time.Time, from udp.Path, src *source, q *request) {
 	switch {
 	case q.typ == typeHello:
 		s.stats.Hellos++
 		s.sendCookie(now, from, q)
 		return
-	case !s.cookies.valid(now, from, q.cookie):
+	case !s.cookies.valid(now, from.Remote, q.cookie):
 		s.stats.Stale++
 		s.sendCookie(now, from, q)
 		return
@@ -176,7 +176,7 @@ func (s *Server) serve(now time.Time, from netip.AddrPort, src *source, q *reque
 	}
 	// An ID is known to others: what is sent in its name must come from where
 	// its owner joined.
-	if m == nil || m.room == nil || m.addr != from || m.token != q.token {
+	if m == nil || m.room == nil || m.path != from || m.token != q.token {
 		s.refuse(from, q, refusedUnknown)
 		return
 	}
@@ -188,28 +188,28 @@ func (s *Server) serve(now time.Time, from netip.AddrPort, src *source, q *reque
 	}
 }
 
-func (s *Server) sendCookie(now time.Time, to netip.AddrPort, q *request) {
-	s.reply(to, &answer{typ: typeCookie, token: q.token, cookie: s.cookies.issue(now, to), observed: to})
+func (s *Server) sendCookie(now time.Time, to udp.Path, q *request) {
+	s.reply(to, &answer{typ: typeCookie, token: q.token, cookie: s.cookies.issue(now, to.Remote), observed: to.Remote})
 }
 
-func (s *Server) refuse(to netip.AddrPort, q *request, code refusal) {
+func (s *Server) refuse(to udp.Path, q *request, code refusal) {
 	s.stats.Refused++
 	s.reply(to, &answer{typ: typeRefused, token: q.token, code: code, req: q.req})
 }
 
-func (s *Server) reply(to netip.AddrPort, a *answer) {
+func (s *Server) reply(to udp.Path, a *answer) {
 	if !emit(s.replies.queue, to, a) {
 		s.stats.Dropped++
 	}
 }
 
-func (s *Server) receiveStun(now time.Time, from netip.AddrPort, b []byte) {
+func (s *Server) receiveStun(now time.Time, from udp.Path, b []byte) {
 	q, err := stun.ParseRequest(b)
 	if err != nil {
 		s.stats.Garbage++
 		return
 	}
-	if !s.sources.at(from.Addr()).packets.take(now, 1, rate{packetBurst, packetRate}) {
+	if !s.sources.at(from.Remote.Addr()).packets.take(now, 1, rate{packetBurst, packetRate}) {
 		s.stats.Limited++
 		return
 	}
@@ -222,7 +222,7 @@ func (s *Server) receiveStun(now time.Time, from netip.AddrPort, b []byte) {
 		s.stats.Dropped++
 		return
 	}
-	s.replies.queue.Commit(from, len(stun.AppendResponse(t, q, from)))
+	s.replies.queue.Commit(from, len(stun.AppendResponse(t, q, from.Remote)))
 }
 
 // Send appends answers, and whatever is due to members.
@@ -252,7 +252,7 @@ func (s *Server) Deadline() time.Time {
 type message interface{ append(b []byte) []byte }
 
 // emit appends a message to b, or reports that there is no room.
-func emit(b *udp.Batch, to netip.AddrPort, m message) bool {
+func emit(b *udp.Batch, to udp.Path, m message) bool {
 	t := b.Tail(maxDatagram)
 	if t == nil {
 		return false
@@ -273,7 +273,7 @@ func (r *replies) pending() bool { return r.next < r.queue.Len() }
 // drain moves answers to b and reports whether all of them found room.
 func (r *replies) drain(b *udp.Batch) bool {
 	for ; r.pending(); r.next++ {
-		if p := r.queue.At(r.next); !b.Add(p.Addr, p.Data) {
+		if p := r.queue.At(r.next); !b.Add(p.Path, p.Data) {
 			return false
 		}
 	}

@@ -104,16 +104,16 @@ func (w *world) transmit(n *node) {
 		n.Send(w.now, b)
 		for p := range b.All() {
 			from := n.v4
-			if p.Addr.Addr().Is6() {
+			if p.Remote.Addr().Is6() {
 				from = n.v6
 			}
 			if w.tap != nil {
-				w.tap(n, w.at(p.Addr), p.Data)
+				w.tap(n, w.at(p.Remote), p.Data)
 			}
 			if n.cut || !from.IsValid() {
 				continue
 			}
-			w.carry(flight{from: from, to: p.Addr, data: append([]byte(nil), p.Data...)})
+			w.carry(flight{from: from, to: p.Remote, data: append([]byte(nil), p.Data...)})
 		}
 		if !due(n.Deadline(), w.now) {
 			return
@@ -169,7 +169,7 @@ func (w *world) step(end time.Time) bool {
 		if n := w.at(f.to); n != nil && !n.cut {
 			fmt.Fprint(h, w.now.UnixNano(), f.from, f.to)
 			h.Write(f.data)
-			n.Receive(w.now, udp.Packet{Addr: f.from, Data: f.data})
+			n.Receive(w.now, udp.Packet{Path: udp.To(f.from), Data: f.data})
 		}
 	}
 	w.trace = h.Sum64()

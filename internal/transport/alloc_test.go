@@ -24,8 +24,8 @@ func newDirect(t testing.TB) *direct {
 	sa, sb := sessions(t, w)
 	d := &direct{now: w.Now(), out: udp.NewBatch(256 << 10)}
 	// A bounded payload keeps path MTU probing out of the picture.
-	d.a = NewConn(d.now, Config{Rand: w.Entropy(), Sealer: sa.Sealer(), Opener: sa.Opener(), SendID: 1, ReceiveID: 2, Remote: addrB, RTT: time.Millisecond, MaxPayload: BaseMTU})
-	d.b = NewConn(d.now, Config{Rand: w.Entropy(), Sealer: sb.Sealer(), Opener: sb.Opener(), SendID: 2, ReceiveID: 1, Remote: addrA, RTT: time.Millisecond, MaxPayload: BaseMTU})
+	d.a = NewConn(d.now, Config{Rand: w.Entropy(), Sealer: sa.Sealer(), Opener: sa.Opener(), SendID: 1, ReceiveID: 2, Path: udp.To(addrB), RTT: time.Millisecond, MaxPayload: BaseMTU})
+	d.b = NewConn(d.now, Config{Rand: w.Entropy(), Sealer: sb.Sealer(), Opener: sb.Opener(), SendID: 2, ReceiveID: 1, Path: udp.To(addrA), RTT: time.Millisecond, MaxPayload: BaseMTU})
 	d.a.SetSource(zeros{})
 	d.b.SetSink(accepting{})
 	d.a.SendBulk(0, 1<<40)
@@ -44,12 +44,12 @@ func (d *direct) round() int {
 	d.a.Send(d.now, d.out)
 	n := d.out.Len()
 	for p := range d.out.All() {
-		d.b.Receive(d.now, udp.Packet{Addr: addrA, Data: p.Data})
+		d.b.Receive(d.now, udp.Packet{Path: udp.To(addrA), Data: p.Data})
 	}
 	d.out.Reset()
 	d.b.Send(d.now, d.out)
 	for p := range d.out.All() {
-		d.a.Receive(d.now, udp.Packet{Addr: addrB, Data: p.Data})
+		d.a.Receive(d.now, udp.Packet{Path: udp.To(addrB), Data: p.Data})
 	}
 	return n
 }

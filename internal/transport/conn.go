@@ -3,7 +3,6 @@ package transport
 import (
 	"fmt"
 	"io"
-	"net/netip"
 	"time"
 
 	"qft/internal/congestion"
@@ -20,8 +19,8 @@ type Config struct {
 	SendID    uint32 // connection id of packets to the peer, 24 bits
 	ReceiveID uint32 // connection id of the peer's packets, 24 bits
 
-	Remote netip.AddrPort // validated by whoever found the path
-	RTT    time.Duration  // as measured there; if zero, not known
+	Path udp.Path      // validated by whoever found it
+	RTT  time.Duration // as measured there; if zero, not known
 
 	// MaxPayload bounds the UDP payload of packets in bytes. If zero, the
 	// path decides. Values below MinPayload count as MinPayload.
@@ -179,7 +178,7 @@ type turnState struct {
 // NewConn returns a connection over a path that has been validated.
 func NewConn(now time.Time, cfg Config) *Conn {
 	c := &Conn{cfg: cfg, start: now}
-	c.path.remote = cfg.Remote
+	c.path.chosen = cfg.Path
 	c.rtt.init(cfg.RTT)
 	c.bulk.window = initialBulkWindow
 	c.pace.hold = paceBurst
@@ -189,7 +188,7 @@ func NewConn(now time.Time, cfg Config) *Conn {
 	for i := range c.streams {
 		c.streams[i] = newStream()
 	}
-	c.mtu.start(cfg.Remote.Addr(), c.ceiling(), c.local())
+	c.mtu.start(cfg.Path.Remote.Addr(), c.ceiling(), c.local())
 	c.contact.last = now
 	c.restartRate()
 	c.wakeAt(now)
@@ -323,7 +322,7 @@ func (c *Conn) Silence() time.Duration {
 }
 
 // Remote is where packets go now.
-func (c *Conn) Remote() netip.AddrPort { return c.path.remote }
+func (c *Conn) Path() udp.Path { return c.path.chosen }
 
 // Stats are figures of a connection since it began.
 type Stats struct {

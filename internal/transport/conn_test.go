@@ -179,13 +179,13 @@ func TestForwardedPacketDoesNotRedirect(t *testing.T) {
 	w.Tap(func(s lab.Sighting) {
 		if s.Fate == lab.Sent && s.To == w.hostB.AddrPort(false, port) && s.From.Addr() == w.hostA.Addrs()[0] {
 			data := slices.Clone(s.Data)
-			w.After(0, func() { w.b.Receive(w.Now(), udp.Packet{Addr: evil.AddrPort(false, 9), Data: data}) })
+			w.After(0, func() { w.b.Receive(w.Now(), udp.Packet{Path: udp.To(evil.AddrPort(false, 9)), Data: data}) })
 			sent++
 		}
 	})
 	w.sendBulk(mib)
 	w.wantBulk(mib, time.Minute)
-	if got := w.b.Remote(); got != w.hostA.AddrPort(false, port) {
+	if got := w.b.Path(); got != udp.To(w.hostA.AddrPort(false, port)) {
 		t.Errorf("b sends to %v after %d forwarded packets", got, sent)
 	}
 }
@@ -245,7 +245,7 @@ func TestReplayedPacketsChangeNothing(t *testing.T) {
 	w.wantBulk(mib, time.Minute)
 	before := w.b.Stats()
 	for _, data := range captured {
-		w.b.Receive(w.Now(), udp.Packet{Addr: w.hostA.AddrPort(false, port), Data: data})
+		w.b.Receive(w.Now(), udp.Packet{Path: udp.To(w.hostA.AddrPort(false, port)), Data: data})
 	}
 	after := w.b.Stats()
 	if after.Received != before.Received || after.Rejected != before.Rejected+uint64(len(captured)) {
@@ -283,7 +283,7 @@ func TestHostileFramesCloseTheConnection(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t, 1, link(20, 10*time.Millisecond), link(20, 10*time.Millisecond))
-			w.b.Receive(w.Now(), udp.Packet{Addr: w.hostA.AddrPort(false, port), Data: w.forge(frames)})
+			w.b.Receive(w.Now(), udp.Packet{Path: udp.To(w.hostA.AddrPort(false, port)), Data: w.forge(frames)})
 			if w.b.Err() == nil {
 				t.Error("taken without complaint")
 			}
@@ -314,7 +314,7 @@ func TestGarbageIsIgnored(t *testing.T) {
 		if len(b) > 4 {
 			copy(b, []byte{0x80, 0, 0, 1})
 		}
-		w.b.Receive(w.Now(), udp.Packet{Addr: from, Data: b})
+		w.b.Receive(w.Now(), udp.Packet{Path: udp.To(from), Data: b})
 	}
 	if w.b.Stats().Received != 0 || w.b.Err() != nil {
 		t.Errorf("garbage was taken: %+v, %v", w.b.Stats(), w.b.Err())
@@ -354,12 +354,12 @@ func TestChallengesDoNotAmplify(t *testing.T) {
 		victim := netip.AddrPortFrom(netip.AddrFrom4([4]byte{203, 0, 113, byte(i)}), 9)
 		data := w.forge(append([]byte{byte(frameChallenge)}, "12345678"...))
 		now := w.Now().Add(time.Duration(i) * time.Millisecond)
-		w.b.Receive(now, udp.Packet{Addr: victim, Data: slices.Clone(data)})
+		w.b.Receive(now, udp.Packet{Path: udp.To(victim), Data: slices.Clone(data)})
 		in += len(data)
 		b.Reset()
 		w.b.Send(now, b)
 		for p := range b.All() {
-			if p.Addr.Addr() == victim.Addr() {
+			if p.Remote.Addr() == victim.Addr() {
 				out += len(p.Data)
 			}
 		}

@@ -17,7 +17,7 @@ func (w *world) fromB(frames []byte) {
 		w.t.Fatal(err)
 	}
 	w.b.sent.add()
-	w.a.Receive(w.Now(), udp.Packet{Addr: w.hostB.AddrPort(false, port), Data: pkt})
+	w.a.Receive(w.Now(), udp.Packet{Path: udp.To(w.hostB.AddrPort(false, port)), Data: pkt})
 	w.hostA.Wake(port)
 }
 

@@ -7,6 +7,7 @@ import (
 
 	"qft/internal/lab"
 	"qft/internal/secret"
+	"qft/internal/udp"
 )
 
 // sessions returns the two ends of a finished handshake.
@@ -126,9 +127,9 @@ func newWorldConfig(t testing.TB, seed uint64, up, down lab.Link, tune func(a, b
 	w.hostB = w.Host(nil, lab.HostConfig{Name: "b", Up: lab.Link{MTU: 65535}, Down: lab.Link{MTU: 65535}})
 	sa, sb := sessions(t, w.World)
 	ca := Config{Rand: w.Entropy(), Sealer: sa.Sealer(), Opener: sa.Opener(), SendID: 1, ReceiveID: 2,
-		Remote: w.hostB.AddrPort(false, port), RTT: up.Delay + down.Delay}
+		Path: udp.To(w.hostB.AddrPort(false, port)), RTT: up.Delay + down.Delay}
 	cb := Config{Rand: w.Entropy(), Sealer: sb.Sealer(), Opener: sb.Opener(), SendID: 2, ReceiveID: 1,
-		Remote: w.hostA.AddrPort(false, port), RTT: up.Delay + down.Delay}
+		Path: udp.To(w.hostA.AddrPort(false, port)), RTT: up.Delay + down.Delay}
 	tune(&ca, &cb)
 	w.a, w.b = NewConn(w.Now(), ca), NewConn(w.Now(), cb)
 	w.sink = &checker{t: t}

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"qft/internal/lab"
+	"qft/internal/udp"
 )
 
 // inner is the largest UDP payload of a packet of so many bytes over IPv4.
@@ -42,8 +43,8 @@ func loopback(t *testing.T) (w *lab.World, a *Conn, sink *checker) {
 	h := w.Host(nil, lab.HostConfig{Addrs: []netip.Addr{netip.MustParseAddr("198.18.0.9")}})
 	sa, sb := sessions(t, w)
 	to := func(p uint16) netip.AddrPort { return netip.AddrPortFrom(netip.MustParseAddr("127.0.0.1"), p) }
-	a = NewConn(w.Now(), Config{Rand: w.Entropy(), Sealer: sa.Sealer(), Opener: sa.Opener(), SendID: 1, ReceiveID: 2, Remote: to(2), RTT: 100 * time.Microsecond})
-	b := NewConn(w.Now(), Config{Rand: w.Entropy(), Sealer: sb.Sealer(), Opener: sb.Opener(), SendID: 2, ReceiveID: 1, Remote: to(1), RTT: 100 * time.Microsecond})
+	a = NewConn(w.Now(), Config{Rand: w.Entropy(), Sealer: sa.Sealer(), Opener: sa.Opener(), SendID: 1, ReceiveID: 2, Path: udp.To(to(2)), RTT: 100 * time.Microsecond})
+	b := NewConn(w.Now(), Config{Rand: w.Entropy(), Sealer: sb.Sealer(), Opener: sb.Opener(), SendID: 2, ReceiveID: 1, Path: udp.To(to(1)), RTT: 100 * time.Microsecond})
 	sink = &checker{t: t}
 	a.SetSource(pattern{})
 	b.SetSink(sink)

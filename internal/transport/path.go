@@ -2,7 +2,6 @@ package transport
 
 import (
 	"bytes"
-	"net/netip"
 	"time"
 
 	"qft/internal/secret"
@@ -15,36 +14,36 @@ const (
 	leastChallenge    = HeaderSize + 1 + 8 + secret.Overhead // bytes of the packet
 )
 
-// pathState is where packets go. It changes only to an address that has
+// pathState is the way that packets go. It changes only to one that has
 // answered a challenge (RFC 9000 section 8.2), or to one that the caller has
 // validated: a packet that was merely captured and sent on from elsewhere must
 // not redirect the transfer.
 type pathState struct {
-	remote  netip.AddrPort
+	chosen  udp.Path
 	highest uint64 // largest packet number that arrived
 
-	candidate netip.AddrPort // the peer's newest packets come from here
+	candidate udp.Path // the peer's newest packets come this way
 	challenge [8]byte
 	tries     int
 	askAt     time.Time // when to send the challenge (again); zero: never
 	since     time.Time // when the candidate was first seen
 	credit    int       // bytes that may go to the candidate: three times what came from it
 
-	answerTo netip.AddrPort // a challenge came from there
+	answerTo udp.Path // a challenge came this way
 	answer   [8]byte
 	size     int // of the packet that carried it; the answer is no larger
 	answers  bool
 }
 
 // seen notes where an authenticated packet came from.
-func (c *Conn) seen(now time.Time, pn uint64, from netip.AddrPort, size int) {
+func (c *Conn) seen(now time.Time, pn uint64, from udp.Path, size int) {
 	p := &c.path
 	if pn < p.highest {
 		return
 	}
 	p.highest = pn
-	if from == p.remote {
-		p.candidate = netip.AddrPort{}
+	if from == p.chosen {
+		p.candidate = udp.Path{}
 		p.askAt = time.Time{}
 		return
 	}
@@ -65,7 +64,7 @@ func (c *Conn) seen(now time.Time, pn uint64, from netip.AddrPort, size int) {
 	c.random(p.challenge[:])
 }
 
-func (c *Conn) onChallenge(data []byte, from netip.AddrPort, size int) {
+func (c *Conn) onChallenge(data []byte, from udp.Path, size int) {
 	c.path.answers = true
 	c.path.size = size
 	c.path.answerTo = from
@@ -74,22 +73,22 @@ func (c *Conn) onChallenge(data []byte, from netip.AddrPort, size int) {
 
 func (c *Conn) onResponse(now time.Time, data []byte) {
 	p := &c.path
-	if p.candidate.IsValid() && p.tries > 0 && bytes.Equal(data, p.challenge[:]) {
-		c.SetRemote(now, p.candidate)
+	if p.candidate.Remote.IsValid() && p.tries > 0 && bytes.Equal(data, p.challenge[:]) {
+		c.SetPath(now, p.candidate)
 	}
 }
 
-// SetRemote makes addr, which the caller or a challenge has validated, the
-// address that packets go to.
-func (c *Conn) SetRemote(now time.Time, addr netip.AddrPort) {
+// SetPath makes to, which the caller or a challenge has validated, the way that
+// packets go.
+func (c *Conn) SetPath(now time.Time, to udp.Path) {
 	p := &c.path
-	p.candidate = netip.AddrPort{}
+	p.candidate = udp.Path{}
 	p.askAt = time.Time{}
-	if addr == p.remote {
+	if to == p.chosen {
 		return
 	}
-	moved := addr.Addr() != p.remote.Addr()
-	p.remote = addr
+	moved := to.Remote.Addr() != p.chosen.Remote.Addr() || to.IsLine() != p.chosen.IsLine()
+	p.chosen = to
 	c.stats.Migrations++
 	// A probe that waits for its backed-off timer would leave the new path
 	// idle for a second.
@@ -101,7 +100,7 @@ func (c *Conn) SetRemote(now time.Time, addr netip.AddrPort) {
 		// round-trip time estimator ... unless the only change in the peer's
 		// address is its port number" (RFC 9000 section 9.4).
 		c.rtt.init(min(c.rtt.smoothed, max(challengeInterval, 2*c.rtt.base())))
-		c.mtu.start(addr.Addr(), c.ceiling(), false)
+		c.mtu.start(to.Remote.Addr(), c.ceiling(), false)
 		c.restartRate()
 	}
 }

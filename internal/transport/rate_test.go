@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"qft/internal/lab"
+	"qft/internal/udp"
 )
 
 // goodput runs a saturated sender for a while and returns the share that the
@@ -94,8 +95,8 @@ func TestTwoFlowsShare(t *testing.T) {
 		a := w.Host(r, lab.HostConfig{})
 		b := w.Host(nil, lab.HostConfig{})
 		sa, sb := sessions(t, w)
-		ca := NewConn(w.Now(), Config{Rand: w.Entropy(), Sealer: sa.Sealer(), Opener: sa.Opener(), SendID: 1, ReceiveID: 2, Remote: b.AddrPort(false, port)})
-		cb := NewConn(w.Now(), Config{Rand: w.Entropy(), Sealer: sb.Sealer(), Opener: sb.Opener(), SendID: 2, ReceiveID: 1, Remote: a.AddrPort(false, port)})
+		ca := NewConn(w.Now(), Config{Rand: w.Entropy(), Sealer: sa.Sealer(), Opener: sa.Opener(), SendID: 1, ReceiveID: 2, Path: udp.To(b.AddrPort(false, port))})
+		cb := NewConn(w.Now(), Config{Rand: w.Entropy(), Sealer: sb.Sealer(), Opener: sb.Opener(), SendID: 2, ReceiveID: 1, Path: udp.To(a.AddrPort(false, port))})
 		got[i] = &checker{t: t}
 		ca.SetSource(pattern{})
 		cb.SetSink(got[i])

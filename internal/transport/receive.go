@@ -1,7 +1,6 @@
 package transport
 
 import (
-	"net/netip"
 	"strings"
 	"time"
 	"unicode"
@@ -27,8 +26,8 @@ func (c *Conn) Receive(now time.Time, p udp.Packet) {
 	c.stats.Received++
 	c.contact.last = now
 	c.turn.wake = true
-	c.seen(now, h.pn, p.Addr, len(p.Data))
-	got := arrival{now: now, pn: h.pn, from: p.Addr, size: len(p.Data), keep: true, atOnce: h.atOnce}
+	c.seen(now, h.pn, p.Path, len(p.Data))
+	got := arrival{now: now, pn: h.pn, from: p.Path, size: len(p.Data), keep: true, atOnce: h.atOnce}
 	if h.measured {
 		c.acks.counted.packet(now, h.pn, len(p.Data))
 	}
@@ -51,7 +50,7 @@ func (c *Conn) Receive(now time.Time, p udp.Packet) {
 type arrival struct {
 	now       time.Time
 	pn        uint64
-	from      netip.AddrPort
+	from      udp.Path
 	size      int // bytes
 	eliciting bool
 	atOnce    bool // acknowledge without waiting for more

@@ -1,7 +1,6 @@
 package transport
 
 import (
-	"net/netip"
 	"time"
 
 	"qft/internal/secret"
@@ -12,7 +11,7 @@ import (
 // committed only when it turned out to say something.
 type outgoing struct {
 	pkt       []byte
-	to        netip.AddrPort
+	to        udp.Path
 	eliciting bool
 	probe     bool // path MTU probe
 	ctl       bool
@@ -124,7 +123,7 @@ func (c *Conn) keepAliveAt() time.Time {
 const askForRoom = 100 * time.Millisecond
 
 // begin starts a packet in the tail of the batch; false: no room.
-func (c *Conn) begin(b *udp.Batch, to netip.AddrPort, size int) (o outgoing, ok bool) {
+func (c *Conn) begin(b *udp.Batch, to udp.Path, size int) (o outgoing, ok bool) {
 	t := b.Tail(size)
 	if t == nil {
 		c.turn.wake = true
@@ -218,7 +217,7 @@ func (c *Conn) sendOne(now time.Time, b *udp.Batch) bool {
 	} else if !data {
 		size = c.mtu.base
 	}
-	o, ok := c.begin(b, c.path.remote, size)
+	o, ok := c.begin(b, c.path.chosen, size)
 	if !ok {
 		return false
 	}
@@ -415,7 +414,7 @@ func (c *Conn) repeatControl(most int) {
 }
 
 // sendPadded sends a path validation frame in a packet of the given size.
-func (c *Conn) sendPadded(now time.Time, b *udp.Batch, to netip.AddrPort, size int, t frameType, data []byte) bool {
+func (c *Conn) sendPadded(now time.Time, b *udp.Batch, to udp.Path, size int, t frameType, data []byte) bool {
 	o, ok := c.begin(b, to, max(size, leastChallenge))
 	if !ok {
 		return false
@@ -431,7 +430,7 @@ func (c *Conn) sendMTUProbes(now time.Time, b *udp.Batch) {
 		return // with the contact in doubt, a lost probe proves nothing
 	}
 	for size := c.mtu.next(); size > 0 && size <= c.limit.largest(); size = c.mtu.next() {
-		o, ok := c.begin(b, c.path.remote, size)
+		o, ok := c.begin(b, c.path.chosen, size)
 		if !ok {
 			if b.Len() == 0 { // the batch can never hold it
 				c.mtu.ceiling = min(c.mtu.ceiling, b.Room())

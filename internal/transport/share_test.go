@@ -8,6 +8,7 @@ import (
 
 	"qft/internal/lab"
 	"qft/internal/lab/tcp"
+	"qft/internal/udp"
 )
 
 // A bar that is not kept yet says MISS and does not fail. That is so beside
@@ -48,9 +49,9 @@ func (o *office) qft(at time.Duration, tune func(*Config)) flow {
 	sink := &checker{t: o.t}
 	f := flow{got: func() int64 { return sink.backlog }}
 	start := o.Now().Add(at - o.Elapsed())
-	cb := NewConn(start, Config{Rand: o.Entropy(), Sealer: sb.Sealer(), Opener: sb.Opener(), SendID: 2, ReceiveID: 1, Remote: a.AddrPort(false, port)})
+	cb := NewConn(start, Config{Rand: o.Entropy(), Sealer: sb.Sealer(), Opener: sb.Opener(), SendID: 2, ReceiveID: 1, Path: udp.To(a.AddrPort(false, port))})
 	cb.SetSink(sink)
-	ca := Config{Rand: o.Entropy(), Sealer: sa.Sealer(), Opener: sa.Opener(), SendID: 1, ReceiveID: 2, Remote: b.AddrPort(false, port)}
+	ca := Config{Rand: o.Entropy(), Sealer: sa.Sealer(), Opener: sa.Opener(), SendID: 1, ReceiveID: 2, Path: udp.To(b.AddrPort(false, port))}
 	if tune != nil {
 		tune(&ca)
 	}

@@ -133,7 +133,7 @@ func FuzzHostilePeer(f *testing.F) {
 		buf := make([]byte, 100)
 		for i, frames := range [][]byte{one, two} {
 			now := w.Now().Add(time.Duration(i+1) * 30 * time.Millisecond)
-			w.b.Receive(now, udp.Packet{Addr: w.hostA.AddrPort(false, port), Data: w.forge(frames)})
+			w.b.Receive(now, udp.Packet{Path: udp.To(w.hostA.AddrPort(false, port)), Data: w.forge(frames)})
 			b.Reset()
 			w.b.Send(now, b)
 			w.b.Read(0, buf)

@@ -24,7 +24,7 @@ func benchmarkLoopback(b *testing.B, cfg Config) {
 	from, to := listen(b, cfg), listen(b, cfg)
 	batch := NewBatch(size * burst)
 	for range burst {
-		batch.Add(addrOf(to), make([]byte, size))
+		batch.Add(To(addrOf(to)), make([]byte, size))
 	}
 	received := make(chan Stats)
 	go func() {

@@ -1,17 +1,54 @@
 package udp
 
 import (
+	"fmt"
 	"iter"
 	"net/netip"
 )
 
-// Packet is one UDP datagram as the protocol machines see it.
+// Local tells this machine's sockets apart. 0 is the one that Listen opened on
+// its port, in both families; 1 to 0x7fff are those that Socket.Open opened
+// beside it; from 0x8000 on they are lines of other kinds, such as TCP.
+type Local uint16
+
+// FirstLine is the lowest Local that is no UDP socket.
+const FirstLine Local = 0x8000
+
+// Path is a way as a machine sees it: through which own socket, to or from
+// which address.
+type Path struct {
+	Local  Local
+	Remote netip.AddrPort
+}
+
+// To is the way to an address through the first socket.
+func To(a netip.AddrPort) Path { return Path{Remote: a} }
+
+// IsLine reports whether the path is a line of another kind than UDP.
+func (p Path) IsLine() bool { return p.Local >= FirstLine }
+
+// Unmap returns the path with an IPv4 address in its short form.
+func (p Path) Unmap() Path {
+	p.Remote = unmap(p.Remote)
+	return p
+}
+
+// String names the address, and the socket if it is not the first.
+func (p Path) String() string {
+	if p.Local == 0 {
+		return p.Remote.String()
+	}
+	return fmt.Sprintf("%v through socket %d", p.Remote, p.Local)
+}
+
+// Packet is one UDP datagram as the protocol machines see it: Remote is its
+// source when received, its destination when sent.
 //
 // Data belongs to whoever hands the packet over: a machine that wants to keep
 // any of it after the call copies it.
 type Packet struct {
-	Addr netip.AddrPort // the remote end: source when received, destination when sent
-	Data []byte         // UDP payload, 0 to 65,507 bytes
+	Path
+	Data []byte // UDP payload, 0 to 65,507 bytes
 }
 
 // MaxPayload is the largest UDP payload of an IPv4 datagram (RFC 768, RFC
@@ -32,7 +69,7 @@ type Batch struct {
 }
 
 type span struct {
-	to  netip.AddrPort
+	to  Path
 	end int // offset just behind the packet in buf
 }
 
@@ -62,15 +99,15 @@ func (b *Batch) Tail(n int) []byte {
 	return b.buf[b.used : b.used : b.used+n]
 }
 
-// Commit makes the first n bytes of the latest Tail a packet to the given
-// destination.
-func (b *Batch) Commit(to netip.AddrPort, n int) {
+// Commit makes the first n bytes of the latest Tail a packet that takes the
+// given path.
+func (b *Batch) Commit(to Path, n int) {
 	b.used += n
 	b.spans = append(b.spans, span{to, b.used})
 }
 
 // Add appends a copy of data as a packet, and reports whether there was room.
-func (b *Batch) Add(to netip.AddrPort, data []byte) bool {
+func (b *Batch) Add(to Path, data []byte) bool {
 	t := b.Tail(len(data))
 	if t == nil {
 		return false
@@ -86,7 +123,7 @@ func (b *Batch) At(i int) Packet {
 		start = b.spans[i-1].end
 	}
 	s := b.spans[i]
-	return Packet{Addr: s.to, Data: b.buf[start:s.end:s.end]}
+	return Packet{Path: s.to, Data: b.buf[start:s.end:s.end]}
 }
 
 // All yields the packets in the order of sending.

@@ -13,17 +13,17 @@ var (
 
 func TestBatchKeepsPacketsInOrder(t *testing.T) {
 	b := NewBatch(100)
-	if !b.Add(alice, []byte("one")) || !b.Add(bob, nil) || !b.Add(alice, []byte("three")) {
+	if !b.Add(To(alice), []byte("one")) || !b.Add(To(bob), nil) || !b.Add(To(alice), []byte("three")) {
 		t.Fatal("no room in an empty batch")
 	}
-	want := []Packet{{alice, []byte("one")}, {bob, nil}, {alice, []byte("three")}}
+	want := []Packet{{To(alice), []byte("one")}, {To(bob), nil}, {To(alice), []byte("three")}}
 	if b.Len() != len(want) {
 		t.Fatalf("Len() = %d, want %d", b.Len(), len(want))
 	}
 	i := 0
 	for p := range b.All() {
-		if p.Addr != want[i].Addr || !bytes.Equal(p.Data, want[i].Data) {
-			t.Errorf("packet %d is %v %q, want %v %q", i, p.Addr, p.Data, want[i].Addr, want[i].Data)
+		if p.Remote != want[i].Remote || !bytes.Equal(p.Data, want[i].Data) {
+			t.Errorf("packet %d is %v %q, want %v %q", i, p.Remote, p.Data, want[i].Remote, want[i].Data)
 		}
 		i++
 	}
@@ -34,8 +34,8 @@ func TestBatchKeepsPacketsInOrder(t *testing.T) {
 
 func TestBatchIterationCanStop(t *testing.T) {
 	b := NewBatch(10)
-	b.Add(alice, []byte("a"))
-	b.Add(alice, []byte("b"))
+	b.Add(To(alice), []byte("a"))
+	b.Add(To(alice), []byte("b"))
 	n := 0
 	for range b.All() {
 		n++
@@ -48,7 +48,7 @@ func TestBatchIterationCanStop(t *testing.T) {
 
 func TestBatchTakesNoMoreThanItHasRoomFor(t *testing.T) {
 	b := NewBatch(10)
-	if !b.Add(alice, make([]byte, 6)) {
+	if !b.Add(To(alice), make([]byte, 6)) {
 		t.Fatal("no room for 6 of 10 bytes")
 	}
 	if b.Room() != 4 {
@@ -57,7 +57,7 @@ func TestBatchTakesNoMoreThanItHasRoomFor(t *testing.T) {
 	if b.Tail(5) != nil {
 		t.Error("Tail(5) with room for 4")
 	}
-	if b.Add(alice, make([]byte, 5)) || b.Len() != 1 {
+	if b.Add(To(alice), make([]byte, 5)) || b.Len() != 1 {
 		t.Error("Add took 5 bytes with room for 4")
 	}
 	if tail := b.Tail(4); tail == nil || len(tail) != 0 || cap(tail) != 4 {
@@ -68,11 +68,11 @@ func TestBatchTakesNoMoreThanItHasRoomFor(t *testing.T) {
 func TestBatchPacketsAreBuiltInPlace(t *testing.T) {
 	b := NewBatch(20)
 	tail := append(b.Tail(10), "payload"...)
-	b.Commit(bob, len(tail)) // shorter than the tail asked for
-	b.Add(alice, []byte("next"))
+	b.Commit(To(bob), len(tail)) // shorter than the tail asked for
+	b.Add(To(alice), []byte("next"))
 	tail[0] = 'P'
-	if got := b.At(0); string(got.Data) != "Payload" || got.Addr != bob {
-		t.Errorf("packet 0 is %v %q", got.Addr, got.Data)
+	if got := b.At(0); string(got.Data) != "Payload" || got.Remote != bob {
+		t.Errorf("packet 0 is %v %q", got.Remote, got.Data)
 	}
 	if got := b.At(1); string(got.Data) != "next" {
 		t.Errorf("packet 1 is %q: it must start where packet 0 ends", got.Data)
@@ -84,8 +84,8 @@ func TestBatchPacketsAreBuiltInPlace(t *testing.T) {
 
 func TestBatchPacketCannotGrowIntoItsNeighbour(t *testing.T) {
 	b := NewBatch(10)
-	b.Add(alice, []byte("ab"))
-	b.Add(alice, []byte("cd"))
+	b.Add(To(alice), []byte("ab"))
+	b.Add(To(alice), []byte("cd"))
 	_ = append(b.At(0).Data, 'X')
 	if got := b.At(1).Data; string(got) != "cd" {
 		t.Errorf("appending to packet 0 changed packet 1 to %q", got)
@@ -94,12 +94,12 @@ func TestBatchPacketCannotGrowIntoItsNeighbour(t *testing.T) {
 
 func TestBatchResetEmptiesIt(t *testing.T) {
 	b := NewBatch(8)
-	b.Add(alice, make([]byte, 8))
+	b.Add(To(alice), make([]byte, 8))
 	b.Reset()
 	if b.Len() != 0 || b.Room() != 8 {
 		t.Errorf("after Reset: Len() = %d, Room() = %d", b.Len(), b.Room())
 	}
-	if !b.Add(bob, make([]byte, 8)) || b.At(0).Addr != bob {
+	if !b.Add(To(bob), make([]byte, 8)) || b.At(0).Remote != bob {
 		t.Error("the batch cannot be filled again")
 	}
 }

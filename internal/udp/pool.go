@@ -2,7 +2,6 @@ package udp
 
 import (
 	"iter"
-	"net/netip"
 	"sync"
 )
 
@@ -17,7 +16,7 @@ type Received struct {
 // train is packets of one source end to end. They are cut apart when they are
 // looked at: to list them first costs as much as all else per packet.
 type train struct {
-	from netip.AddrPort
+	from Path
 	data []byte
 	size int // of each packet but the last, which may be shorter; 0: data is one packet
 }
@@ -45,12 +44,12 @@ func (r *Received) Len() (n int) {
 func (t *train) cut(yield func(Packet) bool) bool {
 	data := t.data
 	for t.size > 0 && len(data) > t.size {
-		if !yield(Packet{Addr: t.from, Data: data[:t.size:t.size]}) {
+		if !yield(Packet{Path: t.from, Data: data[:t.size:t.size]}) {
 			return false
 		}
 		data = data[t.size:]
 	}
-	return yield(Packet{Addr: t.from, Data: data[:len(data):len(data)]})
+	return yield(Packet{Path: t.from, Data: data[:len(data):len(data)]})
 }
 
 func (t *train) len() int {

@@ -133,7 +133,7 @@ func (t *trainReader) decode(r *Received) {
 			continue
 		}
 		control := unsafe.Slice(m.Hdr.Control, unsafe.Sizeof(t.controls[i]))[:m.Hdr.Controllen]
-		r.trains = append(r.trains, train{from, r.buf[i*size:][:m.Len], segmentSize(control)})
+		r.trains = append(r.trains, train{To(from), r.buf[i*size:][:m.Len], segmentSize(control)})
 	}
 }
 

@@ -140,7 +140,7 @@ func FuzzTrain(f *testing.F) {
 		if size < 0 {
 			t.Fatalf("segment size %d", size)
 		}
-		r := Received{trains: []train{{alice, data, size}}}
+		r := Received{trains: []train{{To(alice), data, size}}}
 		packets := slices.Collect(r.Packets())
 		if r.Len() != len(packets) {
 			t.Fatalf("%d packets where %d were told", len(packets), r.Len())

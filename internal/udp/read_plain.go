@@ -24,7 +24,7 @@ func newReader(conn *net.UDPConn, _ bool, _ *counters) func(*Received) error {
 			return err
 		}
 		from = netip.AddrPortFrom(from.Addr().Unmap(), from.Port())
-		r.trains = append(r.trains, train{from: from, data: r.buf[:n]})
+		r.trains = append(r.trains, train{from: To(from), data: r.buf[:n]})
 		return nil
 	}
 }

@@ -121,7 +121,7 @@ func TestPoolIsBoundedAndWaits(t *testing.T) {
 func TestReusedBufferStartsEmpty(t *testing.T) {
 	p := newPool(1)
 	r := p.take()
-	r.trains = append(r.trains, train{from: alice})
+	r.trains = append(r.trains, train{from: To(alice)})
 	r.Release()
 	if r = p.take(); r.Len() != 0 {
 		t.Errorf("a reused buffer has %d packets", r.Len())

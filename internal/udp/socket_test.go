@@ -68,7 +68,7 @@ func receive(t testing.TB, s *Socket, n int) []Packet {
 				t.Fatalf("Incoming was closed after %d of %d packets: %v", len(got), n, s.Err())
 			}
 			for p := range r.Packets() {
-				got = append(got, Packet{p.Addr, bytes.Clone(p.Data)})
+				got = append(got, Packet{p.Path, bytes.Clone(p.Data)})
 			}
 			r.Release()
 		case <-timeout:
@@ -104,7 +104,7 @@ func numbered(sizes ...int) [][]byte {
 func batchOf(to netip.AddrPort, payloads [][]byte) *Batch {
 	b := NewBatch(1 << 20)
 	for _, p := range payloads {
-		b.Add(to, p)
+		b.Add(To(to), p)
 	}
 	return b
 }
@@ -149,7 +149,7 @@ func TestPacketsArriveIntactAndInOrder(t *testing.T) {
 				}
 				payloads := numbered(append(repeat(size, run), 1+rng.IntN(size))...)
 				for _, p := range payloads {
-					b.Add(addrOf(to), p)
+					b.Add(To(addrOf(to)), p)
 				}
 				*want = append(*want, payloads...)
 			}
@@ -157,8 +157,8 @@ func TestPacketsArriveIntactAndInOrder(t *testing.T) {
 			got := receive(t, to1, len(want1))
 			wantPayloads(t, got, want1)
 			wantPayloads(t, receive(t, to2, len(want2)), want2)
-			if got[0].Addr != addrOf(from) {
-				t.Fatalf("source is %v, want %v", got[0].Addr, addrOf(from))
+			if got[0].Remote != addrOf(from) {
+				t.Fatalf("source is %v, want %v", got[0].Remote, addrOf(from))
 			}
 		}
 	})
@@ -179,17 +179,17 @@ func TestBothFamiliesShareOnePort(t *testing.T) {
 		t.Skip("this machine lacks a family")
 	}
 	b := NewBatch(1000)
-	b.Add(netip.AddrPortFrom(loopback4, to.Port()), []byte("four"))
-	b.Add(netip.AddrPortFrom(loopback6, to.Port()), []byte("six"))
-	b.Add(netip.AddrPortFrom(netip.AddrFrom16(loopback4.As16()), to.Port()), []byte("mapped"))
+	b.Add(To(netip.AddrPortFrom(loopback4, to.Port())), []byte("four"))
+	b.Add(To(netip.AddrPortFrom(loopback6, to.Port())), []byte("six"))
+	b.Add(To(netip.AddrPortFrom(netip.AddrFrom16(loopback4.As16()), to.Port())), []byte("mapped"))
 	write(t, from, b)
 	for _, p := range receive(t, to, 3) {
 		want := loopback4
 		if string(p.Data) == "six" {
 			want = loopback6
 		}
-		if p.Addr != netip.AddrPortFrom(want, from.Port()) {
-			t.Errorf("%q came from %v, want %v", p.Data, p.Addr, netip.AddrPortFrom(want, from.Port()))
+		if p.Remote != netip.AddrPortFrom(want, from.Port()) {
+			t.Errorf("%q came from %v, want %v", p.Data, p.Remote, netip.AddrPortFrom(want, from.Port()))
 		}
 	}
 }
@@ -202,10 +202,10 @@ func TestZoneOfLinkLocalSourceIsKept(t *testing.T) {
 	}
 	write(t, from, batchOf(netip.AddrPortFrom(local, to.Port()), [][]byte{[]byte("hello")}))
 	got := receive(t, to, 1)[0]
-	if got.Addr != netip.AddrPortFrom(local, from.Port()) {
-		t.Fatalf("source is %v, want %v", got.Addr, netip.AddrPortFrom(local, from.Port()))
+	if got.Remote != netip.AddrPortFrom(local, from.Port()) {
+		t.Fatalf("source is %v, want %v", got.Remote, netip.AddrPortFrom(local, from.Port()))
 	}
-	write(t, to, batchOf(got.Addr, [][]byte{[]byte("answer")}))
+	write(t, to, batchOf(got.Remote, [][]byte{[]byte("answer")}))
 	wantPayloads(t, receive(t, from, 1), [][]byte{[]byte("answer")})
 }
 

@@ -25,7 +25,7 @@ var errNoFamily = errors.New("no socket of this address family")
 func (s *Socket) Write(b *Batch) error {
 	s.patience()
 	for i := 0; i < b.Len(); {
-		to := unmap(b.spans[i].to)
+		to := unmap(b.spans[i].to.Remote)
 		f := s.v4
 		if to.Addr().Is6() {
 			f = s.v6

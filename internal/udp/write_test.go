@@ -39,7 +39,7 @@ func TestTrainsTakeNeighboursOfOneSizeAndDestination(t *testing.T) {
 			if i < len(c.to) {
 				to = c.to[i]
 			}
-			b.Add(to, p)
+			b.Add(To(to), p)
 		}
 		var got []int
 		for i := 0; i < b.Len(); {
@@ -123,9 +123,9 @@ func TestOversizePacketIsSkippedWhileOthersArrive(t *testing.T) {
 func TestPacketsOfMissingFamilyAreSkipped(t *testing.T) {
 	from, to := listen(t, Config{Addr: loopback4}), listen(t, Config{Addr: loopback4})
 	b := NewBatch(1000)
-	b.Add(netip.AddrPortFrom(loopback6, to.Port()), []byte("nowhere"))
-	b.Add(netip.AddrPort{}, []byte("nowhere"))
-	b.Add(addrOf(to), []byte("here"))
+	b.Add(To(netip.AddrPortFrom(loopback6, to.Port())), []byte("nowhere"))
+	b.Add(To(netip.AddrPort{}), []byte("nowhere"))
+	b.Add(To(addrOf(to)), []byte("here"))
 	write(t, from, b)
 	wantPayloads(t, receive(t, to, 1), [][]byte{[]byte("here")})
 	if st := from.Stats(); st.Refused != 2 || st.LastRefusal == nil {
@@ -137,11 +137,11 @@ func TestUnusableDestinationsDoNotStopTheBatch(t *testing.T) {
 	from, to := listen(t, Config{}), listen(t, Config{Addr: loopback4})
 	b := NewBatch(10_000)
 	for range 3 {
-		b.Add(netip.MustParseAddrPort("127.0.0.1:0"), []byte("no such port"))
-		b.Add(netip.MustParseAddrPort("255.255.255.255:9"), []byte("broadcast needs SO_BROADCAST"))
-		b.Add(netip.MustParseAddrPort("[fe80::1]:9"), []byte("no zone"))
+		b.Add(To(netip.MustParseAddrPort("127.0.0.1:0")), []byte("no such port"))
+		b.Add(To(netip.MustParseAddrPort("255.255.255.255:9")), []byte("broadcast needs SO_BROADCAST"))
+		b.Add(To(netip.MustParseAddrPort("[fe80::1]:9")), []byte("no zone"))
 	}
-	b.Add(addrOf(to), []byte("here"))
+	b.Add(To(addrOf(to)), []byte("here"))
 	write(t, from, b)
 	wantPayloads(t, receive(t, to, 1), [][]byte{[]byte("here")})
 	if st := from.Stats(); st.Refused < 3 || st.Sent+st.Refused != 10 {

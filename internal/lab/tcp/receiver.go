@@ -1,7 +1,6 @@
 package tcp
 
 import (
-	"net/netip"
 	"slices"
 	"time"
 
@@ -15,7 +14,7 @@ const (
 
 // Receiver is the receiving end. Its zero value is ready.
 type Receiver struct {
-	from    netip.AddrPort
+	from    udp.Path
 	next    int64   // all segments below have arrived
 	blocks  []block // what has arrived above, the latest first
 	pending int     // segments since the latest acknowledgement
@@ -33,7 +32,7 @@ func (r *Receiver) Receive(now time.Time, p udp.Packet) {
 	if !ok {
 		return
 	}
-	r.from = p.Addr
+	r.from = p.Path
 	r.seen++
 	r.pending++
 	inOrder := n == r.next && len(r.blocks) == 0

@@ -273,7 +273,7 @@ func (s *Sender) transmit(b *udp.Batch) bool {
 	if p == nil {
 		return false
 	}
-	b.Commit(s.to, len(p))
+	b.Commit(udp.To(s.to), len(p))
 	g := s.seg(n)
 	if n == s.next {
 		s.next++
