@@ -61,10 +61,8 @@
 //   - UDP only, and no ICMP: a port nobody listens on and a packet too large
 //     are silence. No fragmentation, no ECN, no queue management but drop-tail.
 //   - Machines and routers take no time, so nothing is ever slow for want of CPU.
-//   - A NAT gives one outside port to one mapping at a time. Linux masquerade
-//     shares a port between inside hosts that talk to different destinations
-//     (RFC 4787 section 4.2.2 calls it overloading); here the second one gets
-//     another port.
+//   - A port that a router opened (Map) stays open until the router forgets;
+//     there is no lease, and no protocol to ask for it.
 //   - A mapping and each permission of its filter expire on their own timers of
 //     the same length; nothing but silence, Forget and Renumber ends them.
 //   - A host has one line at a time; several addresses of one family all use

@@ -50,7 +50,14 @@ type NAT struct {
 
 	PortPreserve bool           // keep the inside port where it is free outside
 	Ports        PortAllocation // else choose like this, from 1024 to 65535
-	Hairpin      bool           // inside hosts reach each other by outside endpoints; the source is the outside one (RFC 4787 section 6)
+
+	// Overload lets mappings share an outside port as long as what Mapping
+	// tells apart differs (RFC 4787 section 4.2.2, port overloading). With
+	// AddressPortDependent mapping and PortPreserve it is Linux masquerade: a
+	// host keeps its port towards everyone.
+	Overload bool
+
+	Hairpin bool // inside hosts reach each other by outside endpoints; the source is the outside one (RFC 4787 section 6)
 
 	// Timeout is how long a mapping, and each permission of its filter, lasts
 	// after the last outbound packet, or the last in either direction if
@@ -115,15 +122,16 @@ func (f *filter) allows(local, remote netip.AddrPort, now int64) bool {
 type firewall struct {
 	filter
 	refreshInbound bool
+	pinholes       map[netip.AddrPort]bool // inside endpoints open to everyone
 }
 
 func newFirewall(c Firewall) *firewall {
-	return &firewall{newFilter(c.Filtering, c.Timeout), c.RefreshInbound}
+	return &firewall{newFilter(c.Filtering, c.Timeout), c.RefreshInbound, make(map[netip.AddrPort]bool)}
 }
 
 // in decides whether k may come in.
 func (f *firewall) in(k *packet, now int64) bool {
-	if !f.allows(k.to, k.from, now) {
+	if !f.pinholes[k.to] && !f.allows(k.to, k.from, now) {
 		return false
 	}
 	if f.refreshInbound {
@@ -143,7 +151,8 @@ type mapping struct {
 const forever = math.MaxInt64
 
 // nat is a NAT at work. An expired mapping stays in the tables until its
-// inside or outside endpoint is wanted again; there are not more than ports.
+// inside or outside endpoint is wanted again; there are not more than ports,
+// for each remote endpoint if they are shared.
 //
 // A mapping's permissions never outlive it, because each
 // packet that refreshes a permission refreshes the mapping too: so an outside
@@ -153,8 +162,10 @@ type nat struct {
 	filter  filter
 	dice    dice
 	inside  map[flow]*mapping
-	outside map[netip.AddrPort]*mapping
+	outside map[flow]*mapping           // by outside endpoint, and if ports are shared by whom it is for
 	forward map[netip.AddrPort]*mapping // mappings made by hand, by inside endpoint
+	doors   map[netip.AddrPort]*mapping // made by Map, by outside endpoint
+	through map[flow]*mapping           // flows that came in by a door, by inside and remote endpoint
 	pairs   map[netip.Addr]netip.Addr   // inside to outside address
 	next    int                         // sequential port
 }
@@ -176,8 +187,10 @@ func newNAT(c NAT, d dice) *nat {
 func (n *nat) forget() {
 	n.filter = newFilter(n.Filtering, n.Timeout)
 	n.inside = make(map[flow]*mapping)
-	n.outside = make(map[netip.AddrPort]*mapping)
+	n.outside = make(map[flow]*mapping)
 	n.forward = make(map[netip.AddrPort]*mapping)
+	n.doors = make(map[netip.AddrPort]*mapping)
+	n.through = make(map[flow]*mapping)
 	n.pairs = make(map[netip.Addr]netip.Addr)
 }
 
@@ -187,13 +200,25 @@ func (n *nat) expired(m *mapping, now int64) bool {
 
 func (n *nat) remove(m *mapping) {
 	delete(n.inside, m.key)
-	delete(n.outside, m.outside)
+	delete(n.outside, n.shared(m.outside, m.key.remote))
+}
+
+// shared is where in the table a mapping of an outside endpoint stands that is
+// for a remote one.
+func (n *nat) shared(outside, remote netip.AddrPort) flow {
+	if !n.Overload {
+		return flow{local: outside}
+	}
+	return flow{outside, n.Mapping.key(remote)}
 }
 
 // out gives a packet that leaves its outside source, and reports whether
 // there was a port for it.
 func (n *nat) out(k *packet, now int64) bool {
 	m := n.forward[k.from]
+	if m == nil {
+		m = n.through[flow{k.from, k.to}]
+	}
 	if m == nil {
 		key := flow{k.from, n.Mapping.key(k.to)}
 		if m = n.inside[key]; m == nil || n.expired(m, now) {
@@ -211,7 +236,15 @@ func (n *nat) out(k *packet, now int64) bool {
 // in gives a packet that comes in its inside destination, and reports whether
 // it may pass.
 func (n *nat) in(k *packet, now int64) bool {
-	m := n.outside[k.to]
+	if m := n.doors[k.to]; m != nil {
+		n.through[flow{m.inside, k.from}] = m
+		k.to = m.inside
+		return true
+	}
+	m := n.outside[n.shared(k.to, k.from)]
+	if m == nil {
+		m = n.outside[flow{local: k.to}] // made by hand: for everyone
+	}
 	if m == nil || n.expired(m, now) {
 		return false
 	}
@@ -233,31 +266,71 @@ func (n *nat) add(key flow, now int64) *mapping {
 	if old := n.inside[key]; old != nil {
 		n.remove(old)
 	}
-	outside, ok := n.choose(key.local, now)
+	outside, ok := n.choose(key, now)
 	if !ok {
 		return nil
 	}
 	m := &mapping{key: key, inside: key.local, outside: outside, used: now}
-	n.inside[key], n.outside[outside] = m, m
+	n.inside[key], n.outside[n.shared(outside, key.remote)] = m, m
 	return m
 }
 
+// open makes a door: an outside endpoint, on the wanted port if it is free,
+// whose packets all reach the inside one. If the NAT maps that to the same
+// endpoint for everyone anyway, it is that one. What is sent to those who have
+// come in by a door leaves by it; to others it leaves as if there were none,
+// as with a redirection beside Linux masquerade.
+func (n *nat) open(port uint16, inside netip.AddrPort, now int64) (netip.AddrPort, bool) {
+	for outside, m := range n.doors {
+		if m.inside == inside {
+			return outside, true
+		}
+	}
+	if n.Mapping == EndpointIndependent {
+		m := n.inside[flow{local: inside}]
+		if m == nil || n.expired(m, now) {
+			m = n.add(flow{local: inside}, now)
+		}
+		if m == nil {
+			return netip.AddrPort{}, false
+		}
+		m.used = forever
+		n.forward[inside] = m
+		return m.outside, true
+	}
+	wanted := netip.AddrPortFrom(n.publicFor(inside.Addr()), port)
+	if !n.free(flow{local: wanted}, now) {
+		var ok bool
+		if wanted, ok = n.choose(flow{local: inside}, now); !ok {
+			return netip.AddrPort{}, false
+		}
+	}
+	n.doors[wanted] = &mapping{inside: inside, outside: wanted, used: forever}
+	return wanted, true
+}
+
 // choose finds a free outside endpoint for an inside one.
-func (n *nat) choose(inside netip.AddrPort, now int64) (netip.AddrPort, bool) {
-	addr := n.publicFor(inside.Addr())
-	if n.PortPreserve && n.free(netip.AddrPortFrom(addr, inside.Port()), now) {
-		return netip.AddrPortFrom(addr, inside.Port()), true
+func (n *nat) choose(key flow, now int64) (netip.AddrPort, bool) {
+	addr := n.publicFor(key.local.Addr())
+	free := func(port uint16) (netip.AddrPort, bool) {
+		a := netip.AddrPortFrom(addr, port)
+		return a, n.free(n.shared(a, key.remote), now)
+	}
+	if n.PortPreserve {
+		if a, ok := free(key.local.Port()); ok {
+			return a, true
+		}
 	}
 	for try := range ports {
 		if n.Ports == RandomPorts && try < 64 {
 			// Then from here on in turn, to find the last free one.
 			n.next = firstPort + int(n.dice.below(ports))
 		}
-		a := netip.AddrPortFrom(addr, uint16(n.next))
+		a, ok := free(uint16(n.next))
 		if n.next++; n.next > lastPort {
 			n.next = firstPort
 		}
-		if n.free(a, now) {
+		if ok {
 			return a, true
 		}
 	}
@@ -279,9 +352,12 @@ func (n *nat) publicFor(inside netip.Addr) netip.Addr {
 	return a
 }
 
-// free reports whether an outside endpoint is nobody's.
-func (n *nat) free(a netip.AddrPort, now int64) bool {
-	m := n.outside[a]
+// free reports whether a place in the table of outside endpoints is nobody's.
+func (n *nat) free(place flow, now int64) bool {
+	if n.doors[place.local] != nil {
+		return false
+	}
+	m := n.outside[place]
 	if m != nil && n.expired(m, now) {
 		n.remove(m)
 		return true

@@ -109,6 +109,14 @@ type RouterConfig struct {
 	Firewall *Firewall    // if nil, whatever is not translated passes
 	LAN      netip.Prefix // inside IPv4 network of a NAT; if zero, a /24 of 192.168.0.0/16
 	Up, Down Link         // the line to the parent
+
+	// Maps says that inside hosts may have ports opened (Map), as by PCP.
+	Maps bool
+
+	// BlockUDP lets nothing pass but what goes to, or comes from, one of the
+	// ports Except of outside hosts, as the networks of some offices and hotels do.
+	BlockUDP bool
+	Except   []uint16
 }
 
 // Router forwards between its children and its parent.
@@ -116,6 +124,9 @@ type Router struct {
 	Access
 	nat      *nat
 	firewall *firewall
+	maps     bool
+	block    bool
+	except   []uint16
 	routes   map[netip.Addr]*Access // visible addresses below, to the child that leads there
 	lan      netip.Prefix           // for IPv4 addresses of children; only with nat, and of the core
 	lan6     netip.Prefix
@@ -146,7 +157,7 @@ func (w *World) Router(parent *Router, c RouterConfig) *Router {
 	if c.Name == "" {
 		c.Name = fmt.Sprintf("router%d", n)
 	}
-	r := &Router{routes: make(map[netip.Addr]*Access), lan: c.LAN, lan6: lan6(n)}
+	r := &Router{routes: make(map[netip.Addr]*Access), lan: c.LAN, lan6: lan6(n), maps: c.Maps, block: c.BlockUDP, except: c.Except}
 	r.connect(w, parent, c.Name, c.Up, c.Down, false, r.descend)
 	if c.Firewall != nil {
 		r.firewall = newFirewall(*c.Firewall)
@@ -184,7 +195,26 @@ func (r *Router) Forget() {
 	}
 	if f := r.firewall; f != nil {
 		f.filter = newFilter(f.by, time.Duration(f.timeout))
+		clear(f.pinholes)
 	}
+}
+
+// Map opens a port for an inside host, as PCP's MAP does (RFC 6887 section 11),
+// and returns the outside endpoint that leads to it: on another port if the
+// wanted one is taken, for IPv6 through the firewall to the inside endpoint
+// itself. It reports false if the router does no such thing.
+func (r *Router) Map(port uint16, inside netip.AddrPort) (netip.AddrPort, bool) {
+	switch {
+	case !r.maps:
+	case inside.Addr().Is6():
+		if r.firewall != nil {
+			r.firewall.pinholes[inside] = true
+		}
+		return inside, true
+	case r.nat != nil:
+		return r.nat.open(port, inside, r.w.now)
+	}
+	return netip.AddrPort{}, false
 }
 
 // Forward maps an outside port to an inside endpoint for good and for
@@ -192,11 +222,12 @@ func (r *Router) Forget() {
 // endpoint. It replaces a mapping that has the port.
 func (r *Router) Forward(port uint16, inside netip.AddrPort) netip.AddrPort {
 	outside := netip.AddrPortFrom(r.nat.Public[0], port)
-	if old := r.nat.outside[outside]; old != nil {
+	place := flow{local: outside}
+	if old := r.nat.outside[place]; old != nil {
 		r.nat.remove(old)
 	}
 	m := &mapping{inside: inside, outside: outside, used: forever}
-	r.nat.outside[outside], r.nat.forward[inside] = m, m
+	r.nat.outside[place], r.nat.forward[inside] = m, m
 	return outside
 }
 
@@ -233,6 +264,9 @@ func nth(p netip.Prefix, n int) netip.Addr {
 	return a
 }
 
+// blocks reports whether packets to or from an outside port do not pass.
+func (r *Router) blocks(outside uint16) bool { return r.block && !slices.Contains(r.except, outside) }
+
 // ascend takes a packet from below.
 func (r *Router) ascend(k *packet) {
 	dst := k.to.Addr()
@@ -244,6 +278,8 @@ func (r *Router) ascend(k *packet) {
 	switch {
 	case r.parent == nil:
 		r.w.lose(k, LostRoute, r.name)
+	case r.blocks(k.to.Port()):
+		r.w.lose(k, LostFilter, r.name)
 	case r.nat == nil || !dst.Is4():
 		if r.firewall != nil {
 			r.firewall.note(k.from, k.to, now)
@@ -264,7 +300,9 @@ func (r *Router) ascend(k *packet) {
 func (r *Router) descend(k *packet) {
 	now := r.w.now
 	ok := true
-	if r.nat != nil && k.to.Addr().Is4() {
+	if r.blocks(k.from.Port()) {
+		ok = false
+	} else if r.nat != nil && k.to.Addr().Is4() {
 		ok = r.nat.in(k, now)
 	} else if r.firewall != nil {
 		ok = r.firewall.in(k, now)
