@@ -21,6 +21,7 @@ const module = "qft"
 // line, so a cycle cannot even be written. "." is the public package.
 const layout = `
 internal/udp:
+internal/tcp:        internal/udp
 internal/stun:
 internal/secret:
 internal/congestion:
@@ -38,8 +39,8 @@ internal/lab/tcp:    internal/udp
 internal/transport:  internal/udp internal/secret internal/congestion
 internal/nat:        internal/udp
 internal/rendezvous: internal/udp internal/stun
-internal/peer:       internal/udp internal/stun internal/secret internal/transport internal/nat internal/rendezvous
-.:                   internal/udp internal/stun internal/secret internal/walk internal/plant internal/transfer internal/nat internal/rendezvous internal/peer
+internal/peer:       internal/udp internal/tcp internal/stun internal/secret internal/transport internal/nat internal/rendezvous
+.:                   internal/udp internal/tcp internal/stun internal/secret internal/walk internal/plant internal/transfer internal/nat internal/rendezvous internal/peer
 cmd/qft:             .
 e2e/floor:
 `
@@ -55,11 +56,11 @@ var modules = []string{
 	"golang.org/x/sys", "golang.org/x/term", "lukechampine.com/blake3", "rsc.io/qr",
 }
 
-// sysUsers may import golang.org/x/sys: udp for sockets; walk, plant and
+// sysUsers may import golang.org/x/sys: udp and tcp for sockets; walk, plant and
 // transfer for the disk (attributes, free space, rename without overwriting,
 // locks); secret to ask the processor for AES; the floor, a tool of the tests,
 // for all it does.
-var sysUsers = []string{"internal/udp", "internal/walk", "internal/plant", "internal/transfer", "internal/secret", "e2e/floor"}
+var sysUsers = []string{"internal/udp", "internal/tcp", "internal/walk", "internal/plant", "internal/transfer", "internal/secret", "e2e/floor"}
 
 func TestLayout(t *testing.T) {
 	allowed := parseLayout(t)

@@ -5,6 +5,7 @@ import (
 	"sync"
 	"time"
 
+	"qft/internal/tcp"
 	"qft/internal/udp"
 )
 
@@ -18,6 +19,13 @@ type Machine interface {
 	Stop(now time.Time)
 	// Done reports whether nothing is left to do or say.
 	Done() bool
+}
+
+// liner is a machine that wants to know which lines there are: paths beside the
+// socket's, which come and go.
+type liner interface {
+	LineUp(now time.Time, at udp.Path, dialled bool)
+	LineDown(now time.Time, at udp.Path)
 }
 
 const (
@@ -45,6 +53,7 @@ const (
 // that touches the machine; slow work runs beside it.
 type Loop struct {
 	socket  *udp.Socket
+	lines   *tcp.Lines // nil: none
 	machine Machine
 	posts   chan func()
 	ended   chan struct{}
@@ -69,6 +78,10 @@ func NewLoop(s *udp.Socket) *Loop {
 
 // SetMachine says what the loop drives.
 func (l *Loop) SetMachine(m Machine) { l.machine = m }
+
+// SetLines adds lines to what the machine sends and receives through. Call it in
+// the loop, or before Run.
+func (l *Loop) SetLines(x *tcp.Lines) { l.lines = x }
 
 // Post runs f in the loop, soon; it reports false if the loop has ended.
 func (l *Loop) Post(f func()) bool {
@@ -142,6 +155,8 @@ func (l *Loop) drive(ctx context.Context) error {
 				return l.socket.Err()
 			}
 			l.receive(r)
+		case b := <-l.told():
+			l.hear(b)
 		case f := <-l.posts:
 			f()
 		case <-timer.C:
@@ -172,6 +187,31 @@ func (l *Loop) receive(r *udp.Received) {
 	r.Release()
 }
 
+// told is where lines tell what happens; nil if there are none.
+func (l *Loop) told() <-chan *tcp.Burst {
+	if l.lines == nil {
+		return nil
+	}
+	return l.lines.Incoming()
+}
+
+// hear hands on what a line tells.
+func (l *Loop) hear(b *tcp.Burst) {
+	now := time.Now()
+	m, lined := l.machine.(liner)
+	switch {
+	case b.Kind == tcp.Packets:
+		for p := range b.Packets() {
+			l.machine.Receive(now, p)
+		}
+	case lined && b.Kind == tcp.Up:
+		m.LineUp(now, b.Path, b.Dialled)
+	case lined && b.Kind == tcp.Down:
+		m.LineDown(now, b.Path)
+	}
+	b.Release()
+}
+
 // drain takes what is there without waiting, so that one answer goes out for
 // many packets.
 func (l *Loop) drain(incoming <-chan *udp.Received) {
@@ -182,6 +222,8 @@ func (l *Loop) drain(incoming <-chan *udp.Received) {
 				return
 			}
 			l.receive(r)
+		case b := <-l.told():
+			l.hear(b)
 		case f := <-l.posts:
 			f()
 		default:
@@ -198,6 +240,9 @@ func (l *Loop) flush(b *udp.Batch) error {
 		l.machine.Send(time.Now(), b)
 		if b.Len() == 0 {
 			return nil
+		}
+		if l.lines != nil {
+			l.lines.Write(b)
 		}
 		if err := l.socket.Write(b); err != nil {
 			return err

@@ -18,13 +18,17 @@ const writeWait = 250 * time.Millisecond
 
 var errNoFamily = errors.New("no socket of this address family")
 
-// Write sends the packets of b in order. A packet that the system refuses to
-// send is skipped and counted in Stats; the error is only for a socket that is
-// closed (net.ErrClosed) or broken. Addresses may be IPv4, IPv6, or IPv4 mapped
-// into IPv6. The caller keeps b.
+// Write sends the packets of b in order, but for those that go over lines. A
+// packet that the system refuses to send is skipped and counted in Stats; the
+// error is only for a socket that is closed (net.ErrClosed) or broken. Addresses
+// may be IPv4, IPv6, or IPv4 mapped into IPv6. The caller keeps b.
 func (s *Socket) Write(b *Batch) error {
 	s.patience()
 	for i := 0; i < b.Len(); {
+		if b.spans[i].to.IsLine() {
+			i++
+			continue
+		}
 		to := unmap(b.spans[i].to.Remote)
 		f := s.v4
 		if to.Addr().Is6() {
