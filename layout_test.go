@@ -23,6 +23,7 @@ const layout = `
 internal/udp:
 internal/tcp:        internal/udp
 internal/stun:
+internal/beacon:     internal/udp
 internal/secret:
 internal/congestion:
 internal/manifest:
@@ -47,13 +48,13 @@ e2e/floor:
 
 // machines hold protocol logic: they are handed the time and the packets, and
 // never reach for a clock, a socket or a disk.
-var machines = []string{"internal/stun", "internal/secret", "internal/congestion", "internal/transport", "internal/nat", "internal/rendezvous"}
+var machines = []string{"internal/stun", "internal/secret", "internal/congestion", "internal/transport", "internal/nat", "internal/rendezvous", "internal/beacon"}
 
 // modules are the third-party packages' modules that shipped code may import.
 var modules = []string{
 	"filippo.io/edwards25519", "github.com/adrg/xdg", "github.com/spf13/cobra",
 	"github.com/klauspost/compress", "github.com/zeebo/blake3", "golang.org/x/crypto",
-	"golang.org/x/sys", "golang.org/x/term", "lukechampine.com/blake3", "rsc.io/qr",
+	"golang.org/x/net", "golang.org/x/sys", "golang.org/x/term", "lukechampine.com/blake3", "rsc.io/qr",
 }
 
 // sysUsers may import golang.org/x/sys: udp and tcp for sockets; walk, plant and

@@ -40,6 +40,7 @@ type Host struct {
 	local   *Pipe     // loopback
 	sockets []*socket // in order of binding
 	ports   map[uint16]*socket
+	ears    []hearing
 }
 
 // loopback is a line from a host to itself.
@@ -202,6 +203,10 @@ func (h *Host) send(port uint16, p udp.Packet) {
 // accept takes a packet that has arrived.
 func (h *Host) accept(k *packet) {
 	dst := k.to.Addr()
+	if dst.IsMulticast() {
+		h.hear(k)
+		return
+	}
 	if !slices.Contains(h.addrs, dst) && !dst.IsLoopback() {
 		h.w.lose(k, LostRoute, h.name)
 		return

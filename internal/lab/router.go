@@ -270,6 +270,10 @@ func (r *Router) blocks(outside uint16) bool { return r.block && !slices.Contain
 // ascend takes a packet from below.
 func (r *Router) ascend(k *packet) {
 	dst := k.to.Addr()
+	if dst.IsMulticast() {
+		r.spread(k)
+		return
+	}
 	if child := r.routes[dst]; child != nil {
 		child.down.offer(k)
 		return

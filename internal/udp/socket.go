@@ -33,6 +33,7 @@ type Config struct {
 type Socket struct {
 	port   uint16
 	v4, v6 *family // nil where the machine lacks the family
+	ears   []*ear
 
 	pool     *pool
 	incoming chan *Received
@@ -164,6 +165,9 @@ func (s *Socket) Close() error {
 			if f != nil {
 				err = errors.Join(err, f.conn.Close())
 			}
+		}
+		for _, e := range s.ears {
+			err = errors.Join(err, e.close())
 		}
 	})
 	s.readers.Wait()

@@ -30,6 +30,11 @@ func (s *Socket) Write(b *Batch) error {
 			continue
 		}
 		to := unmap(b.spans[i].to.Remote)
+		if to.Addr().IsMulticast() {
+			s.call(b.At(i).Data, to)
+			i++
+			continue
+		}
 		f := s.v4
 		if to.Addr().Is6() {
 			f = s.v6
