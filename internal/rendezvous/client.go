@@ -31,6 +31,9 @@ type ClientConfig struct {
 	// Servers are the addresses of the one helper, of both families where it
 	// has both; the first 16 valid ones count.
 	Servers []netip.AddrPort
+	// Ports are other UDP ports at which the helper may be found, on the same
+	// hosts: they are asked when nothing has answered for 1.5 s.
+	Ports []uint16
 	// Room is where to meet; NumberedRoom(0) asks for a number.
 	Room Room
 	Role Role
@@ -78,6 +81,10 @@ type Client struct {
 	key      key
 	id       ID
 	rng      *rand.Rand // jitter
+	rand     io.Reader
+	ports    []uint16  // asked as well if nothing answers
+	began    time.Time // first turn
+	spread   bool      // nothing did
 	contacts []*contact
 	box      mailbox
 	peers    []*peer // in the order of first arrival
@@ -89,17 +96,14 @@ func NewClient(cfg ClientConfig) *Client {
 	if cfg.Rand == nil {
 		cfg.Rand = cryptorand.Reader
 	}
-	c := &Client{room: cfg.Room, role: cfg.Role, rng: newRand(cfg.Rand)}
+	c := &Client{room: cfg.Room, role: cfg.Role, rng: newRand(cfg.Rand), rand: cfg.Rand, ports: cfg.Ports}
 	fill(cfg.Rand, c.key[:])
 	c.id = c.key.id()
 	for _, a := range cfg.Servers {
 		at := udp.To(a).Unmap()
-		if !a.Addr().IsValid() || a.Port() == 0 || c.contactAt(at) != nil || len(c.contacts) == maxContacts {
-			continue
+		if a.Addr().IsValid() && a.Port() != 0 && len(c.contacts) < maxContacts {
+			c.addContact(at)
 		}
-		ct := &contact{path: at, due: soon()}
-		fill(cfg.Rand, ct.token[:])
-		c.contacts = append(c.contacts, ct)
 	}
 	if len(c.contacts) == 0 {
 		c.refuse(errors.New("meeting at the helper: no usable address of one"))
@@ -211,6 +215,7 @@ func (c *Client) Send(now time.Time, b *udp.Batch) {
 		c.sendLeave(now, b)
 		return
 	}
+	c.checkReach(now)
 	c.checkSilence(now)
 	c.checkMissing(now)
 	ok := c.sendJoin(now, b) && c.sendHellos(now, b)
@@ -227,7 +232,7 @@ func (c *Client) Deadline() time.Time {
 	case stateLeaving:
 		return c.box.due
 	}
-	t := c.hellosDue()
+	t := earlier(c.hellosDue(), c.reachDue())
 	if c.box.at != nil {
 		t = earlier(t, c.box.due)
 	}

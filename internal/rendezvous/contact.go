@@ -29,6 +29,8 @@ type contact struct {
 	asked    int            // requests sent
 	garbled  int            // packets from there that make no sense
 	foreign  bool           // it speaks another version
+	guess    bool           // nobody said that the helper is there
+	down     bool           // the line is gone
 }
 
 // ServerState says how one of the helper's addresses behaved, for a report to
@@ -56,20 +58,19 @@ func (c *Client) Servers() []ServerState {
 	return states
 }
 
-// Reflexive returns this machine's addresses as the helper saw them last, each
-// once, in the order of the helper's addresses.
-func (c *Client) Reflexive() []netip.AddrPort {
-	var addrs []netip.AddrPort
-	for _, ct := range c.contacts {
-		known := !ct.observed.IsValid()
-		for _, a := range addrs {
-			known = known || a == ct.observed
-		}
-		if !known {
-			addrs = append(addrs, ct.observed)
-		}
+// Reflexive returns this machine's UDP addresses as the helper saw them last,
+// each once, in the order of the helper's addresses.
+func (c *Client) Reflexive() []netip.AddrPort { return c.seen(false) }
+
+// addContact begins to ask at a path, unless it is known already.
+func (c *Client) addContact(p udp.Path) *contact {
+	if c.contactAt(p) != nil {
+		return nil
 	}
-	return addrs
+	ct := &contact{path: p, due: soon()}
+	fill(c.rand, ct.token[:])
+	c.contacts = append(c.contacts, ct)
+	return ct
 }
 
 // contactAt returns the contact that a path leads to, or nil.
@@ -116,7 +117,7 @@ func (c *Client) receiveCookie(now time.Time, ct *contact, m *answer) {
 // full.
 func (c *Client) sendHellos(now time.Time, b *udp.Batch) bool {
 	for _, ct := range c.contacts {
-		if c.atMailbox(ct) || !due(ct.due, now) {
+		if c.atMailbox(ct) || ct.down || !due(ct.due, now) {
 			continue
 		}
 		if !emit(b, ct.path, &request{typ: typeHello, token: ct.token}) {
@@ -142,7 +143,7 @@ func (c *Client) atMailbox(ct *contact) bool { return ct == c.box.at && c.box.tr
 // hellosDue is when the next hello is due.
 func (c *Client) hellosDue() (t time.Time) {
 	for _, ct := range c.contacts {
-		if !c.atMailbox(ct) {
+		if !c.atMailbox(ct) && !ct.down {
 			t = earlier(t, ct.due)
 		}
 	}

@@ -146,7 +146,7 @@ func (c *Client) checkSilence(now time.Time) {
 	m.silent = true
 	c.tell(Event{Kind: Silent})
 	for _, ct := range c.contacts {
-		if ct.garbled >= garbledMost && ct.heard.IsZero() {
+		if ct.garbled >= garbledMost && ct.heard.IsZero() && !ct.guess {
 			c.refuse(ErrGarbled)
 		}
 	}

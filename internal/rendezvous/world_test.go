@@ -5,6 +5,7 @@ import (
 	"hash/fnv"
 	"math/rand/v2"
 	"net/netip"
+	"slices"
 	"testing"
 	"time"
 
@@ -42,12 +43,57 @@ type node struct {
 	name   string
 	v4, v6 netip.AddrPort
 	cut    bool
+	ports  []netip.AddrPort             // further sockets, from 1 on
+	lines  map[udp.Path]netip.AddrPort  // own address of each
+	blocks func(to netip.AddrPort) bool // what its network lets no UDP out to
+}
+
+// from is the address from which a packet leaves.
+func (n *node) from(p udp.Path) netip.AddrPort {
+	switch {
+	case p.IsLine():
+		return n.lines[p]
+	case n.blocks != nil && n.blocks(p.Remote):
+		return netip.AddrPort{}
+	case p.Local > 0:
+		return n.ports[p.Local-1]
+	case p.Remote.Addr().Is6():
+		return n.v6
+	}
+	return n.v4
+}
+
+// path is that by which a flight arrives.
+func (n *node) path(f flight) udp.Path {
+	for p, own := range n.lines {
+		if f.line && p.Remote == f.from && own == f.to {
+			return p
+		}
+	}
+	return udp.Path{Local: udp.Local(1 + slices.Index(n.ports, f.to)), Remote: f.from}
 }
 
 type flight struct {
 	at       time.Time
 	from, to netip.AddrPort
+	line     bool
 	data     []byte
+}
+
+// connect makes a line, and returns it as either end sees it. hang ends it.
+func (w *world) connect(a, b *node, to netip.AddrPort) (fromA, fromB udp.Path, hang func()) {
+	own := netip.AddrPortFrom(a.v4.Addr(), uint16(50000+len(a.lines)))
+	for _, n := range []*node{a, b} {
+		if n.lines == nil {
+			n.lines = make(map[udp.Path]netip.AddrPort)
+		}
+	}
+	fromA = udp.Path{Local: udp.FirstLine + udp.Local(len(a.lines)), Remote: to}
+	fromB = udp.Path{Local: udp.FirstLine + udp.Local(len(b.lines)), Remote: own}
+	a.lines[fromA], b.lines[fromB] = own, to
+	return fromA, fromB, func() {
+		a.lines[fromA], b.lines[fromB] = netip.AddrPort{}, netip.AddrPort{}
+	}
 }
 
 func newWorld(t *testing.T, seed uint64) *world {
@@ -90,8 +136,20 @@ func (w *world) client(name string, role Role, room Room, servers ...netip.AddrP
 
 func (w *world) at(a netip.AddrPort) *node {
 	for _, n := range w.nodes {
-		if n.v4 == a || n.v6 == a {
+		if n.v4 == a || n.v6 == a || slices.Contains(n.ports, a) {
 			return n
+		}
+	}
+	return nil
+}
+
+// ending is the node at which a line that carries f ends.
+func (w *world) ending(f flight) *node {
+	for _, n := range w.nodes {
+		for p, own := range n.lines {
+			if p.Remote == f.from && own == f.to {
+				return n
+			}
 		}
 	}
 	return nil
@@ -103,17 +161,14 @@ func (w *world) transmit(n *node) {
 		b.Reset()
 		n.Send(w.now, b)
 		for p := range b.All() {
-			from := n.v4
-			if p.Remote.Addr().Is6() {
-				from = n.v6
-			}
+			from := n.from(p.Path)
 			if w.tap != nil {
 				w.tap(n, w.at(p.Remote), p.Data)
 			}
 			if n.cut || !from.IsValid() {
 				continue
 			}
-			w.carry(flight{from: from, to: p.Remote, data: append([]byte(nil), p.Data...)})
+			w.carry(flight{from: from, to: p.Remote, line: p.IsLine(), data: append([]byte(nil), p.Data...)})
 		}
 		if !due(n.Deadline(), w.now) {
 			return
@@ -166,10 +221,14 @@ func (w *world) step(end time.Time) bool {
 			rest = append(rest, f)
 			continue
 		}
-		if n := w.at(f.to); n != nil && !n.cut {
+		n := w.at(f.to)
+		if f.line {
+			n = w.ending(f)
+		}
+		if n != nil && !n.cut {
 			fmt.Fprint(h, w.now.UnixNano(), f.from, f.to)
 			h.Write(f.data)
-			n.Receive(w.now, udp.Packet{Path: udp.To(f.from), Data: f.data})
+			n.Receive(w.now, udp.Packet{Path: n.path(f), Data: f.data})
 		}
 	}
 	w.trace = h.Sum64()
