@@ -18,6 +18,10 @@ type HelperConfig struct {
 	// Ready tells.
 	Port uint16
 
+	// NoTCP keeps the helper from listening on TCP on the same port, which it
+	// does for networks that let no UDP out.
+	NoTCP bool
+
 	// Log is told of the start, the end, and of figures now and then. It never
 	// sees a phrase, since no phrase is ever sent. If nil, nobody is told.
 	Log *slog.Logger
@@ -54,6 +58,12 @@ func Helper(ctx context.Context, cfg HelperConfig) error {
 		log:    log,
 	}
 	loop := peer.NewLoop(socket)
+	if !cfg.NoTCP {
+		if lines := listenTCP(log, []uint16{socket.Port()}); lines != nil {
+			defer lines.Close()
+			loop.SetLines(lines)
+		}
+	}
 	loop.SetMachine(h)
 	err = loop.Run(ctx)
 	log.Info("helper ends", "figures", fmt.Sprintf("%+v", h.Stats()))
