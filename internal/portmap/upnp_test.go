@@ -1,0 +1,266 @@
+package portmap
+
+import (
+	"context"
+	"net/http"
+	"net/http/httptest"
+	"net/netip"
+	"net/url"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+)
+
+func upnp(port uint16, tcp bool) Mapping {
+	return Mapping{Outside: netip.AddrPortFrom(netip.MustParseAddr("203.0.113.9"), port), TCP: tcp, By: ByUPnP}
+}
+
+func TestUPnPOpensAndCloses(t *testing.T) {
+	for _, kind := range []string{serviceWAN1, serviceWAN2, servicePPP} {
+		t.Run(kind, func(t *testing.T) {
+			r := newFakeRouter(t)
+			r.kinds = []string{serviceWall, kind}
+			m, found := r.mapper(Config{TCP: true})
+			if got := <-found; !slices.Equal(got, []Mapping{upnp(4000, false), upnp(4000, true)}) {
+				t.Fatalf("found %v", got)
+			}
+			r.wantOpen(map[string]string{"UDP 4000": "127.0.0.1:4000 for 1200", "TCP 4000": "127.0.0.1:4000 for 1200"})
+			m.Close()
+			r.wantOpen(map[string]string{})
+		})
+	}
+}
+
+func TestUPnPTakesAnotherPortWhereTheFirstIsTaken(t *testing.T) {
+	r := newFakeRouter(t)
+	r.kinds, r.taken = []string{serviceWAN1}, map[string]bool{"4000": true}
+	m, found := r.mapper(Config{})
+	got := <-found
+	if len(got) != 1 || got[0].Outside.Port() == 4000 {
+		t.Fatalf("found %v", got)
+	}
+	m.Close()
+	r.wantOpen(map[string]string{})
+}
+
+func TestUPnPWithoutLeases(t *testing.T) {
+	r := newFakeRouter(t)
+	r.kinds, r.noLeases = []string{serviceWAN1}, true
+	m, found := r.mapper(Config{})
+	<-found
+	r.wantOpen(map[string]string{"UDP 4000": "127.0.0.1:4000 for 0"})
+	m.Close()
+	r.wantOpen(map[string]string{})
+}
+
+func TestUPnPBehindAnotherNATOpensNothing(t *testing.T) {
+	r := newFakeRouter(t)
+	r.kinds, r.address = []string{serviceWAN1}, "100.64.0.9"
+	a := r.wantNothing(t)
+	if !a.Speaks || !strings.Contains(a.Said, "100.64.0.9 is not public") {
+		t.Errorf("answer %+v", a)
+	}
+}
+
+func TestUPnPErrorsAreTold(t *testing.T) {
+	r := newFakeRouter(t)
+	r.kinds, r.faults = []string{serviceWAN1}, map[string]int{"AddPortMapping": 606}
+	if a := r.wantNothing(t); a.Said != "error 606: Because" {
+		t.Errorf("answer %+v", a)
+	}
+}
+
+// wantNothing asks the router by UPnP alone, and returns what it said.
+func (r *fakeRouter) wantNothing(t *testing.T) Answer {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	dev, a := find(ctx, r.gateway())
+	if dev != nil {
+		if err := dev.pin(ctx, 4000, new(pin)); err == nil {
+			t.Fatal("it has opened a port")
+		} else {
+			a.Said = reason(err)
+		}
+	}
+	r.wantOpen(map[string]string{})
+	return a
+}
+
+// TestNobodyElseIsAsked: whatever a router says, requests go to its own address
+// only.
+func TestNobodyElseIsAsked(t *testing.T) {
+	var asked atomic.Int32
+	victim := httptest.NewUnstartedServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { asked.Add(1) }))
+	victim.Listener.Close()
+	l, err := listenOn("127.0.0.2:0")
+	if err != nil {
+		t.Skipf("needs a second address of loopback: %v", err)
+	}
+	victim.Listener = l
+	victim.Start()
+	defer victim.Close()
+
+	for name, set := range map[string]func(r *fakeRouter){
+		"location":            func(r *fakeRouter) { r.location = victim.URL + "/desc.xml" },
+		"location by name":    func(r *fakeRouter) { r.location = strings.Replace(victim.URL, "127.0.0.2", "localhost", 1) },
+		"location with user":  func(r *fakeRouter) { r.location = strings.Replace(r.http.URL, "//", "//a:b@", 1) + "/desc.xml" },
+		"location of a file":  func(r *fakeRouter) { r.location = "file://127.0.0.1/etc/passwd" },
+		"location over TLS":   func(r *fakeRouter) { r.location = strings.Replace(r.http.URL, "http:", "https:", 1) },
+		"no location":         func(r *fakeRouter) { r.location = "x y" },
+		"URLBase":             func(r *fakeRouter) { r.base = victim.URL },
+		"control":             func(r *fakeRouter) { r.control = victim.URL + "/ctl" },
+		"redirected document": func(r *fakeRouter) { r.description = redirect(victim.URL) },
+		"redirected control": func(r *fakeRouter) {
+			r.control = "/moved"
+			r.http.Config.Handler.(*http.ServeMux).HandleFunc("/moved", redirect(victim.URL))
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := newFakeRouter(t)
+			r.kinds = []string{serviceWAN1}
+			set(r)
+			// All answers are there as soon as the search is: nothing waits.
+			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+			defer cancel()
+			u, ok := parseLocation([]byte(r.searched()))
+			if !ok {
+				return
+			}
+			dev, err := openDevice(ctx, r.gateway(), u)
+			if err == nil {
+				err = dev.pin(ctx, 4000, new(pin))
+			}
+			if err == nil {
+				t.Error("believed")
+			}
+			if n := asked.Load(); n != 0 {
+				t.Errorf("somebody else was asked %d times", n)
+			}
+		})
+	}
+}
+
+func redirect(to string) http.HandlerFunc {
+	return func(w http.ResponseWriter, q *http.Request) {
+		http.Redirect(w, q, to, http.StatusTemporaryRedirect)
+	}
+}
+
+// TestEndlessAnswers: a router that never ends its document is left after
+// maxDocument.
+func TestEndlessAnswers(t *testing.T) {
+	for name, chunk := range map[string]string{
+		"spaces": strings.Repeat(" ", 4096),
+		"depth":  strings.Repeat("<device>", 512),
+		"text":   strings.Repeat("x", 4096),
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := newFakeRouter(t)
+			r.description = func(w http.ResponseWriter, q *http.Request) {
+				w.Write([]byte("<root>"))
+				for q.Context().Err() == nil {
+					if _, err := w.Write([]byte(chunk)); err != nil {
+						return
+					}
+				}
+			}
+			u, _ := parseLocation([]byte(r.searched()))
+			if _, err := openDevice(t.Context(), r.gateway(), u); err == nil {
+				t.Error("believed")
+			}
+		})
+	}
+}
+
+// TestSlowAnswers: a router that answers never keeps nobody: the search ends
+// with its context.
+func TestSlowAnswers(t *testing.T) {
+	r := newFakeRouter(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	r.description = func(_ http.ResponseWriter, q *http.Request) {
+		cancel() // as when the 3 s are over
+		<-q.Context().Done()
+	}
+	if dev, _ := find(ctx, r.gateway()); dev != nil {
+		t.Error("found a device")
+	}
+}
+
+func TestOthersAnswersToTheSearchAreIgnored(t *testing.T) {
+	r := newFakeRouter(t)
+	g := r.gateway()
+	g.Router = netip.MustParseAddr("127.0.0.3") // is not who answers
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	c := r.listen()
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		hear(ctx, c, g, make(chan *url.URL))
+	}()
+	for range 100 {
+		r.search.WriteToUDPAddrPort([]byte(r.searched()), netip.AddrPortFrom(loopback, portOf(c)))
+	}
+	cancel()
+	c.Close()
+	<-done // would hang on the channel that nobody reads, had it believed
+}
+
+func FuzzSearchAnswer(f *testing.F) {
+	f.Add([]byte("HTTP/1.1 200 OK\r\nST: InternetGatewayDevice\r\nLOCATION: http://192.168.1.1:5000/d\r\n\r\n"))
+	f.Add([]byte("HTTP/1.1 200 OK\r\nST: InternetGatewayDevice\r\nLOCATION: http://[fe80::1%25eth0]:5000/d\r\n\r\n"))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		u, ok := parseLocation(b)
+		if !ok {
+			return
+		}
+		wantOwn(t, u)
+	})
+}
+
+// wantOwn wants an address to be refused or to be the router's.
+func wantOwn(t *testing.T, u *url.URL) {
+	t.Helper()
+	for _, g := range []Gateway{
+		{Router: netip.MustParseAddr("192.168.1.1"), Local: home},
+		{Router: netip.MustParseAddr("fe80::1%eth0"), Local: home6},
+	} {
+		own, err := ownURL(g, u)
+		if err != nil {
+			continue
+		}
+		at, err := netip.ParseAddrPort(own.Host)
+		if err != nil || at.Addr() != g.Router.WithZone("") || own.Scheme != "http" || own.User != nil {
+			t.Errorf("%v becomes %v", u, own)
+		}
+	}
+}
+
+func FuzzDescription(f *testing.F) {
+	r := &fakeRouter{kinds: []string{serviceWAN1, serviceWall}, control: "/ctl"}
+	f.Add(r.describe())
+	r.base = "http://192.168.1.1:99/"
+	f.Add(r.describe())
+	f.Fuzz(func(t *testing.T, text string) {
+		location, _ := url.Parse("http://192.168.1.1:5000/d")
+		root, err := parseDescription(strings.NewReader(text), location)
+		if err != nil {
+			return
+		}
+		for _, g := range []Gateway{
+			{Router: netip.MustParseAddr("192.168.1.1"), Local: home},
+			{Router: netip.MustParseAddr("fe80::1%eth0"), Local: home6},
+		} {
+			d, err := pick(g, root, newClient(g))
+			if err != nil {
+				continue
+			}
+			if d.firewall != nil {
+				wantOwn(t, &d.firewall.SOAPClient.EndpointURL)
+			}
+		}
+	})
+}
