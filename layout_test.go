@@ -23,6 +23,7 @@ const layout = `
 internal/udp:
 internal/tcp:        internal/udp
 internal/stun:
+internal/portmap:
 internal/beacon:     internal/udp
 internal/secret:
 internal/congestion:
@@ -41,7 +42,7 @@ internal/transport:  internal/udp internal/secret internal/congestion
 internal/nat:        internal/udp
 internal/rendezvous: internal/udp internal/stun
 internal/peer:       internal/udp internal/tcp internal/stun internal/secret internal/transport internal/nat internal/rendezvous
-.:                   internal/udp internal/tcp internal/stun internal/secret internal/walk internal/plant internal/transfer internal/nat internal/rendezvous internal/peer
+.:                   internal/portmap internal/udp internal/tcp internal/stun internal/secret internal/walk internal/plant internal/transfer internal/nat internal/rendezvous internal/peer
 cmd/qft:             .
 e2e/floor:
 `
@@ -52,7 +53,7 @@ var machines = []string{"internal/stun", "internal/secret", "internal/congestion
 
 // modules are the third-party packages' modules that shipped code may import.
 var modules = []string{
-	"filippo.io/edwards25519", "github.com/adrg/xdg", "github.com/spf13/cobra",
+	"filippo.io/edwards25519", "github.com/adrg/xdg", "github.com/huin/goupnp", "github.com/spf13/cobra",
 	"github.com/klauspost/compress", "github.com/zeebo/blake3", "golang.org/x/crypto",
 	"golang.org/x/net", "golang.org/x/sys", "golang.org/x/term", "lukechampine.com/blake3", "rsc.io/qr",
 }
