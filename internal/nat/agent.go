@@ -14,10 +14,10 @@ import (
 // Config is what an Agent needs to know. Box, Tag and Controlling are
 // required.
 type Config struct {
-	Box         Box         // seals probes; its key belongs to these two peers and this Agent alone
-	Tag         [4]byte     // marks the session's probes, in the clear, to drop strangers' cheaply
-	Controlling bool        // true on exactly one side: it chooses the path
-	Local       []Candidate // own addresses: hosts to recognise this machine by, the rest for the report
+	Box         Box     // seals probes; its key belongs to these two peers and this Agent alone
+	Tag         [4]byte // marks the session's probes, in the clear, to drop strangers' cheaply
+	Controlling bool    // true on exactly one side: it chooses the path
+	Local       List    // own network: hosts to recognise this machine by, the profile to plan with, the rest for the report
 
 	// Rand gives transaction ids, which must not be guessable. If nil,
 	// crypto/rand.Reader. It must not fail.
@@ -42,6 +42,7 @@ type Agent struct {
 	window window
 	seal   sealer
 	out    outbound
+	peer   Profile          // of the peer's NAT, as it told last
 	last   *pair            // the latest that was chosen, in whatever generation; stays in pairs
 	seen   []netip.AddrPort // own addresses, as the peer saw them from outside
 }
@@ -68,7 +69,7 @@ func NewAgent(now time.Time, cfg Config) *Agent {
 	if !cfg.V4 && !cfg.V6 {
 		cfg.V4, cfg.V6 = true, true
 	}
-	cfg.Local = clean(cfg.Local)
+	cfg.Local.Candidates = probed(cfg.Local.Candidates)
 	return &Agent{
 		cfg:  cfg,
 		now:  now,
@@ -77,17 +78,20 @@ func NewAgent(now time.Time, cfg Config) *Agent {
 	}
 }
 
-// AddRemote adds candidates of the peer to those being probed: the first 32,
-// further ones are ignored. An address known already keeps its state. The
-// nearer in time both sides are told, the better: some routers resent a ping
-// that comes before their own host's (see Limitations).
-func (a *Agent) AddRemote(now time.Time, c ...Candidate) {
+// AddRemote adds candidates of the peer to those being probed: the first 48,
+// further ones are ignored, and so are those of TCP. An address known already
+// keeps its state. The nearer in time both sides are told, the better: some
+// routers resent a ping that comes before their own host's (see Limitations).
+func (a *Agent) AddRemote(now time.Time, remote List) {
 	a.advance(now)
-	a.add(c)
+	a.add(remote)
 }
 
-func (a *Agent) add(list []Candidate) {
-	for _, pl := range plan(a.cfg.Local, list, a.cfg.V4, a.cfg.V6) {
+func (a *Agent) add(remote List) {
+	if remote.Profile != (Profile{}) {
+		a.peer = remote.Profile
+	}
+	for _, pl := range plan(a.cfg.Local.Candidates, remote.Candidates, a.cfg.V4, a.cfg.V6) {
 		p := find(a.pairs, udp.To(pl.Addr))
 		switch {
 		case p == nil && a.named() >= maxCandidates:
@@ -121,39 +125,40 @@ func (a *Agent) startClock() {
 	}
 }
 
-// SetLocal replaces this side's own addresses, for instance when the helper
-// has told a reflexive one.
-func (a *Agent) SetLocal(now time.Time, local []Candidate) {
+// SetLocal replaces what is known of this side's own network, for instance when
+// the helper has told a reflexive address.
+func (a *Agent) SetLocal(now time.Time, local List) {
 	a.advance(now)
-	local = clean(local)
-	if slices.Equal(local, a.cfg.Local) {
+	local.Candidates = probed(local.Candidates)
+	a.cfg.Local.Profile, a.cfg.Local.Flags = local.Profile, local.Flags
+	if slices.Equal(local.Candidates, a.cfg.Local.Candidates) {
 		return
 	}
 	// What the peer saw may be of a mapping that is gone: beside the new
 	// reflexive address it would look like a second mapping.
 	a.cfg.Local, a.seen = local, nil
 	for _, p := range a.pairs {
-		p.class = classify(local, p.Candidate)
+		p.class = classify(local.Candidates, p.Candidate)
 	}
 }
 
 // Restart searches anew, for when contact was lost or an address changed. The
-// peer's agent restarts by itself when it hears of it. A nil list means that
-// it is as before; otherwise remote replaces the peer's candidates (the path
+// peer's agent restarts by itself when it hears of it. A list without
+// candidates means that it is as before; otherwise remote replaces the peer's candidates (the path
 // used so far stays among them) and local this side's own.
 //
 // Best reports nothing until a path has been proven again: a transport that
 // has one keeps using it until then.
-func (a *Agent) Restart(now time.Time, remote, local []Candidate) {
+func (a *Agent) Restart(now time.Time, remote, local List) {
 	a.advance(now)
-	if local != nil {
+	if len(local.Candidates) > 0 {
 		a.SetLocal(now, local)
 	}
 	a.seen = nil
-	if remote = clean(remote); len(remote) > 0 {
+	if named := probed(remote.Candidates); len(named) > 0 {
 		a.pairs = slices.DeleteFunc(a.pairs, func(p *pair) bool {
 			return p != a.last && !p.learned &&
-				!slices.ContainsFunc(remote, func(c Candidate) bool { return c.Addr == p.Addr })
+				!slices.ContainsFunc(named, func(c Candidate) bool { return c.Addr == p.Addr })
 		})
 	}
 	a.begin(a.round.generation + 1)
@@ -172,7 +177,7 @@ func (a *Agent) begin(generation uint32) {
 	for _, p := range a.pairs {
 		list = append(list, p.Candidate)
 	}
-	for _, pl := range plan(a.cfg.Local, list, a.cfg.V4, a.cfg.V6) {
+	for _, pl := range plan(a.cfg.Local.Candidates, list, a.cfg.V4, a.cfg.V6) {
 		for _, p := range a.pairs {
 			if p.Addr == pl.Addr {
 				p.start(a.now, a.now.Add(pl.after))

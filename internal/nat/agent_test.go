@@ -88,7 +88,7 @@ func (r *rig) pingTo(list []sentProbe, addr string) sentProbe {
 
 func (r *rig) add(addrs ...string) {
 	for _, a := range addrs {
-		r.AddRemote(r.now, Candidate{Reflexive, netip.MustParseAddrPort(a)})
+		r.AddRemote(r.now, listOf(Candidate{Reflexive, netip.MustParseAddrPort(a)}))
 	}
 }
 
@@ -171,7 +171,7 @@ func TestFlagsOfAnotherGenerationDoNotCount(t *testing.T) {
 	const b = "198.51.100.1:9"
 	r := newRig(t, true)
 	r.add(b)
-	r.Restart(r.now, nil, nil)
+	r.Restart(r.now, List{}, List{})
 	r.pong(b, r.pingTo(r.advance(20*time.Millisecond), b), flagProven) // generation 0
 	r.ping(b, flagProven)
 	r.advance(time.Second)
@@ -369,7 +369,7 @@ func TestRestartForgetsUnansweredLearnedAddresses(t *testing.T) {
 	}
 	r.ping(answered, 0)
 	r.pong(answered, r.pingTo(r.advance(50*time.Millisecond), answered), 0)
-	r.Restart(r.now, nil, nil)
+	r.Restart(r.now, List{}, List{})
 	var left []string
 	for _, tried := range r.Report(r.now).Tried {
 		left = append(left, tried.Remote.Addr.String())
@@ -388,7 +388,7 @@ func TestRestartTriesTheOldPathFirst(t *testing.T) {
 	r.advance(5 * time.Second)
 	t.Log("# twice without contact, with other addresses of the peer")
 	for range 2 {
-		r.Restart(r.now, []Candidate{{Reflexive, netip.MustParseAddrPort("203.0.113.9:9")}}, nil)
+		r.Restart(r.now, List{Candidates: []Candidate{{Reflexive, netip.MustParseAddrPort("203.0.113.9:9")}}}, List{})
 		if sent := r.advance(10 * time.Millisecond); sent[0].to.String() != old {
 			t.Errorf("first ping to %v, want the old path", sent[0].to)
 		}
@@ -429,7 +429,7 @@ func TestLearnedAddressesDoNotCrowdOutNamedOnes(t *testing.T) {
 func TestObservedAddressCountsOnlyFromOutside(t *testing.T) {
 	const far, near = "198.51.100.1:9", "192.168.1.9:9"
 	host := Candidate{Host, netip.MustParseAddrPort("192.168.1.2:40")}
-	r := newRig(t, true, func(c *Config) { c.Local = []Candidate{host} })
+	r := newRig(t, true, func(c *Config) { c.Local = listOf(host) })
 	r.add(far, near)
 	answer := func(from, observed string) Network {
 		r.ping(from, 0)
@@ -447,12 +447,12 @@ func TestObservedAddressCountsOnlyFromOutside(t *testing.T) {
 		t.Errorf("one mapping seen made it %q", got.Look)
 	}
 	t.Log("# the NAT rebinds, and the helper tells")
-	r.SetLocal(r.now, []Candidate{host, {Reflexive, netip.MustParseAddrPort("203.0.113.1:50")}})
+	r.SetLocal(r.now, listOf(host, Candidate{Reflexive, netip.MustParseAddrPort("203.0.113.1:50")}))
 	if got := r.Report(r.now).Own.V4; got.Look != ChangesPort || len(got.Outside) != 1 {
 		t.Errorf("after the rebind: %q by %v", got.Look, got.Outside)
 	}
 	answer(far, "203.0.113.1:51")
-	r.Restart(r.now, nil, nil)
+	r.Restart(r.now, List{}, List{})
 	if got := r.Report(r.now).Own.V4; len(got.Outside) != 1 {
 		t.Errorf("after a restart what the peer saw before still counts: %v", got.Outside)
 	}
@@ -460,7 +460,7 @@ func TestObservedAddressCountsOnlyFromOutside(t *testing.T) {
 
 func TestConfigDefaults(t *testing.T) {
 	a := NewAgent(epoch, Config{Box: newBox(rand.NewChaCha8([32]byte{}))})
-	a.AddRemote(epoch, cands(t, "host 10.0.0.1:1, host [fd00::1]:1")...)
+	a.AddRemote(epoch, List{Candidates: cands(t, "host 10.0.0.1:1, host [fd00::1]:1")})
 	b := udp.NewBatch(1 << 16)
 	for _, after := range []time.Duration{0, 10 * time.Millisecond} {
 		a.Send(epoch.Add(after), b)

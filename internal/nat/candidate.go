@@ -17,6 +17,13 @@ const (
 	Reflexive     Kind = 2 // as the helper saw it, outside of the peer's NATs
 	PeerReflexive Kind = 3 // learned from a probe that came from it
 	Mapped        Kind = 4 // opened for the peer by its router (PCP, UPnP)
+
+	// The same for TCP. An Agent leaves them alone.
+	TCPHost      Kind = 5
+	TCPReflexive Kind = 6
+	TCPMapped    Kind = 7
+
+	Predicted Kind = 8 // where a fresh socket of the peer will be seen from outside, see Prepare
 )
 
 // String returns the word for a report.
@@ -30,15 +37,30 @@ func (k Kind) String() string {
 		return "peer-reflexive"
 	case Mapped:
 		return "mapped"
+	case TCPHost:
+		return "TCP host"
+	case TCPReflexive:
+		return "TCP reflexive"
+	case TCPMapped:
+		return "TCP mapped"
+	case Predicted:
+		return "predicted"
 	}
 	return fmt.Sprintf("kind %d", byte(k))
 }
 
 // trust orders kinds for an address named more than once: a reflexive address
-// that is also a host's own means that there is no NAT.
+// that is also a host's own means that there is no NAT. It is negative for what
+// is no kind.
 func (k Kind) trust() int {
-	return slices.Index([]Kind{PeerReflexive, Reflexive, Mapped, Host}, k)
+	return slices.Index([]Kind{PeerReflexive, Predicted, Reflexive, Mapped, Host, TCPReflexive, TCPMapped, TCPHost}, k)
 }
+
+// ofHost reports whether the address is one of the peer's interfaces.
+func (k Kind) ofHost() bool { return k == Host || k == TCPHost }
+
+// TCP reports whether the address is one of TCP.
+func (k Kind) TCP() bool { return k >= TCPHost && k <= TCPMapped }
 
 // Candidate is an address under which a peer may be reached.
 type Candidate struct {
@@ -46,16 +68,37 @@ type Candidate struct {
 	Addr netip.AddrPort
 }
 
-// maxCandidates bounds a list on the wire and the addresses probed because a
-// list named them.
-const maxCandidates = 32
+// Flags are said of a side as a whole.
+type Flags byte
 
-// AppendCandidates appends the list in the layout of the package comment, 641
+// NoUDP: this side cannot use UDP.
+const NoUDP Flags = 0x01
+
+// List is what one peer tells the other of its network.
+type List struct {
+	Candidates []Candidate
+	Profile    Profile
+	Flags      Flags
+}
+
+const (
+	// maxCandidates bounds a list on the wire and the addresses probed because
+	// a list named them.
+	maxCandidates = 48
+
+	profileSize = 10 // bytes behind the candidates
+)
+
+// AppendCandidates appends the list in the layout of the package comment, 971
 // bytes at most. Addresses that ParseCandidates would refuse, repetitions,
-// and whatever is beyond the first 32 are left out.
-func AppendCandidates(b []byte, list []Candidate) []byte {
-	list = clean(list)
-	list = list[:min(len(list), maxCandidates)]
+// and whatever is beyond the first 48 are left out; hosts first, of which a
+// machine with many bridges has dozens.
+func AppendCandidates(b []byte, l List) []byte {
+	list := clean(l.Candidates)
+	if len(list) > maxCandidates {
+		seen := func(c Candidate) bool { return !c.Kind.ofHost() }
+		list = append(filter(list, seen), filter(list, func(c Candidate) bool { return !seen(c) })...)[:maxCandidates]
+	}
 	b = append(b, byte(len(list)))
 	for _, c := range list {
 		family := byte(6)
@@ -66,33 +109,58 @@ func AppendCandidates(b []byte, list []Candidate) []byte {
 		b = append(b, c.Addr.Addr().AsSlice()...)
 		b = binary.BigEndian.AppendUint16(b, c.Addr.Port())
 	}
-	return b
+	b = append(b, byte(l.Profile.Mapping))
+	b = binary.BigEndian.AppendUint16(b, uint16(l.Profile.Step))
+	var ip [4]byte
+	if last := unmap(l.Profile.Last); last.Addr().Is4() {
+		ip = last.Addr().As4()
+	}
+	b = append(b, ip[:]...)
+	b = binary.BigEndian.AppendUint16(b, l.Profile.Last.Port())
+	return append(b, byte(l.Flags))
 }
 
 // ParseCandidates reads a whole list. An address that no peer can have
-// (multicast, broadcast, unspecified or reserved, port 0), more than 32 of
-// them, or bytes behind the list are errors: our own lists have none, so the
-// peer is broken or hostile. IPv4-mapped IPv6 addresses become IPv4.
-func ParseCandidates(b []byte) ([]Candidate, error) {
+// (multicast, broadcast, unspecified or reserved, port 0), more than 48 of
+// them, or a wrong number of bytes behind them are errors: our own lists have
+// none, so the peer is broken or hostile. IPv4-mapped IPv6 addresses become
+// IPv4. Of the profile, what makes no sense counts as not known; flags that
+// this version does not know stay.
+func ParseCandidates(b []byte) (l List, err error) {
 	if len(b) == 0 {
-		return nil, errors.New("parsing candidates: empty")
+		return l, errors.New("parsing candidates: empty")
 	}
 	n, b := int(b[0]), b[1:]
 	if n > maxCandidates {
-		return nil, fmt.Errorf("parsing candidates: %d of them, at most %d allowed", n, maxCandidates)
+		return l, fmt.Errorf("parsing candidates: %d of them, at most %d allowed", n, maxCandidates)
 	}
 	list := make([]Candidate, 0, n)
 	for i := range n {
 		c, size, err := parseCandidate(b)
 		if err != nil {
-			return nil, fmt.Errorf("parsing candidate %d: %w", i, err)
+			return l, fmt.Errorf("parsing candidate %d: %w", i, err)
 		}
 		list, b = append(list, c), b[size:]
 	}
-	if len(b) > 0 {
-		return nil, fmt.Errorf("parsing candidates: %d bytes too many", len(b))
+	if len(b) != profileSize {
+		return l, fmt.Errorf("parsing candidates: %d bytes behind them, want %d", len(b), profileSize)
 	}
-	return list, nil
+	return List{list, parseProfile(b), Flags(b[profileSize-1])}, nil
+}
+
+func parseProfile(b []byte) (p Profile) {
+	if m := Mapping(b[0]); m <= Random {
+		p.Mapping = m
+	}
+	p.Step = int16(binary.BigEndian.Uint16(b[1:]))
+	last := netip.AddrPortFrom(netip.AddrFrom4([4]byte(b[3:7])), binary.BigEndian.Uint16(b[7:]))
+	switch {
+	case sendable(last):
+		p.Last = last
+	case p.Mapping.perDestination():
+		p.Mapping = MappingUnknown // nothing to guess from
+	}
+	return p
 }
 
 func parseCandidate(b []byte) (c Candidate, size int, err error) {
@@ -129,11 +197,26 @@ func clean(list []Candidate) []Candidate {
 		if c.Kind.trust() < 0 || !sendable(c.Addr) {
 			continue
 		}
-		i := slices.IndexFunc(out, func(o Candidate) bool { return o.Addr == c.Addr })
+		i := slices.IndexFunc(out, func(o Candidate) bool { return o.Addr == c.Addr && o.Kind.TCP() == c.Kind.TCP() })
 		if i < 0 {
 			out = append(out, c)
 		} else if c.Kind.trust() > out[i].Kind.trust() {
 			out[i].Kind = c.Kind
+		}
+	}
+	return out
+}
+
+// probed returns the sendable candidates of UDP, each address once.
+func probed(list []Candidate) []Candidate {
+	return filter(clean(list), func(c Candidate) bool { return !c.Kind.TCP() })
+}
+
+// filter returns the candidates that f wants, in their order.
+func filter(list []Candidate, f func(Candidate) bool) (out []Candidate) {
+	for _, c := range list {
+		if f(c) {
+			out = append(out, c)
 		}
 	}
 	return out

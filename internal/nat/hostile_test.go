@@ -216,7 +216,7 @@ func TestFloodOfPingsIsBounded(t *testing.T) {
 func TestSendWithoutRoomKeepsEverything(t *testing.T) {
 	p := newWorld(t, 1).behind(fullCone, fullCone)
 	p.start()
-	p.a.agent.AddRemote(p.now, p.b.candidates()...)
+	p.a.agent.AddRemote(p.now, List{Candidates: p.b.candidates()})
 	p.a.agent.Receive(p.now, udp.Packet{Path: udp.To(attacker), Data: p.b.fresh(ping, true, 0)})
 	tiny, room := udp.NewBatch(fullSize-1), udp.NewBatch(2*fullSize)
 	p.a.agent.Send(p.now, tiny)

@@ -40,7 +40,7 @@ type planned struct {
 // The rest follow by class; what cannot be probed comes last.
 func plan(own, remote []Candidate, v4, v6 bool) []planned {
 	list := make([]planned, 0, len(remote))
-	for _, c := range clean(remote) {
+	for _, c := range probed(remote) {
 		list = append(list, planned{Candidate: c, class: classify(own, c), skip: skipReason(own, c, v4, v6)})
 	}
 	slices.SortStableFunc(list, func(a, b planned) int { return a.turn() - b.turn() })

@@ -12,7 +12,7 @@ import (
 // cands parses "host 192.168.1.2:4001" and the like, separated by commas.
 func cands(t *testing.T, s string) (list []Candidate) {
 	t.Helper()
-	kinds := map[string]Kind{"host": Host, "reflexive": Reflexive, "learned": PeerReflexive, "mapped": Mapped}
+	kinds := map[string]Kind{"host": Host, "reflexive": Reflexive, "learned": PeerReflexive, "mapped": Mapped, "TCP": TCPHost, "predicted": Predicted}
 	for part := range strings.SplitSeq(s, ",") {
 		if f := strings.Fields(part); len(f) == 2 {
 			list = append(list, Candidate{kinds[f[0]], netip.MustParseAddrPort(f[1])})
@@ -20,6 +20,8 @@ func cands(t *testing.T, s string) (list []Candidate) {
 	}
 	return list
 }
+
+func listOf(c ...Candidate) List { return List{Candidates: c} }
 
 func TestPlan(t *testing.T) {
 	const ms = time.Millisecond
@@ -107,13 +109,13 @@ func TestPacing(t *testing.T) {
 	p := w.behind(fullCone, fullCone)
 	p.start()
 	var many []Candidate
-	for i := range 40 {
+	for i := range 60 {
 		many = append(many, Candidate{Host, netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, 9, 8, byte(i)}), 7)})
 	}
-	p.a.agent.AddRemote(p.now, many...)
+	p.a.agent.AddRemote(p.now, List{Candidates: many})
 	p.run(29*time.Second, nil)
 	if n := len(p.a.agent.pairs); n != maxCandidates {
-		t.Errorf("%d pairs from 40 candidates, want %d", n, maxCandidates)
+		t.Errorf("%d pairs from 60 candidates, want %d", n, maxCandidates)
 	}
 	for i, s := range p.a.sent[1:] {
 		if gap := s.at.Sub(p.a.sent[i].at); gap < probeEvery {
@@ -202,15 +204,15 @@ func TestLook(t *testing.T) {
 func TestLookLearnsFromThePeer(t *testing.T) {
 	p := newWorld(t, 1).behind(symmetric, fullCone)
 	p.start(func(c *Config) {
-		c.Local = slices.DeleteFunc(c.Local, func(l Candidate) bool { return l.Kind == Reflexive })
+		c.Local.Candidates = slices.DeleteFunc(c.Local.Candidates, func(l Candidate) bool { return l.Kind == Reflexive })
 	})
 	ca, cb := p.a.candidates()[:2], p.b.candidates()
-	p.a.agent.SetLocal(p.now, ca)
+	p.a.agent.SetLocal(p.now, List{Candidates: ca})
 	if got := p.a.agent.Report(p.now).Own.V4.Look; got != ChangesPort {
 		t.Errorf("by one helper's word: %q, want %q", got, ChangesPort)
 	}
-	p.a.agent.AddRemote(p.now, cb...)
-	p.b.agent.AddRemote(p.now, ca...)
+	p.a.agent.AddRemote(p.now, List{Candidates: cb})
+	p.b.agent.AddRemote(p.now, List{Candidates: ca})
 	p.wantConnected(time.Second)
 	if got := p.a.agent.Report(p.now).Own.V4.Look; got != PerDestination {
 		t.Errorf("own NAT after the peer's word: %q, want %q", got, PerDestination)
@@ -232,7 +234,7 @@ func TestLookIgnoresLocalPaths(t *testing.T) {
 	if got := p.a.agent.Report(p.now).Own.V4.Look; got != KeepsPort {
 		t.Errorf("own NAT %q, want %q", got, KeepsPort)
 	}
-	p.a.agent.SetLocal(p.now, p.a.candidates()[:1])
+	p.a.agent.SetLocal(p.now, List{Candidates: p.a.candidates()[:1]})
 	if got := p.a.agent.Report(p.now).Own.V4.Look; got != Unknown {
 		t.Errorf("without the helper's word: %q, want %q", got, Unknown)
 	}

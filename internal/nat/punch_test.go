@@ -191,9 +191,9 @@ func TestLinuxRouterMetByAnEarlyPing(t *testing.T) {
 		p := newWorld(t, 1).behind(c.early, c.late)
 		p.start()
 		ca, cb := p.a.candidates(), p.b.candidates()
-		p.a.agent.AddRemote(p.now, cb...)
+		p.a.agent.AddRemote(p.now, List{Candidates: cb})
 		p.run(500*time.Millisecond, nil)
-		p.b.agent.AddRemote(p.now, ca...)
+		p.b.agent.AddRemote(p.now, List{Candidates: ca})
 		if c.ok {
 			p.wantConnected(time.Second)
 			continue
@@ -212,7 +212,7 @@ func TestMappedPortPassesSymmetricNATs(t *testing.T) {
 	p.run(3*time.Second, nil)
 	p.t.Log("# the router answers late")
 	door := p.a.homes[0].realm.gateway.forwardPort(5555, netip.AddrPortFrom(p.a.homes[0].addr, p.a.port))
-	p.b.agent.AddRemote(p.now, Candidate{Mapped, door})
+	p.b.agent.AddRemote(p.now, listOf(Candidate{Mapped, door}))
 	t.Logf("# connected after %v", p.wantConnected(3*time.Second))
 	p.b.wantVia("mapped")
 	p.a.wantVia("punched")
@@ -241,8 +241,8 @@ func TestAnswersFromAnotherAddress(t *testing.T) {
 	p.a.join(w.internet, "2001:db8:1::2").join(w.internet, "2001:db8:1::aaaa")
 	p.b.join(w.internet, "2001:db8:2::2").join(w.internet, "2001:db8:2::bbbb")
 	p.start()
-	p.a.agent.AddRemote(w.now, p.b.candidates()[0])
-	p.b.agent.AddRemote(w.now, p.a.candidates()[0])
+	p.a.agent.AddRemote(w.now, listOf(p.b.candidates()[0]))
+	p.b.agent.AddRemote(w.now, listOf(p.a.candidates()[0]))
 	p.wantConnected(time.Second)
 	if path, _ := p.a.agent.Best(); path.Kind != PeerReflexive {
 		t.Errorf("path %v is %v, want the learned address", path.Way.Remote, path.Kind)
@@ -360,7 +360,7 @@ func TestLateStart(t *testing.T) {
 					// The late one's socket and its mapping are there, its
 					// agent is not.
 					early.start(early == p.a)
-					early.agent.AddRemote(p.now, other.candidates()...)
+					early.agent.AddRemote(p.now, List{Candidates: other.candidates()})
 					for s := time.Duration(0); s < late; s += 10 * time.Second {
 						p.at(epoch.Add(s), func() { other.candidates() })
 					}
@@ -369,7 +369,7 @@ func TestLateStart(t *testing.T) {
 						t.Errorf("after %v alone: failure %v", late, f)
 					}
 					other.start(other == p.a)
-					other.agent.AddRemote(p.now, early.candidates()...)
+					other.agent.AddRemote(p.now, List{Candidates: early.candidates()})
 					if took := p.wantConnected(3500 * time.Millisecond); took > 250*time.Millisecond {
 						t.Logf("# %v after the late one started", took)
 					}
@@ -386,7 +386,7 @@ func TestLateStart(t *testing.T) {
 func TestPeerWithoutCandidates(t *testing.T) {
 	p := newWorld(t, 1).behind(symmetric, fullCone)
 	p.start()
-	p.a.agent.AddRemote(p.now, p.b.candidates()...)
+	p.a.agent.AddRemote(p.now, List{Candidates: p.b.candidates()})
 	t.Logf("# connected after %v", p.wantConnected(time.Second))
 }
 

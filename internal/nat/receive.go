@@ -117,7 +117,7 @@ func (a *Agent) learn(from udp.Path, size int) *pair {
 			return nil
 		}
 		c := Candidate{PeerReflexive, from.Remote}
-		p = &pair{Candidate: c, local: from.Local, class: classify(a.cfg.Local, c), learned: true}
+		p = &pair{Candidate: c, local: from.Local, class: classify(a.cfg.Local.Candidates, c), learned: true}
 		p.start(a.now, a.now)
 		a.pairs = append(a.pairs, p)
 		a.startClock()

@@ -83,7 +83,7 @@ func (a *Agent) Report(now time.Time) Report {
 }
 
 func (a *Agent) ownSide() Side {
-	s := newSide(a.cfg.Local, a.seen)
+	s := newSide(a.cfg.Local.Candidates, a.seen)
 	s.V4.NoSocket, s.V6.NoSocket = !a.cfg.V4, !a.cfg.V6
 	return s
 }

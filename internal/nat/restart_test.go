@@ -27,7 +27,7 @@ func TestSettledAgentIsQuietAndAnswers(t *testing.T) {
 		t.Errorf("a settled agent wakes at %v", d)
 	}
 	path, _ := p.a.agent.Best()
-	p.b.agent.Restart(p.now, nil, nil)
+	p.b.agent.Restart(p.now, List{}, List{})
 	p.wantConnected(time.Second)
 	if again, _ := p.a.agent.Best(); again.Way.Remote != path.Way.Remote || !again.Since.After(path.Since) {
 		t.Errorf("after a restart the path is %+v, was %+v", again, path)
@@ -37,7 +37,7 @@ func TestSettledAgentIsQuietAndAnswers(t *testing.T) {
 
 func TestRestartForgetsWhatWasProven(t *testing.T) {
 	p := settled(newWorld(t, 1), portRestricted, portRestricted)
-	p.a.agent.Restart(p.now, nil, nil)
+	p.a.agent.Restart(p.now, List{}, List{})
 	if path, ok := p.a.agent.Best(); ok {
 		t.Errorf("right after a restart %v is called proven", path.Way.Remote)
 	}
@@ -73,9 +73,9 @@ func TestNATRebind(t *testing.T) {
 			}
 			old, _ := other.agent.Best()
 			moved.homes[0].realm.gateway.rebind()
-			moved.agent.Restart(p.now, nil, moved.candidates())
+			moved.agent.Restart(p.now, List{}, List{Candidates: moved.candidates()})
 			if c.tell {
-				other.agent.Restart(p.now, moved.candidates(), nil)
+				other.agent.Restart(p.now, List{Candidates: moved.candidates()}, List{})
 			}
 			t.Logf("# connected %v after the rebind", p.wantConnected(3*time.Second))
 			if now, _ := other.agent.Best(); now.Way.Remote == old.Way.Remote {
@@ -98,8 +98,8 @@ func TestAddressChange(t *testing.T) {
 		p.router(portRestricted, p.internet, l, "198.18.0.9")
 		moved.join(l, "192.168.43.7")
 		now := moved.candidates()
-		moved.agent.Restart(p.now, nil, now)
-		other.agent.Restart(p.now, now, nil)
+		moved.agent.Restart(p.now, List{}, List{Candidates: now})
+		other.agent.Restart(p.now, List{Candidates: now}, List{})
 		t.Logf("# connected %v after the move", p.wantConnected(3*time.Second))
 		if path, _ := other.agent.Best(); path.Way.Remote.Addr() != netip.MustParseAddr("198.18.0.9") {
 			t.Errorf("%s uses %v, want the new network", other.name, path.Way.Remote)
@@ -119,8 +119,8 @@ func TestRepeatedRestartsConverge(t *testing.T) {
 			p.run(p.now.Sub(epoch)+time.Duration(p.rng.Int64N(int64(3*time.Second))), nil)
 			h := []*host{p.a, p.b}[p.rng.IntN(2)]
 			other := []*host{p.b, p.a}[i%2]
-			h.agent.Restart(p.now, nil, nil)
-			other.agent.Restart(p.now, nil, other.candidates())
+			h.agent.Restart(p.now, List{}, List{})
+			other.agent.Restart(p.now, List{}, List{Candidates: other.candidates()})
 		}
 		p.loss = 0.2
 		p.wantConnected(4 * time.Second)
@@ -158,11 +158,11 @@ func TestLaterBetterAddressReplacesThePath(t *testing.T) {
 	p := peers{w, w.host("a", 4001).join(l, "192.168.1.2"), w.host("b", 4002).join(l, "192.168.1.3")}
 	p.start()
 	ca, cb := p.a.candidates(), p.b.candidates()
-	p.a.agent.AddRemote(p.now, cb[1:]...)
-	p.b.agent.AddRemote(p.now, ca[1:]...)
+	p.a.agent.AddRemote(p.now, List{Candidates: cb[1:]})
+	p.b.agent.AddRemote(p.now, List{Candidates: ca[1:]})
 	p.wantConnected(time.Second)
 	p.a.wantVia("punched")
-	p.a.agent.AddRemote(p.now, cb[0])
+	p.a.agent.AddRemote(p.now, listOf(cb[0]))
 	p.run(p.now.Sub(epoch)+time.Second, nil)
 	p.a.wantVia("LAN")
 	p.b.wantVia("LAN")
@@ -176,8 +176,8 @@ func TestWorseAddressDoesNotReplaceThePath(t *testing.T) {
 	p.b.join(w.internet, "2001:db8:2::2")
 	p.start()
 	ca, cb := p.a.candidates(), p.b.candidates()
-	p.a.agent.AddRemote(p.now, cb[1], cb[len(cb)-1])
-	p.b.agent.AddRemote(p.now, ca[1], ca[len(ca)-1])
+	p.a.agent.AddRemote(p.now, listOf(cb[1], cb[len(cb)-1]))
+	p.b.agent.AddRemote(p.now, listOf(ca[1], ca[len(ca)-1]))
 	p.wantConnected(time.Second)
 	p.a.wantVia("IPv6")
 	p.exchange()

@@ -9,10 +9,10 @@ import (
 
 const (
 	// Pings and pongs may each take 50 kB/s, so a search costs 100 kB/s at
-	// most; the bursts let the opening round to 32 addresses, and the
+	// most; the bursts let the opening round to 48 addresses, and the
 	// answers to the peer's, go out as planned.
 	probeRate = 50_000
-	pingBurst = 32_000
+	pingBurst = 60_000
 	pongBurst = 60_000
 
 	// maxReplies bounds the pongs that wait for Send.

@@ -371,7 +371,7 @@ func (h *host) candidates() (list []Candidate) {
 func (h *host) start(controlling bool, change ...func(*Config)) {
 	cfg := Config{
 		Box: newBox(h.world.rand), Tag: [4]byte{1, 2, 3, 4}, Controlling: controlling,
-		Local: h.candidates(), Rand: h.world.rand, V4: true, V6: true,
+		Local: List{Candidates: h.candidates()}, Rand: h.world.rand, V4: true, V6: true,
 	}
 	for _, f := range change {
 		f(&cfg)
@@ -471,8 +471,8 @@ func (p peers) start(change ...func(*Config)) {
 // exchange tells each side the other's candidates now.
 func (p peers) exchange() {
 	ca, cb := p.a.candidates(), p.b.candidates()
-	p.a.agent.AddRemote(p.now, cb...)
-	p.b.agent.AddRemote(p.now, ca...)
+	p.a.agent.AddRemote(p.now, List{Candidates: cb})
+	p.b.agent.AddRemote(p.now, List{Candidates: ca})
 }
 
 func (p peers) connected() bool {

@@ -18,7 +18,7 @@ type searchState struct {
 	client  *rendezvous.Client
 	since   time.Time // contact lost since then; zero: there is contact
 	renew   time.Time // look at our own addresses again
-	posted  []nat.Candidate
+	posted  nat.List
 	local   []netip.AddrPort // our addresses when last looked at
 	partner rendezvous.ID
 	there   bool // the partner is in the room
@@ -172,7 +172,7 @@ func (p *Peer) searchDeadline() time.Time {
 
 func (p *Peer) startSearch(now time.Time) {
 	s := &p.search
-	s.posted = nil
+	s.posted = nat.List{}
 	p.lookAgain(now)
 	if s.client != nil {
 		return
@@ -200,12 +200,11 @@ func (p *Peer) stepSearch(now time.Time) {
 	if !now.Before(s.renew) {
 		p.lookAgain(now)
 	}
-	seen := reflexive(s.client)
-	if len(seen) == 0 || !s.there {
+	if len(s.client.Reflexive()) == 0 || !s.there {
 		return
 	}
-	local := append(hosts(s.local), seen...)
-	if slices.Equal(local, s.posted) {
+	local := p.network(s.local, s.client)
+	if slices.Equal(local.Candidates, s.posted.Candidates) {
 		return
 	}
 	err := s.client.Post(s.partner, p.addressNote(local))
@@ -226,7 +225,7 @@ func (p *Peer) stepSearch(now time.Time) {
 func (p *Peer) lookAgain(now time.Time) {
 	p.search.renew = now.Add(searchAgain)
 	p.search.local = p.cfg.Local()
-	p.agent.Restart(now, nil, hosts(p.search.local))
+	p.agent.Restart(now, nat.List{}, nat.List{Candidates: hosts(p.search.local)})
 }
 
 func (p *Peer) onSearch(now time.Time, e rendezvous.Event) {
@@ -234,15 +233,15 @@ func (p *Peer) onSearch(now time.Time, e rendezvous.Event) {
 	switch e.Kind {
 	case rendezvous.Arrived:
 		s.partner, s.there = e.Member, true
-		s.posted = nil
+		s.posted = nat.List{}
 	case rendezvous.Departed:
 		s.there = false
 	case rendezvous.Note:
 		if len(e.Note) == 0 || e.Note[0] != noteAddresses {
 			return
 		}
-		if c := p.openAddresses(e.Note[1:]); len(c) > 0 {
-			p.agent.Restart(now, c, nil)
+		if l := p.openAddresses(e.Note[1:]); len(l.Candidates) > 0 {
+			p.agent.Restart(now, l, nat.List{})
 		}
 	}
 }

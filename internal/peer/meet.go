@@ -69,16 +69,16 @@ type meetState struct {
 	members  []*member
 	expected []rendezvous.ID // receiver: senders that are there and have not said hello
 	partner  rendezvous.ID
-	answered bool            // the helper has answered once
-	silent   bool            // the helper has stopped answering
-	rivalEnd time.Time       // two senders are noticed until then; zero: no rival
-	posted   []nat.Candidate // our addresses as last sent
-	remote   []nat.Candidate // the partner's, to be probed from punchAt on
-	punchAt  time.Time       // zero: at once
-	punchEnd time.Time       // no path by then: there is none
-	handOver time.Time       // sender of many: the room is left by then
-	notes    uint64          // address notes sent
-	noted    uint64          // the partner's newest address note
+	answered bool      // the helper has answered once
+	silent   bool      // the helper has stopped answering
+	rivalEnd time.Time // two senders are noticed until then; zero: no rival
+	posted   nat.List  // our addresses as last sent
+	remote   nat.List  // the partner's, to be probed from punchAt on
+	punchAt  time.Time // zero: at once
+	punchEnd time.Time // no path by then: there is none
+	handOver time.Time // sender of many: the room is left by then
+	notes    uint64    // address notes sent
+	noted    uint64    // the partner's newest address note
 }
 
 // member is one handshake.
@@ -518,11 +518,13 @@ func (p *Peer) met(now time.Time, partner rendezvous.ID, sess *secret.Session, p
 	// A payload that makes no sense leaves us with what the partner's probes
 	// show of it.
 	p.meet.remote, _ = nat.ParseCandidates(payload)
-	for _, c := range p.meet.remote {
+	var hosts nat.List
+	for _, c := range p.meet.remote.Candidates {
 		if c.Kind == nat.Host {
-			p.agent.AddRemote(now, c)
+			hosts.Candidates = append(hosts.Candidates, c)
 		}
 	}
+	p.agent.AddRemote(now, hosts)
 	p.punch(now)
 }
 
@@ -532,6 +534,6 @@ func (p *Peer) punch(now time.Time) {
 		return
 	}
 	p.meet.punchAt = time.Time{}
-	p.agent.AddRemote(now, p.meet.remote...)
-	p.meet.remote = nil
+	p.agent.AddRemote(now, p.meet.remote)
+	p.meet.remote = nat.List{}
 }

@@ -1,0 +1,121 @@
+package nat
+
+import "net/netip"
+
+// Mapping is how an IPv4 NAT chooses the outside endpoint of one socket, as far
+// as destinations that were asked could tell (RFC 4787 section 4.1).
+type Mapping byte
+
+// The values travel in candidate lists.
+const (
+	MappingUnknown Mapping = 0 // fewer than two destinations have told
+	Independent    Mapping = 1 // one outside endpoint, whatever the destination; or no NAT
+	Preserving     Mapping = 2 // one per destination; the inside port, where it is free
+	Sequential     Mapping = 3 // one per destination, each Step from the one before
+	Random         Mapping = 4 // one per destination, no order seen
+)
+
+// String returns the words for a report.
+func (m Mapping) String() string {
+	if m > Random {
+		return "unknown"
+	}
+	return [...]string{"unknown", "the same port for every destination", "its own port for every destination, the inside one where it is free",
+		"its own port for every destination, one after the other", "its own port for every destination, at random"}[m]
+}
+
+// perDestination reports whether other destinations than those that were asked
+// see another outside port.
+func (m Mapping) perDestination() bool { return m >= Preserving }
+
+// Profile is what one side's IPv4 NAT does, as far as it has been measured.
+type Profile struct {
+	Mapping Mapping
+	Step    int16          // Sequential: from each new outside port to the next
+	Last    netip.AddrPort // the outside endpoint that was seen last; invalid: none
+}
+
+// nearPorts is how far apart ports in a row may be. Two that are drawn at
+// random lie so close once in a thousand.
+const nearPorts = 32
+
+// NewProfile judges the NAT in front of a socket on the local port by the
+// outside endpoints that destinations saw, one for each destination, in the
+// order of asking. What is not IPv4 does not count.
+func NewProfile(local uint16, seen []netip.AddrPort) Profile {
+	var p Profile
+	var ports []int // without repetitions in a row: ports of one host may share a mapping
+	asked, preserved, pooled := 0, false, false
+	for _, s := range seen {
+		s = unmap(s)
+		if !s.Addr().Is4() {
+			continue
+		}
+		asked++
+		pooled = pooled || p.Last.IsValid() && p.Last.Addr() != s.Addr()
+		if s != p.Last {
+			ports = append(ports, int(s.Port()))
+		}
+		preserved = preserved || s.Port() == local
+		p.Last = s
+	}
+	switch {
+	case asked < 2:
+	case len(ports) == 1:
+		p.Mapping = Independent
+	case pooled:
+		p.Mapping = Random
+	case preserved:
+		p.Mapping = Preserving
+	default:
+		p.Mapping = Random
+		if p.Step = step16(ports); p.Step != 0 {
+			p.Mapping = Sequential
+		}
+	}
+	return p
+}
+
+// step16 returns the step of ports that follow each other, 0 if they do not.
+// Between two of ours others may have been given out, so it is their greatest
+// common divisor; a large one of few differences is most likely chance.
+func step16(ports []int) int16 {
+	const largest = 4
+	step := 0
+	for i, p := range ports[1:] {
+		d := p - ports[i]
+		if d < -nearPorts || d > nearPorts || d*step < 0 {
+			return 0
+		}
+		step = gcd(step, d)
+	}
+	if step > largest {
+		return 1
+	}
+	if step < -largest {
+		return -1
+	}
+	return int16(step)
+}
+
+// gcd has the sign of b.
+func gcd(a, b int) int {
+	if b < 0 {
+		return -gcd(-a, -b)
+	}
+	for a = max(a, -a); a != 0; {
+		a, b = b%a, a
+	}
+	return b
+}
+
+// nth is the n-th outside port that a sequential NAT gives out after Last.
+// Those below 1024 are left out by all that count, so it goes round to there.
+func (p Profile) nth(n int) netip.AddrPort {
+	const first, count = 1024, 1<<16 - 1024
+	i := (int(p.Last.Port()) - first + n*int(p.Step)) % count
+	if i < 0 {
+		i += count
+	}
+	return netip.AddrPortFrom(p.Last.Addr(), uint16(first+i))
+}
