@@ -79,11 +79,20 @@
 //
 // # Candidates
 //
-//	0      1    count, 0 to 32, then for each:
-//	0      1    kind: 1 host, 2 reflexive, 3 peer-reflexive, 4 mapped
+//	0      1    count, 0 to 48, then for each:
+//	0      1    kind: 1 host, 2 reflexive, 3 peer-reflexive, 4 mapped,
+//	            5 TCP host, 6 TCP reflexive, 7 TCP mapped, 8 predicted
 //	1      1    family: 4 or 6
 //	2      4/16 address
 //	6/18   2    port, not 0
+//
+// and behind them the profile of the IPv4 NAT (Profile) and the flags:
+//
+//	0      1    mapping: 0 unknown, 1 independent, 2 preserving, 3 sequential, 4 random
+//	1      2    step, signed
+//	3      4    address of the outside endpoint seen last, 0: none
+//	7      2    its port
+//	9      1    flags: 0x01 this side cannot use UDP; the rest 0, ignored
 //
 // # Hostile packets
 //
