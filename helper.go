@@ -40,7 +40,7 @@ func Helper(ctx context.Context, cfg HelperConfig) error {
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
 	}
-	socket, err := listen("helper", udp.Config{Port: cfg.Port})
+	socket, err := listen("helper", udp.Config{Port: cfg.Port, Crowd: true})
 	if err != nil {
 		return err
 	}

@@ -31,9 +31,9 @@ type crowd struct {
 	outbox mailing
 	inbox  mailing
 
-	answers  int           // of any kind, so far
-	refused  int           // of them, refusals
-	tooLarge int           // of them, larger than what was asked
+	answers  int // of any kind, so far
+	refused  int // of them, refusals
+	tooLarge int // of them, larger than what was asked
 	each     []time.Duration
 	answered func(i int) // is told of each member that was heard; may be nil
 }
@@ -383,14 +383,23 @@ func (c *crowd) stroll(d time.Duration, perSecond float64) (took []time.Duration
 			c.poll(unix.POLLIN, 200*time.Microsecond)
 		}
 	}
+	c.rest()
+	took = slices.Clone(c.each)
+	slices.Sort(took)
+	return took, sent - len(took)
+}
+
+// rest takes the answers that are still under way, and forgets the requests
+// that get none.
+func (c *crowd) rest() {
 	for end := c.now() + time.Second; c.now() < end; {
 		if !c.listen() {
 			c.poll(unix.POLLIN, 10*time.Millisecond)
 		}
 	}
-	took = slices.Clone(c.each)
-	slices.Sort(took)
-	return took, sent - len(took)
+	for i := range c.clients {
+		c.clients[i].sent = 0
+	}
 }
 
 // quantile is the value below which that share of the sorted values lies.

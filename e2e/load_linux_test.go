@@ -38,9 +38,15 @@ func needLoad(t *testing.T) {
 	if err := unix.SchedSetaffinity(0, &set); err != nil {
 		t.Fatal(err)
 	}
-	// What else runs on the machine would be measured as well.
+	// What else runs on the machine would be measured as well. Where the
+	// kernel shares processors among sessions first, a process's own nice
+	// value counts only within one.
 	if err := unix.Setpriority(unix.PRIO_PROCESS, unix.Gettid(), -20); err != nil {
-		t.Logf("not measured with precedence: %v", err)
+		t.Logf("measured without precedence: %v", err)
+	}
+	const group = "/proc/self/autogroup"
+	if os.WriteFile(group, []byte("-20"), 0) == nil {
+		t.Cleanup(func() { os.WriteFile(group, []byte("0"), 0) })
 	}
 }
 
@@ -84,6 +90,33 @@ func (l *loaded) cpu() time.Duration {
 	return time.Duration(user+system) * 10 * time.Millisecond // USER_HZ is 100
 }
 
+// alone runs f with the helper and this thread before all other programs of the
+// machine, which wait: for seconds, not more.
+func (l *loaded) alone(f func()) {
+	l.t.Helper()
+	policy := func(p uint32, priority uint32) {
+		tasks, _ := os.ReadDir(fmt.Sprintf("/proc/%d/task", l.cmd.Process.Pid))
+		all := []int{unix.Gettid()}
+		for _, e := range tasks {
+			tid, _ := strconv.Atoi(e.Name())
+			all = append(all, tid)
+		}
+		for _, tid := range all {
+			a := &unix.SchedAttr{Size: unix.SizeofSchedAttr, Policy: p, Priority: priority}
+			if p == unix.SCHED_NORMAL {
+				a.Nice = -20
+			}
+			if err := unix.SchedSetAttr(tid, a, 0); err != nil {
+				l.t.Logf("measured beside other programs: %v", err)
+				return
+			}
+		}
+	}
+	policy(unix.SCHED_FIFO, 1)
+	defer policy(unix.SCHED_NORMAL, 0)
+	f()
+}
+
 // TestBenchHelperRate: how many requests with a cookie one core answers, and
 // how soon at half of that.
 func TestBenchHelperRate(t *testing.T) {
@@ -96,12 +129,15 @@ func TestBenchHelperRate(t *testing.T) {
 	for range 3 {
 		before := h.cpu()
 		rate := c.hammer(5*time.Second, 1024)
+		c.rest()
 		used := h.cpu() - before
 		best = max(best, rate)
 		t.Logf("%.0f keep-alives/s answered; %.0f per second of the helper's CPU (%.2f s used)", rate, rate*5/used.Seconds(), used.Seconds())
 	}
 	for _, rate := range []float64{best / 2, 50_000} {
-		took, lost := c.stroll(10*time.Second, rate)
+		var took []time.Duration
+		var lost int
+		h.alone(func() { took, lost = c.stroll(5*time.Second, rate) })
 		t.Logf("at %.0f/s: %d answers, %d lost, median %v, p99 %v, p99.9 %v, longest %v", rate, len(took), lost,
 			quantile(took, 0.5), quantile(took, 0.99), quantile(took, 0.999), quantile(took, 1))
 	}

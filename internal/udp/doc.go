@@ -19,6 +19,11 @@
 // several such trains, and the segment size that comes with each says where to
 // cut. Other systems send and receive one by one.
 //
+// A server's packets are small and of as many addresses as there are clients.
+// For it (Config.Crowd) one recvmmsg or sendmmsg takes up to 64 packets instead
+// of trains. It may have several ports (Config.Also), which Path.Local tells
+// apart.
+//
 // What fails, fails by degrees. A packet that the system will not send (too
 // big, no route, a firewall) is counted and skipped: for the protocols above it
 // is a lost packet. A train that the system will not take is sent again packet

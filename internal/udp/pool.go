@@ -72,10 +72,12 @@ type pool struct {
 	free   []*Received
 	unmade int // buffers that nobody needed so far
 	closed bool
+
+	slots, slotSize int // of each buffer
 }
 
 func newPool(size int) *pool {
-	p := &pool{unmade: size, free: make([]*Received, 0, size)}
+	p := &pool{unmade: size, free: make([]*Received, 0, size), slots: slots, slotSize: slotSize}
 	p.back.L = &p.mu
 	return p
 }
@@ -98,8 +100,8 @@ func (p *pool) take() *Received {
 	}
 	p.unmade--
 	return &Received{
-		trains: make([]train, 0, slots),
-		buf:    make([]byte, slots*slotSize),
+		trains: make([]train, 0, p.slots),
+		buf:    make([]byte, p.slots*p.slotSize),
 		pool:   p,
 	}
 }

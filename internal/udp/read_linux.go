@@ -18,12 +18,16 @@ const (
 	slots    = 4
 	slotSize = 64 << 10 // no datagram and no train is larger than 65,535 bytes
 	poolSize = 24
+
+	crowdSlots    = 64
+	crowdSlotSize = 2 << 10
 )
 
 // trainReader receives with recvmmsg(2), and with UDP_GRO if the kernel has it.
 // All that the kernel writes to, other than payload, is in here, so that a read
 // allocates nothing.
 type trainReader struct {
+	local  Local
 	raw    syscall.RawConn
 	recv   func(fd uintptr) bool // method value of tryReceive, made once
 	counts *counters
@@ -33,10 +37,11 @@ type trainReader struct {
 	n     int
 	errno unix.Errno
 
-	hdrs     [slots]unix.Mmsghdr
-	iovs     [slots]unix.Iovec
-	sources  [slots]unix.RawSockaddrInet6 // large enough for IPv4
-	controls [slots][controlWords]uint64
+	// A slot each.
+	hdrs     []unix.Mmsghdr
+	iovs     []unix.Iovec
+	sources  []unix.RawSockaddrInet6 // large enough for IPv4
+	controls [][controlWords]uint64
 }
 
 // controlWords is the room for control messages, in words so that they are
@@ -45,12 +50,20 @@ const controlWords = 8
 
 // newReader returns a function that waits for packets and appends them to a
 // Received, or returns why it cannot.
-func newReader(conn *net.UDPConn, offload bool, c *counters) func(*Received) error {
+func newReader(conn *net.UDPConn, l Local, cfg Config, c *counters) func(*Received) error {
 	raw, err := conn.SyscallConn()
 	if err != nil {
 		return func(*Received) error { return err }
 	}
-	t := &trainReader{raw: raw, counts: c, zones: make(map[uint32]string)}
+	n := slots
+	if cfg.Crowd {
+		n = crowdSlots
+	}
+	t := &trainReader{
+		local: l, raw: raw, counts: c, zones: make(map[uint32]string),
+		hdrs: make([]unix.Mmsghdr, n), iovs: make([]unix.Iovec, n),
+		sources: make([]unix.RawSockaddrInet6, n), controls: make([][controlWords]uint64, n),
+	}
 	t.recv = t.tryReceive
 	for i := range t.hdrs {
 		h := &t.hdrs[i].Hdr
@@ -59,7 +72,7 @@ func newReader(conn *net.UDPConn, offload bool, c *counters) func(*Received) err
 		h.Name = (*byte)(unsafe.Pointer(&t.sources[i]))
 		h.Control = (*byte)(unsafe.Pointer(&t.controls[i]))
 	}
-	if offload {
+	if !cfg.NoOffload && !cfg.Crowd {
 		_ = raw.Control(enableGRO) // without it, packets come one by one
 	}
 	return t.read
@@ -91,7 +104,7 @@ func (t *trainReader) read(r *Received) error {
 
 // aim points the message headers at buf, and resets what the kernel changed.
 func (t *trainReader) aim(buf []byte) {
-	size := len(buf) / slots
+	size := len(buf) / len(t.hdrs)
 	for i := range t.hdrs {
 		t.iovs[i].Base = &buf[i*size]
 		t.iovs[i].SetLen(size)
@@ -106,7 +119,7 @@ func (t *trainReader) aim(buf []byte) {
 // false if there is none, and the runtime's poller calls again when there is.
 func (t *trainReader) tryReceive(fd uintptr) bool {
 	for {
-		n, _, errno := unix.Syscall6(unix.SYS_RECVMMSG, fd, uintptr(unsafe.Pointer(&t.hdrs)), slots, 0, 0, 0)
+		n, _, errno := unix.Syscall6(unix.SYS_RECVMMSG, fd, uintptr(unsafe.Pointer(&t.hdrs[0])), uintptr(len(t.hdrs)), 0, 0, 0)
 		switch errno {
 		case unix.EAGAIN:
 			return false
@@ -123,7 +136,7 @@ func (t *trainReader) tryReceive(fd uintptr) bool {
 
 // decode finds out what arrived.
 func (t *trainReader) decode(r *Received) {
-	size := len(r.buf) / slots
+	size := len(r.buf) / len(t.hdrs)
 	for i := range t.hdrs[:t.n] {
 		m := &t.hdrs[i]
 		from, ok := t.source(i)
@@ -133,7 +146,7 @@ func (t *trainReader) decode(r *Received) {
 			continue
 		}
 		control := unsafe.Slice(m.Hdr.Control, unsafe.Sizeof(t.controls[i]))[:m.Hdr.Controllen]
-		r.trains = append(r.trains, train{To(from), r.buf[i*size:][:m.Len], segmentSize(control)})
+		r.trains = append(r.trains, train{Path{t.local, from}, r.buf[i*size:][:m.Len], segmentSize(control)})
 	}
 }
 

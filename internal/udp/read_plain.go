@@ -13,18 +13,21 @@ const (
 	slots    = 1
 	slotSize = 64 << 10
 	poolSize = 96
+
+	crowdSlots    = slots
+	crowdSlotSize = slotSize
 )
 
 // newReader returns a function that waits for a packet and appends it to a
 // Received.
-func newReader(conn *net.UDPConn, _ bool, _ *counters) func(*Received) error {
+func newReader(conn *net.UDPConn, l Local, _ Config, _ *counters) func(*Received) error {
 	return func(r *Received) error {
 		n, from, err := conn.ReadFromUDPAddrPort(r.buf)
 		if err != nil {
 			return err
 		}
 		from = netip.AddrPortFrom(from.Addr().Unmap(), from.Port())
-		r.trains = append(r.trains, train{from: To(from), data: r.buf[:n]})
+		r.trains = append(r.trains, train{from: Path{l, from}, data: r.buf[:n]})
 		return nil
 	}
 }

@@ -47,7 +47,7 @@ func TestBrokenFamilyEndsAndTells(t *testing.T) {
 // fakeSocket has no kernel socket: it reads from a function.
 func fakeSocket(read func(*Received) error) *Socket {
 	return &Socket{
-		v4:       &family{conn: new(net.UDPConn), read: read},
+		door:     door{v4: &family{conn: new(net.UDPConn), read: read}},
 		pool:     newPool(1),
 		incoming: make(chan *Received, 1),
 		closing:  make(chan struct{}),

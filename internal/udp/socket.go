@@ -1,7 +1,9 @@
 package udp
 
 import (
+	"cmp"
 	"errors"
+	"iter"
 	"net"
 	"net/netip"
 	"slices"
@@ -21,6 +23,16 @@ type Config struct {
 	Port uint16     // If zero, one that is free in both families.
 	Addr netip.Addr // If zero, all addresses; otherwise only this one, and only its family.
 
+	// Also are further ports on which to receive, each in both families. Their
+	// Locals are 1, 2, … in this order.
+	Also []uint16
+
+	// Crowd is for a server: small packets of very many remote addresses, of
+	// which none sends much. They are received and sent many in a system call
+	// where the system can do that, and those of more than 2 KiB are then
+	// dropped. There are no trains.
+	Crowd bool
+
 	NoOffload bool // Send and receive packets one by one, even where the system can do better.
 
 	ReadBuffer  int // Kernel's receive buffer per family, in bytes. If zero, 4 MiB.
@@ -28,12 +40,12 @@ type Config struct {
 }
 
 // Socket sends and receives batches of UDP packets over IPv4 and IPv6 on one
-// port. One goroutine at a time may call Write; everything else may be called
-// at any time from anywhere.
+// port, or on several. One goroutine at a time may call Write; everything else
+// may be called at any time from anywhere.
 type Socket struct {
-	port   uint16
-	v4, v6 *family // nil where the machine lacks the family
-	ears   []*ear
+	door        // Local 0
+	also []door // Local 1 and on
+	ears []*ear
 
 	pool     *pool
 	incoming chan *Received
@@ -47,6 +59,12 @@ type Socket struct {
 	notes      notes
 }
 
+// door is the kernel sockets on one port.
+type door struct {
+	port   uint16
+	v4, v6 *family // nil where the machine lacks the family
+}
+
 // family is one of the two kernel sockets. Its functions are values so that a
 // test can stand in for a system that refuses.
 type family struct {
@@ -54,6 +72,7 @@ type family struct {
 	read  func(*Received) error                                          // waits for packets, appends them
 	one   func(data []byte, to netip.AddrPort) error                     // sends one packet
 	train func(data []byte, to netip.AddrPort, size int) (fromGSO error) // sends data cut every size bytes; nil: cannot
+	many  func(b *Batch, i, end int) (n int, err error)                  // sends up to end, n of them before the error; nil: cannot
 }
 
 // Listen opens the socket and starts receiving. If the wanted port is taken in
@@ -69,33 +88,57 @@ func Listen(cfg Config) (*Socket, error) {
 
 // bind returns a socket that is open but does not receive yet.
 func bind(cfg Config) (*Socket, error) {
-	v4, v6, err := open(cfg.Addr, cfg.Port)
-	if err != nil {
+	s := &Socket{pool: newPool(poolSize), incoming: make(chan *Received, poolSize), closing: make(chan struct{})}
+	if cfg.Crowd {
+		s.pool.slots, s.pool.slotSize = crowdSlots, crowdSlotSize
+	}
+	s.segmenting.Store(!cfg.NoOffload && !cfg.Crowd)
+	var err error
+	if s.door, err = s.enter(cfg.Port, 0, cfg); err != nil {
 		return nil, err
 	}
-	s := &Socket{pool: newPool(poolSize), incoming: make(chan *Received, poolSize), closing: make(chan struct{})}
-	s.segmenting.Store(!cfg.NoOffload)
-	s.v4 = s.adopt(v4, false, cfg)
-	s.v6 = s.adopt(v6, true, cfg)
+	for i, p := range cfg.Also {
+		d, err := s.enter(p, Local(1+i), cfg)
+		if err != nil {
+			s.closeDoors()
+			return nil, err
+		}
+		s.also = append(s.also, d)
+	}
 	return s, nil
 }
 
+// enter opens one port.
+func (s *Socket) enter(number uint16, l Local, cfg Config) (d door, err error) {
+	v4, v6, err := open(cfg.Addr, number)
+	if err != nil {
+		return d, err
+	}
+	d.v4 = s.adopt(v4, l, cfg)
+	d.v6 = s.adopt(v6, l, cfg)
+	d.port = port(cmp.Or(v4, v6))
+	return d, nil
+}
+
 // adopt makes a family of an open connection, if there is one.
-func (s *Socket) adopt(conn *net.UDPConn, v6 bool, cfg Config) *family {
+func (s *Socket) adopt(conn *net.UDPConn, l Local, cfg Config) *family {
 	if conn == nil {
 		return nil
 	}
-	s.port = port(conn)
+	v6 := conn.LocalAddr().(*net.UDPAddr).AddrPort().Addr().Is6()
 	s.notes.tuned(tune(conn, v6, cfg))
 	f := &family{
 		conn: conn,
-		read: newReader(conn, !cfg.NoOffload, &s.counts),
+		read: newReader(conn, l, cfg, &s.counts),
 		one: func(data []byte, to netip.AddrPort) error {
 			_, err := conn.WriteToUDPAddrPort(data, to)
 			return err
 		},
 	}
-	if !cfg.NoOffload {
+	if cfg.Crowd && !cfg.NoOffload {
+		f.many = newMany(conn, v6)
+	}
+	if s.segmenting.Load() {
 		var err error
 		if f.train, err = newTrain(conn); err != nil {
 			s.StopOffload(err.Error())
@@ -106,10 +149,8 @@ func (s *Socket) adopt(conn *net.UDPConn, v6 bool, cfg Config) *family {
 
 // start begins to receive.
 func (s *Socket) start() {
-	for _, f := range []*family{s.v4, s.v6} {
-		if f != nil {
-			s.readers.Go(func() { s.receive(f) })
-		}
+	for f := range s.families() {
+		s.readers.Go(func() { s.receive(f) })
 	}
 	go func() {
 		s.readers.Wait()
@@ -122,8 +163,40 @@ func (s *Socket) start() {
 // every family has failed for good; Err tells which.
 func (s *Socket) Incoming() <-chan *Received { return s.incoming }
 
-// Port returns the local port of both families.
+// Port returns the local port of both families, the first if there are several.
 func (s *Socket) Port() uint16 { return s.port }
+
+// Ports returns all local ports, by Local.
+func (s *Socket) Ports() []uint16 {
+	all := []uint16{s.port}
+	for _, d := range s.also {
+		all = append(all, d.port)
+	}
+	return all
+}
+
+// families yields the kernel sockets.
+func (s *Socket) families() iter.Seq[*family] {
+	return func(yield func(*family) bool) {
+		for i := range 1 + len(s.also) {
+			d := s.at(Local(i))
+			if d.v4 != nil && !yield(d.v4) || d.v6 != nil && !yield(d.v6) {
+				return
+			}
+		}
+	}
+}
+
+// at returns the port of that Local, nil if there is none.
+func (s *Socket) at(l Local) *door {
+	switch {
+	case l == 0:
+		return &s.door
+	case int(l) <= len(s.also):
+		return &s.also[l-1]
+	}
+	return nil
+}
 
 // Families reports through which IP versions the socket can send.
 func (s *Socket) Families() (v4, v6 bool) { return s.v4 != nil, s.v6 != nil }
@@ -161,16 +234,19 @@ func (s *Socket) Close() error {
 	s.once.Do(func() {
 		close(s.closing)
 		s.pool.close()
-		for _, f := range []*family{s.v4, s.v6} {
-			if f != nil {
-				err = errors.Join(err, f.conn.Close())
-			}
-		}
+		err = s.closeDoors()
 		for _, e := range s.ears {
 			err = errors.Join(err, e.close())
 		}
 	})
 	s.readers.Wait()
+	return err
+}
+
+func (s *Socket) closeDoors() (err error) {
+	for f := range s.families() {
+		err = errors.Join(err, f.conn.Close())
+	}
 	return err
 }
 

@@ -35,25 +35,68 @@ func (s *Socket) Write(b *Batch) error {
 			i++
 			continue
 		}
-		f := s.v4
-		if to.Addr().Is6() {
-			f = s.v6
-		}
+		f := s.family(b.spans[i].to)
 		if f == nil {
 			s.refused(1, errNoFamily)
 			i++
 			continue
 		}
 		end := i + 1
-		if s.trains(f) {
+		var err error
+		switch {
+		case f.many != nil:
+			end, err = s.sendMany(f, b, i)
+		case s.trains(f):
 			end = b.train(i)
+			fallthrough
+		default:
+			err = s.send(f, b, i, end, to)
 		}
-		if err := s.send(f, b, i, end, to); err != nil {
+		if err != nil {
 			return fmt.Errorf("sending: %w", err)
 		}
 		i = end
 	}
 	return nil
+}
+
+// family is the kernel socket for a path, nil if there is none.
+func (s *Socket) family(p Path) *family {
+	d := s.at(p.Local)
+	switch {
+	case d == nil:
+		return nil
+	case unmap(p.Remote).Addr().Is6():
+		return d.v6
+	}
+	return d.v4
+}
+
+// maxMany is how many packets leave in one system call at most.
+const maxMany = 64
+
+// sendMany sends packet i and those behind it that leave through the same
+// socket, and returns the first that was not tried.
+func (s *Socket) sendMany(f *family, b *Batch, i int) (end int, err error) {
+	end = i + 1
+	for end < b.Len() && end < i+maxMany && s.family(b.spans[end].to) == f {
+		end++
+	}
+	for i < end {
+		n, err := f.many(b, i, end)
+		s.counts.writes.Add(1)
+		s.sent(n, len(b.bytes(i, i+n)))
+		i += n
+		switch {
+		case err == nil:
+		case broken(err):
+			return i, err
+		default: // it concerns the packet at i
+			s.refused(1, err)
+			i++
+		}
+	}
+	return end, nil
 }
 
 // trains reports whether f sends several packets at once.
@@ -134,10 +177,8 @@ func (s *Socket) patience() {
 		return
 	}
 	s.writeBy = now.Add(2 * writeWait)
-	for _, f := range []*family{s.v4, s.v6} {
-		if f != nil {
-			_ = f.conn.SetWriteDeadline(s.writeBy) // fails on a closed socket, and so will the write
-		}
+	for f := range s.families() {
+		_ = f.conn.SetWriteDeadline(s.writeBy) // fails on a closed socket, and so will the write
 	}
 }
 
@@ -162,6 +203,9 @@ func (b *Batch) train(i int) int {
 
 // bytes returns packets [i, end) in one piece.
 func (b *Batch) bytes(i, end int) []byte {
+	if i == end {
+		return nil
+	}
 	start := 0
 	if i > 0 {
 		start = b.spans[i-1].end
