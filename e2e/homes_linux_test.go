@@ -52,30 +52,71 @@ table inet filter {
 }
 `
 
-// masquerade hides a home behind the router's address. Ports are kept where
-// possible; with "fully-random" behind it, every destination sees another one.
+// masquerade hides a home behind the router's address. It can be loaded again,
+// with other flags, and holds for connections that begin after that.
 const masquerade = `
+table ip nat
+delete table ip nat
 table ip nat {
 	chain postrouting {
 		type nat hook postrouting priority srcnat;
-		oifname "wan" masquerade %s
+		oifname "wan" meta l4proto { tcp, udp } masquerade %s
 	}
 }
 `
 
-// newHomes is the world above. nat is "" or "fully-random".
+// What masquerade does with ports, as flags of its rule.
+const (
+	keepsPort = ""                // where it is free: the same for all destinations
+	random    = "random"          // each destination sees another one
+	allRandom = "fully-random"    // so too, by another source of randomness
+	highPorts = "to :40000-49999" // another one than inside, the same for all destinations
+)
+
+// home says what stands between a machine and the public network.
+type home struct {
+	nat     string // flags of its router's masquerade
+	open    bool   // its router has no filter: it takes what nobody asked for to be its own
+	carrier bool   // between the router and the public network is a carrier's NAT
+	shared  string // flags of that one's masquerade
+}
+
+// newHomes is the world above, with two homes of one kind.
 func newHomes(t *testing.T, nat string) *homes {
+	t.Helper()
+	return newHomesOf(t, home{nat: nat}, home{nat: nat})
+}
+
+// newHomesOf is the world above with any two homes.
+func newHomesOf(t *testing.T, a, b home) *homes {
 	t.Helper()
 	w := &homes{world: newWorld(t)}
 	w.publish("203.0.113.10/24")
-	w.routerA = w.router("ra", "203.0.113.21/24", "192.168.1.1/24")
-	w.routerB = w.router("rb", "203.0.113.22/24", "192.168.2.1/24")
-	for _, r := range []*host{w.routerA, w.routerB} {
-		r.nft(fmt.Sprintf(masquerade, nat))
-	}
-	w.a = w.resident("a", w.routerA, "192.168.1.2/24", "192.168.1.1")
-	w.b = w.resident("b", w.routerB, "192.168.2.2/24", "192.168.2.1")
+	w.routerA, w.a = w.home(a, "a", 1)
+	w.routerB, w.b = w.home(b, "b", 2)
 	return w
+}
+
+// home makes one, with a machine in it.
+func (w *homes) home(h home, name string, n int) (router, machine *host) {
+	w.t.Helper()
+	net, wan := w.public, fmt.Sprintf("203.0.113.%d/24", 20+n)
+	if h.carrier {
+		net = w.router("c"+name, net, wan, fmt.Sprintf("100.64.%d.1/24", n))
+		net.nft(firewall)
+		net.nft(fmt.Sprintf(masquerade, h.shared))
+		wan = fmt.Sprintf("100.64.%d.2/24", n)
+	}
+	gateway := fmt.Sprintf("192.168.%d.1", n)
+	router = w.router("r"+name, net, wan, gateway+"/24")
+	if h.carrier {
+		router.ip(fmt.Sprintf("route add default via 100.64.%d.1", n))
+	}
+	if !h.open {
+		router.nft(firewall)
+	}
+	router.nft(fmt.Sprintf(masquerade, h.nat))
+	return router, w.resident(name, router, fmt.Sprintf("192.168.%d.2/24", n), gateway)
 }
 
 // newHomes6 is the same with IPv6 only: every machine has a global address,
@@ -84,8 +125,10 @@ func newHomes6(t *testing.T) *homes {
 	t.Helper()
 	w := &homes{world: newWorld(t)}
 	w.publish("2001:db8::10/64")
-	w.routerA = w.router("ra", "2001:db8::21/64", "2001:db8:a::1/64")
-	w.routerB = w.router("rb", "2001:db8::22/64", "2001:db8:b::1/64")
+	w.routerA = w.router("ra", w.public, "2001:db8::21/64", "2001:db8:a::1/64")
+	w.routerB = w.router("rb", w.public, "2001:db8::22/64", "2001:db8:b::1/64")
+	w.routerA.nft(firewall)
+	w.routerB.nft(firewall)
 	for _, h := range []*host{w.helper, w.routerB} {
 		h.ip("route add 2001:db8:a::/64 via 2001:db8::21")
 	}
@@ -139,19 +182,18 @@ func (h *host) counter(name string) int64 {
 func (w *world) segment(role string) *host {
 	w.t.Helper()
 	h := w.host(role)
-	h.ip("link add br0 type bridge", "link set br0 up")
+	h.ip("link add lan type bridge", "link set lan up")
 	return h
 }
 
-// router makes a home's router: wan on the public network, lan a bridge.
-func (w *homes) router(role, wan, lan string) *host {
+// router makes a router: wan on a segment, lan a segment of its own.
+func (w *homes) router(role string, net *host, wan, lan string) *host {
 	w.t.Helper()
-	r := w.host(role)
+	r := w.segment(role)
 	r.sysctl("net/ipv4/ip_forward", "1")
 	r.sysctl("net/ipv6/conf/all/forwarding", "1")
-	r.ip("link add br0 type bridge", "link set br0 name lan", "link set lan up", "addr add "+lan+" dev lan"+nodad(lan))
-	r.nft(firewall)
-	r.plug(w.public, "wan", wan)
+	r.ip("addr add " + lan + " dev lan" + nodad(lan))
+	r.plug(net, "wan", wan)
 	return r
 }
 
@@ -159,9 +201,8 @@ func (w *homes) router(role, wan, lan string) *host {
 func (w *homes) resident(role string, router *host, addr, gateway string) *host {
 	w.t.Helper()
 	h := w.host(role)
-	h.wire("eth0", router, role)
-	router.ip("link set dev " + role + " master lan")
-	h.ip("addr add "+addr+" dev eth0"+nodad(addr), "route add default via "+gateway)
+	h.plug(router, "eth0", addr)
+	h.ip("route add default via " + gateway)
 	return h
 }
 
@@ -170,7 +211,7 @@ func (h *host) plug(segment *host, dev, addr string) {
 	h.w.t.Helper()
 	port := h.role + "." + dev
 	h.wire(dev, segment, port)
-	segment.ip("link set dev " + port + " master br0")
+	segment.ip("link set dev " + port + " master lan")
 	h.ip("addr add " + addr + " dev " + dev + nodad(addr))
 }
 

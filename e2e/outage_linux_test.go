@@ -116,37 +116,3 @@ func TestGoesOnAfterCut(t *testing.T) {
 		w.goesOn(x, backWithin)
 	})
 }
-
-// TestGoesOnAfterAddressChange: a telephone that leaves the Wi-Fi, a router
-// that is given a new address by its provider.
-func TestGoesOnAfterAddressChange(t *testing.T) {
-	t.Parallel()
-	moveHome := func(w *homes) {
-		w.b.ip("addr del 192.168.2.2/24 dev eth0", "addr add 192.168.2.77/24 dev eth0",
-			"route replace default via 192.168.2.1")
-	}
-	// Taking the old address from the router makes the kernel forget all
-	// mappings that used it.
-	renumber := func(r *host, old, fresh string) {
-		r.ip("addr del "+old+" dev wan", "addr add "+fresh+" dev wan")
-	}
-	for _, c := range []struct {
-		name   string
-		change func(w *homes)
-	}{
-		{"receiver at home", moveHome},
-		{"receiver's router", func(w *homes) { renumber(w.routerB, "203.0.113.22/24", "203.0.113.122/24") }},
-		{"sender's router", func(w *homes) { renumber(w.routerA, "203.0.113.21/24", "203.0.113.121/24") }},
-		{"both routers", func(w *homes) {
-			renumber(w.routerA, "203.0.113.21/24", "203.0.113.121/24")
-			renumber(w.routerB, "203.0.113.22/24", "203.0.113.122/24")
-		}},
-	} {
-		t.Run(c.name, func(t *testing.T) {
-			w, x := slowTransfer(t)
-			c.change(w)
-			// There is contact as soon as somebody notices that there is none.
-			w.goesOn(x, 20*time.Second)
-		})
-	}
-}

@@ -179,8 +179,9 @@ func TestOneOfSeveralReceiversKilled(t *testing.T) {
 
 // event is what tests look at of a line of --json.
 type event struct {
-	Event, Code                        string
-	Size, Reused, Hashed, Sent, Resent int64
+	Time                                     time.Time
+	Event, Code                              string
+	Done, Size, Reused, Hashed, Sent, Resent int64
 }
 
 func (p *proc) events() (all []event) {

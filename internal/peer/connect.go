@@ -13,9 +13,12 @@ import (
 
 // searchState is how a peer that fell silent is looked for: both sides join
 // the room whose name only they can know, and pass each other their addresses.
-// Once joined it is kept to the end: a contact lost once is lost again.
+// It begins when the contact is in doubt, so that in most cases it is over
+// before anybody would say that contact was lost. Once joined it is kept to the
+// end: a contact lost once is lost again.
 type searchState struct {
 	client  *rendezvous.Client
+	on      bool      // the contact is in doubt or lost
 	since   time.Time // contact lost since then; zero: there is contact
 	renew   time.Time // look at our own addresses again
 	posted  nat.List
@@ -142,14 +145,21 @@ func (p *Peer) watchContact(now time.Time) {
 	last := p.conn.LastContact()
 	silent := now.Sub(last) >= p.conn.Silence()
 	s := &p.search
+	doubt := p.conn.DoubtAt()
+	switch on := silent || !doubt.IsZero() && !now.Before(doubt); {
+	case on && !s.on:
+		s.on = true
+		p.startSearch(now)
+	case !on && s.on:
+		s.on, s.renew = false, time.Time{}
+	}
 	switch {
 	case silent && s.since.IsZero():
 		s.since = last
 		p.tell(ContactLost{Since: last})
-		p.startSearch(now)
 	case !silent && !s.since.IsZero():
 		p.tell(ContactBack{After: last.Sub(s.since)})
-		s.since, s.renew = time.Time{}, time.Time{}
+		s.since = time.Time{}
 	}
 	if s.client != nil {
 		p.stepSearch(now)
@@ -164,10 +174,18 @@ func (p *Peer) searchDeadline() time.Time {
 	if p.conn == nil || p.conn.Err() != nil {
 		return time.Time{}
 	}
-	if p.search.since.IsZero() {
-		return p.conn.LastContact().Add(p.conn.Silence())
+	s, doubt := &p.search, p.conn.DoubtAt()
+	if !s.since.IsZero() {
+		return s.renew
 	}
-	return p.search.renew
+	d := earlier(p.conn.LastContact().Add(p.conn.Silence()), s.renew)
+	switch {
+	case s.on && doubt.IsZero():
+		return p.turn // it is over
+	case !s.on:
+		return earlier(d, doubt)
+	}
+	return d
 }
 
 func (p *Peer) startSearch(now time.Time) {
@@ -194,7 +212,7 @@ func (p *Peer) stepSearch(now time.Time) {
 		}
 		p.onSearch(now, e)
 	}
-	if s.since.IsZero() {
+	if !s.on {
 		return
 	}
 	if !now.Before(s.renew) {

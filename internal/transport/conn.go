@@ -82,6 +82,11 @@ const PacketOverhead = HeaderSize + bulkFrameHead + secret.Overhead
 // noticed.
 const keepAlive = time.Second
 
+// quickAlive is the same, once, for a peer whose bulk has stopped coming: one
+// that only receives has nothing on its way from which it would learn sooner
+// that the path is gone.
+const quickAlive = 250 * time.Millisecond
+
 // connState says what a connection still does.
 type connState uint8
 
@@ -161,6 +166,7 @@ type closeState struct {
 type contactState struct {
 	last    time.Time // latest authenticated packet
 	ackFrom uint64    // packet number of the newest packet with an ACK
+	flowing bool      // bulk has come since the latest PING left
 	pingDue bool
 	told    int64 // bulk window in the latest ACK
 }
@@ -319,6 +325,17 @@ func (c *Conn) LastContact() time.Time { return c.contact.last }
 // least two questions went unanswered.
 func (c *Conn) Silence() time.Duration {
 	return keepAlive + 2*max(maxProbeInterval, c.rtt.pto())
+}
+
+// DoubtAt is from when on the path is in doubt, because several questions in a
+// row went unanswered; zero: it is not. That is long before Silence has passed,
+// and now and then where nothing is wrong: worth a search for another path, not
+// worth telling anybody.
+func (c *Conn) DoubtAt() time.Time {
+	if c.loss.probes < blackoutProbes {
+		return time.Time{}
+	}
+	return c.loss.asked.Add(doubtTime)
 }
 
 // Remote is where packets go now.

@@ -32,6 +32,7 @@ type lossState struct {
 	timer      time.Time     // when the next packet becomes overdue; zero: none
 	lastSent   time.Time     // latest ack-eliciting packet
 	probes     int           // probe timeouts since the last acknowledgement
+	asked      time.Time     // the first of these
 	probesDue  int           // probes that may leave now, whatever the window says
 	spurious   uint64        // packets declared lost that did arrive
 	lostEver   uint64
@@ -141,6 +142,7 @@ func (c *Conn) checkProbe(now time.Time) {
 	c.loss.probesDue = 1
 	if c.loss.probes == 1 {
 		c.loss.probesDue = firstProbes
+		c.loss.asked = now
 	}
 	c.stats.ProbeTimeout++
 	if c.loss.probes == blackoutProbes {
@@ -160,3 +162,7 @@ func (l *lossState) smallProbe() bool {
 // blackoutProbes unanswered probes mean that the path is dead and not merely
 // lossy: at 20 % loss both ways, three round trips in a row fail once in 20.
 const blackoutProbes = 3
+
+// doubtTime is how long nothing is answered before the path is in doubt: a peer
+// that is near and busy is late by as much without being lost.
+const doubtTime = 250 * time.Millisecond

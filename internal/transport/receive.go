@@ -66,6 +66,7 @@ func (c *Conn) onFrame(a *arrival, f *frame) error {
 		return c.onAck(a, &f.ack)
 	case frameBulk:
 		a.eliciting = true
+		c.contact.flowing = true
 		if !c.onBulk(f) {
 			a.keep = false
 			c.stats.Refused++

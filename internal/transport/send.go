@@ -111,6 +111,9 @@ const smallWindow = 4 << 20
 
 func (c *Conn) keepAliveAt() time.Time {
 	every := keepAlive
+	if c.contact.flowing {
+		every = quickAlive
+	}
 	if c.bulk.pending() && !c.bulk.allowed() {
 		// That there is room again was said in an acknowledgement, which may
 		// have been lost (RFC 9293 section 3.8.6.1, zero-window probing).
@@ -304,7 +307,7 @@ func (c *Conn) fillPing(o *outgoing) {
 		o.pkt = append(o.pkt, byte(framePing))
 		o.eliciting = true
 	}
-	c.contact.pingDue = false
+	c.contact.pingDue, c.contact.flowing = false, false
 }
 
 func (c *Conn) fillClose(o *outgoing) {
