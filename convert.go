@@ -4,6 +4,7 @@ import (
 	"errors"
 
 	"qft/internal/peer"
+	"qft/internal/rendezvous"
 	"qft/internal/transfer"
 )
 
@@ -63,7 +64,14 @@ func peerError(op string, e *peer.Error) error {
 		out.Hint = "Is that the helper's address, is it running, and does this network let UDP out?"
 	case peer.HelperRefused:
 		out.Kind = KindHelper
-		out.Hint = "Try again in a minute, or use another helper."
+		switch {
+		case errors.Is(e.Err, rendezvous.ErrExpired):
+			out.Hint = "Start again when both are there: the sender gets a new code."
+		case errors.Is(e.Err, rendezvous.ErrDenied):
+			out.Hint = "Ask whoever runs the helper for its secret (--helper-secret-file, QFT_HELPER_SECRET), or use another helper."
+		default:
+			out.Hint = "Try again in a minute, or use another helper."
+		}
 	case peer.HelperForeign:
 		out.Kind = KindHelper
 		out.Hint = "Compare the helper's address and port, and its version (qft version) with yours."

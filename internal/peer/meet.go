@@ -271,10 +271,11 @@ func (p *Peer) onJoined(now time.Time, number uint32) {
 }
 
 func (p *Peer) onRefused(now time.Time, err error) {
-	if p.sess != nil || p.meet.answered && !errors.Is(err, rendezvous.ErrTaken) {
+	expired := errors.Is(err, rendezvous.ErrExpired)
+	if p.sess != nil || p.meet.answered && !errors.Is(err, rendezvous.ErrTaken) && !expired {
 		return // it knew us before; the client keeps asking
 	}
-	if p.cfg.Again {
+	if p.cfg.Again && !expired { // of this membership nothing comes any more
 		p.tell(Barred{Taken: errors.Is(err, rendezvous.ErrTaken), Err: err})
 		return // and so it does here
 	}

@@ -20,6 +20,10 @@ var (
 	ErrBusy = errors.New("a limit of the helper is reached")
 	// ErrVersion: the helper speaks another version of the protocol.
 	ErrVersion = errors.New("the helper speaks another version of the protocol")
+	// ErrExpired: nobody was met for as long as the helper lets one wait.
+	ErrExpired = errors.New("nobody came for as long as the helper lets one wait")
+	// ErrDenied: the helper is a private one, and its secret was not shown.
+	ErrDenied = errors.New("the helper is private, and wants its secret")
 	// ErrGarbled: what answers at the helper's address is no helper.
 	ErrGarbled = errors.New("what answers at the helper's address is no qft helper")
 	// ErrGone: there is no such member in the room.
@@ -37,6 +41,8 @@ type ClientConfig struct {
 	// Room is where to meet; NumberedRoom(0) asks for a number.
 	Room Room
 	Role Role
+	// Secret is what a private helper lets in by. If nil, none is shown.
+	Secret []byte
 	// Rand draws the member's key and the tokens. If nil, crypto/rand.
 	Rand io.Reader
 }
@@ -56,7 +62,8 @@ const (
 	// asleep may arrive again and go on.
 	Departed
 	// Refused: the helper does not do what we ask, for Err: ErrTaken, ErrBusy,
-	// ErrVersion or ErrGarbled. The client keeps asking, slowly.
+	// ErrVersion, ErrDenied, ErrExpired or ErrGarbled. The client keeps asking,
+	// slowly.
 	Refused
 	// Silent: the helper has not answered for 10 s. The client keeps asking.
 	Silent
@@ -79,6 +86,7 @@ type Client struct {
 	room     Room
 	role     Role
 	key      key
+	secret   []byte
 	id       ID
 	rng      *rand.Rand // jitter
 	rand     io.Reader
@@ -86,6 +94,7 @@ type Client struct {
 	began    time.Time // first turn
 	spread   bool      // nothing did
 	contacts []*contact
+	scout    scout
 	box      mailbox
 	peers    []*peer // in the order of first arrival
 	events   []Event
@@ -96,7 +105,7 @@ func NewClient(cfg ClientConfig) *Client {
 	if cfg.Rand == nil {
 		cfg.Rand = cryptorand.Reader
 	}
-	c := &Client{room: cfg.Room, role: cfg.Role, rng: newRand(cfg.Rand), rand: cfg.Rand, ports: cfg.Ports}
+	c := &Client{room: cfg.Room, role: cfg.Role, secret: cfg.Secret, rng: newRand(cfg.Rand), rand: cfg.Rand, ports: cfg.Ports}
 	fill(cfg.Rand, c.key[:])
 	c.id = c.key.id()
 	for _, a := range cfg.Servers {
@@ -173,7 +182,11 @@ func (c *Client) Done() bool { return c.box.state == stateDone }
 // from a helper that we asked is ignored.
 func (c *Client) Receive(now time.Time, p udp.Packet) {
 	ct := c.contactAt(p.Path)
-	if ct == nil || c.Done() {
+	switch {
+	case c.Done():
+		return
+	case ct == nil:
+		c.scout.receive(p)
 		return
 	}
 	m, err := parseAnswer(p.Data)

@@ -19,6 +19,7 @@ const (
 // each says of the client's own address, and holds its membership through one.
 type contact struct {
 	path     udp.Path
+	order    int // of the first hello, among all that were sent to anywhere
 	token    token
 	cookie   cookie
 	open     bool           // it gave us a cookie
@@ -97,6 +98,7 @@ func (c *Client) refresh(ct *contact, m *answer) {
 			o.due = soon()
 		}
 	}
+	c.scout.again()
 }
 
 // receiveCookie takes a cookie: the answer to a hello, or to a request with a
@@ -104,6 +106,7 @@ func (c *Client) refresh(ct *contact, m *answer) {
 // or time went by. In the latter cases only a join puts things right.
 func (c *Client) receiveCookie(now time.Time, ct *contact, m *answer) {
 	c.refresh(ct, m)
+	c.learn(ct, m.ports)
 	ct.due = now.Add(c.jitter(keepAlive))
 	if c.box.at == nil {
 		c.box.moveTo(ct)
@@ -123,6 +126,7 @@ func (c *Client) sendHellos(now time.Time, b *udp.Batch) bool {
 		if !emit(b, ct.path, &request{typ: typeHello, token: ct.token}) {
 			return false
 		}
+		c.scout.count(&ct.order)
 		ct.asked++
 		limit := maxWait
 		if c.box.state == stateJoined && c.box.asked.IsZero() {
@@ -134,7 +138,7 @@ func (c *Client) sendHellos(now time.Time, b *udp.Batch) bool {
 		ct.due = now.Add(c.backoff(ct.tries, limit))
 		ct.tries++
 	}
-	return true
+	return c.sendScouts(now, b)
 }
 
 // atMailbox reports whether ct needs no hello because the joins do its work.
@@ -147,7 +151,7 @@ func (c *Client) hellosDue() (t time.Time) {
 			t = earlier(t, ct.due)
 		}
 	}
-	return t
+	return earlier(t, c.scout.due())
 }
 
 // backoff is how long to wait for an answer after so many tries before. The
@@ -167,4 +171,14 @@ const eagerTries = 8
 // the same time do not come back at the same time.
 func (c *Client) jitter(d time.Duration) time.Duration {
 	return time.Duration(float64(d) * (0.8 + 0.4*c.rng.Float64()))
+}
+
+// emit appends a request to b, or reports that there is no room.
+func emit(b *udp.Batch, to udp.Path, q *request) bool {
+	t := b.Tail(maxDatagram)
+	if t == nil {
+		return false
+	}
+	b.Commit(to, len(q.append(t)))
+	return true
 }

@@ -191,7 +191,7 @@ func TestKnowingAnIDIsNotEnoughToActForIt(t *testing.T) {
 			}
 		}
 	}
-	if m := d.members[stolen]; m == nil || m.room == nil || m.path.Remote != victim {
+	if m := d.members[stolen]; m == nil || m.room == nil || d.zones.path(m.at).Remote != victim {
 		t.Error("the victim lost its place")
 	}
 	if st := d.Stats(); st.Notes != 0 || st.Members != 2 {
@@ -239,8 +239,16 @@ func TestMembersAreLimited(t *testing.T) {
 	if n := join("2001:db8:0:1::2", 20); n != 0 {
 		t.Errorf("another address of the same /64 has %d members", n)
 	}
-	if n := join("192.0.2.1", 150) + join("192.0.2.2", 150) + join("192.0.2.3", 10); n != 200 {
-		t.Errorf("%d members more, want 200", n)
+	// In the last quarter a source that has a sixteenth of its own gets no more.
+	if a, b, c := join("192.0.2.1", 150), join("192.0.2.2", 150), join("192.0.2.3", 10); a != 100 || b != 25 || c != 7 {
+		t.Errorf("%d, %d and %d members more, want 100, 25 and 7", a, b, c)
+	}
+	n := 0
+	for i := range 100 {
+		n += join(fmt.Sprintf("192.0.2.%d", 100+i), 1)
+	}
+	if n != 68 {
+		t.Errorf("%d of newcomers, want 68", n)
 	}
 	if st := d.Stats(); st.Members != 300 || st.Rooms != 300 {
 		t.Errorf("%+v", st)
@@ -351,7 +359,7 @@ func TestOneAuthorHasOneWindow(t *testing.T) {
 	for seq := uint32(1); seq <= maxNotes; seq++ {
 		d.ask(a, request{typ: typeNote, cookie: c, from: testKey(1).id(), to: testKey(2).id(), seq: seq, part: newPart(0, 1)})
 	}
-	if n := len(d.members[testKey(2).id()].held); n != window {
+	if n := len(d.members[testKey(2).id()].held()); n != window {
 		t.Errorf("%d notes held, want %d", n, window)
 	}
 }
@@ -380,10 +388,19 @@ func TestSourcesAreForgottenNotCollected(t *testing.T) {
 		ip := netip.AddrFrom4([4]byte{10, byte(i >> 16), byte(i >> 8), byte(i)})
 		d.raw(netip.AddrPortFrom(ip, 1), hello)
 	}
+	if n := len(d.sources.table); n != 1 || d.sources.idle.Len() != 0 {
+		t.Errorf("%d sources kept of those that showed no cookie, %d idle", n, d.sources.idle.Len())
+	}
+	leave := request{typ: typeLeave}
+	for i := range uint32(3 * idleSources) {
+		from := netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, byte(i >> 16), byte(i >> 8), byte(i)}), 1)
+		leave.cookie = d.cookies.issue(d.now, from)
+		d.raw(from, leave.append(nil))
+	}
 	if n := len(d.sources.table); n != idleSources+1 || n != d.sources.idle.Len()+1 {
 		t.Errorf("%d sources kept, %d idle", n, d.sources.idle.Len())
 	}
-	if d.sources.table[kept.Addr()].members != 1 {
+	if d.sources.table[blockOf(kept.Addr())].members != 1 {
 		t.Error("the source of a member was forgotten")
 	}
 }

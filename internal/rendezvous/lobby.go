@@ -2,7 +2,6 @@ package rendezvous
 
 import (
 	"math/rand/v2"
-	"slices"
 	"time"
 )
 
@@ -25,20 +24,22 @@ const (
 
 // room is a meeting place with at least one member.
 type room struct {
-	name  Room
 	sides [2]side // senders, receivers
-	used  bool    // notes were written in it
+	since instant // when it opened; a shared one: when somebody came last
+	name  Room
+	used  bool // notes were written in it
 }
 
 // side is the members of one role.
 type side struct {
-	members []*member // longest here first
-	version uint32    // of members
+	first   *member // longest here
+	version uint32  // of members
+	n       uint8
 }
 
 func (r *room) side(role Role) *side { return &r.sides[role-Sender] }
 
-func (r *room) empty() bool { return len(r.sides[0].members)+len(r.sides[1].members) == 0 }
+func (r *room) empty() bool { return r.sides[0].first == nil && r.sides[1].first == nil }
 
 // lobby is the index of the rooms.
 type lobby struct {
@@ -74,12 +75,14 @@ func (r *rest) lay(now time.Time, n uint32) {
 	r.prune(now)
 }
 
-// wake ends the rest of a number.
-func (r *rest) wake(n uint32) {
-	if _, rests := r.until[n]; rests {
+// wake ends the rest of a number, and reports whether it rested.
+func (r *rest) wake(n uint32) bool {
+	_, rests := r.until[n]
+	if rests {
 		delete(r.until, n)
 		r.decades[decade(n)]--
 	}
+	return rests
 }
 
 // prune wakes the numbers whose time has come, and the oldest if they are too
@@ -105,23 +108,34 @@ func (l *lobby) open(now time.Time) {
 	}
 }
 
+// recalls reports whether members from before a restart may be on their way.
+func (l *lobby) recalls(now time.Time) bool { return now.Sub(l.opened) < recall }
+
 // enter puts a member into a room that has a seat for it.
-func (l *lobby) enter(m *member, name Room, rng *rand.Rand) {
+func (l *lobby) enter(now time.Time, m *member, name Room, rng *rand.Rand) {
 	r := l.rooms[name]
 	if r == nil {
-		r = &room{name: name}
+		r = &room{name: name, since: at(now)}
 		// Versions begin anywhere, so that one from before a restart does
 		// not pass for one of this helper's.
 		r.sides[0].version, r.sides[1].version = rng.Uint32(), rng.Uint32()
 		l.rooms[name] = r
 		if name.Kind == Numbered {
 			l.taken[decade(name.Number())]++
-			l.rest.wake(name.Number())
+			r.used = l.rest.wake(name.Number())
 		}
 	}
+	if name.Kind == Shared {
+		r.since = at(now)
+	}
 	sd := r.side(m.role)
-	sd.members = append(sd.members, m)
+	last := &sd.first
+	for *last != nil {
+		last = &(*last).next
+	}
+	*last = m
 	sd.version++
+	sd.n++
 	m.room = r
 	l.members++
 }
@@ -130,9 +144,15 @@ func (l *lobby) enter(m *member, name Room, rng *rand.Rand) {
 func (l *lobby) exit(now time.Time, m *member) {
 	r := m.room
 	sd := r.side(m.role)
-	sd.members = slices.DeleteFunc(sd.members, func(o *member) bool { return o == m })
+	for p := &sd.first; *p != nil; p = &(*p).next {
+		if *p == m {
+			*p = m.next
+			break
+		}
+	}
 	sd.version++
-	m.room = nil
+	sd.n--
+	m.room, m.next = nil, nil
 	l.members--
 	if r.empty() {
 		delete(l.rooms, r.name)
@@ -145,12 +165,18 @@ func (l *lobby) exit(now time.Time, m *member) {
 	}
 }
 
+// has reports whether somebody of that role is in the room.
+func (l *lobby) has(name Room, role Role) bool {
+	r := l.rooms[name]
+	return r != nil && r.side(role).first != nil
+}
+
 // full reports why a member of that role cannot enter, or 0.
 func (l *lobby) full(name Room, role Role) refusal {
 	r := l.rooms[name]
 	seats := name.seats(role)
 	switch {
-	case r == nil || len(r.side(role).members) < seats:
+	case r == nil || int(r.side(role).n) < seats:
 		return 0
 	case seats == 1:
 		return refusedTaken
@@ -163,7 +189,7 @@ func (l *lobby) full(name Room, role Role) refusal {
 func (l *lobby) assign(now time.Time, rng *rand.Rand) uint32 {
 	l.rest.prune(now)
 	d := 0
-	if now.Sub(l.opened) < recall {
+	if l.recalls(now) {
 		d = 1
 	}
 	// The last decade is for numbers that only a user would make up.

@@ -94,6 +94,9 @@ func (c *Client) sendJoin(now time.Time, b *udp.Batch) bool {
 		typ: typeJoin, token: m.at.token, cookie: m.at.cookie,
 		req: m.req + 1, room: c.room, role: c.role, key: c.key,
 	}
+	if c.secret != nil {
+		q.mac = newMAC(c.secret, q.cookie, q.key)
+	}
 	if !emit(b, m.at.path, q) {
 		return false
 	}
@@ -211,13 +214,27 @@ func (c *Client) receiveRefused(now time.Time, ct *contact, m *answer) {
 		c.refuse(ErrBusy) // a note
 	case m.req > box.req || m.req <= box.answered:
 		// of a join that never was, or was granted since
-	case m.code == refusedTaken:
-		c.answeredJoin(now, stateRefused, maxWait)
-		c.refuse(ErrTaken)
-	case m.code == refusedBusy:
-		c.answeredJoin(now, stateRefused, maxWait)
-		c.refuse(ErrBusy)
+	default:
+		if err := m.code.err(); err != nil {
+			c.answeredJoin(now, stateRefused, maxWait)
+			c.refuse(err)
+		}
 	}
+}
+
+// err is what a user is told of a refused join, or nil.
+func (r refusal) err() error {
+	switch r {
+	case refusedTaken:
+		return ErrTaken
+	case refusedBusy:
+		return ErrBusy
+	case refusedExpired:
+		return ErrExpired
+	case refusedDenied:
+		return ErrDenied
+	}
+	return nil
 }
 
 // refuse tells the user of a refusal, unless it is the same as before.

@@ -102,7 +102,7 @@ func TestNumberOfAMeetingRests(t *testing.T) {
 	_, back := w.client("sender that comes back", Sender, NumberedRoom(number), h.v4)
 	w.until(time.Second, "its number is there for it", back.has(Joined))
 	back.Leave()
-	w.run(restTime)
+	w.run(restTime + time.Second)
 	draw()
 	if len(l.rest.until) != 0 || l.rest.decades != [7]int{} {
 		t.Errorf("after a day rest %v", l.rest.until)
@@ -345,8 +345,9 @@ func TestJoinFromAnOldAddressThatArrivesLateChangesNothing(t *testing.T) {
 	old.at = w.now
 	w.wire = append(w.wire, old)
 	w.run(time.Millisecond)
-	if m := h.machine.(*Server).members[s.ID()]; m.path.Remote != w.nodes[1].v4 {
-		t.Errorf("member is at %v", m.path.Remote)
+	sv := h.machine.(*Server)
+	if at := sv.zones.path(sv.members[s.ID()].at).Remote; at != w.nodes[1].v4 {
+		t.Errorf("member is at %v", at)
 	}
 	r.post(s.ID(), "x")
 	w.until(time.Second, "note at the new address", s.has(Note))

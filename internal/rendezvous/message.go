@@ -1,6 +1,8 @@
 package rendezvous
 
 import (
+	"crypto/hmac"
+	"crypto/sha256"
 	"encoding/binary"
 	"errors"
 	"hash/crc32"
@@ -16,9 +18,9 @@ const (
 	sumSize    = 4               // CRC-32C behind everything
 	addrSize   = 18
 
-	helloSize   = 64 // padded: larger than the cookie that answers it
-	cookieSize  = headerSize + 16 + addrSize + sumSize
-	joinSize    = prefixSize + 4 + 1 + 1 + 16 + 16 + sumSize
+	helloSize   = 64                                       // padded: larger than the cookie that answers it
+	cookieSize  = headerSize + 16 + addrSize + 1 + sumSize // less the ports
+	joinSize    = prefixSize + 4 + 1 + 1 + 16 + 16 + 16 + sumSize
 	noteSize    = prefixSize + 16 + 16 + 4 + 1 + sumSize // less the data
 	ackSize     = prefixSize + 16 + 16 + 4 + sumSize
 	leaveSize   = prefixSize + 16 + 4 + sumSize
@@ -28,6 +30,7 @@ const (
 	refusedSize = headerSize + 1 + 4 + sumSize
 	leftSize    = headerSize + sumSize
 
+	maxPorts    = 6    // of a helper, beside the one that answers
 	noteData    = 1000 // bytes of a message in one note
 	maxParts    = 5    // notes of one message
 	maxMembers  = 16   // of one role in a room
@@ -63,6 +66,8 @@ const (
 	refusedTaken   refusal = 2 // somebody else has the only place of this role
 	refusedBusy    refusal = 3 // a limit is reached; later may work
 	refusedUnknown refusal = 4 // no such member at this address: join first
+	refusedExpired refusal = 5 // nobody was met in the room for too long
+	refusedDenied  refusal = 6 // the helper has a secret, which this join does not show
 )
 
 // token is drawn by a client for each helper address and comes back in every
@@ -72,6 +77,20 @@ type token [8]byte
 // cookie is the helper's proof to itself that the sender of a request
 // receives what is sent to its source address.
 type cookie [16]byte
+
+// mac shows that the sender of a join knows a secret of the helper. It holds
+// for one member at one address, as long as the cookie does.
+type mac [16]byte
+
+const macLabel = "qft join"
+
+func newMAC(secret []byte, c cookie, k key) mac {
+	h := hmac.New(sha256.New, secret)
+	h.Write([]byte(macLabel))
+	h.Write(c[:])
+	h.Write(k[:])
+	return mac(h.Sum(nil))
+}
 
 // part says which note of its message a note is: the index in the high four
 // bits, the number of notes (1 to 5) in the low ones.
@@ -106,6 +125,7 @@ type request struct {
 	room   Room
 	role   Role
 	key    key
+	mac    mac
 	from   ID     // the member that sends this
 	to     ID     // note: the addressee; ack: the author, or zero for the roster
 	seq    uint32 // note: its number; ack: next note wanted, or the roster version
@@ -119,6 +139,7 @@ type answer struct {
 	token    token
 	cookie   cookie
 	observed netip.AddrPort // the client's address as the helper sees it
+	ports    []uint16       // cookie: the other ports on which the helper listens
 	req      uint32         // the join that this answers; 0: another request
 	roster   roster
 	from     ID     // push: the author; acked: the addressee
@@ -188,6 +209,7 @@ func (m *request) append(b []byte) []byte {
 		b = append(b, byte(m.room.Kind), byte(m.role))
 		b = append(b, m.room.Name[:]...)
 		b = append(b, m.key[:]...)
+		b = append(b, m.mac[:]...)
 	case typeNote:
 		b = append(append(b, m.from[:]...), m.to[:]...)
 		b = append(be.AppendUint32(b, m.seq), byte(m.part))
@@ -243,7 +265,7 @@ func (m *request) parseJoin(b []byte) bool {
 	m.req = binary.BigEndian.Uint32(b)
 	m.room.Kind, m.role = Kind(b[4]), Role(b[5])
 	m.room.Name = [16]byte(b[6:])
-	m.key = key(b[22:])
+	m.key, m.mac = key(b[22:]), mac(b[38:])
 	// Only a sender's code is still to be made up: a receiver was told one.
 	return m.room.valid() && m.role.valid() && (m.role == Sender || !m.room.unassigned())
 }
@@ -266,6 +288,10 @@ func (m *answer) append(b []byte) []byte {
 	case typeCookie:
 		b = append(b, m.cookie[:]...)
 		b = appendAddr(b, m.token, m.observed)
+		b = append(b, byte(len(m.ports)))
+		for _, p := range m.ports {
+			b = be.AppendUint16(b, p)
+		}
 	case typeJoined:
 		b = append(b, m.cookie[:]...)
 		b = appendAddr(b, m.token, m.observed)
@@ -299,7 +325,7 @@ func parseAnswer(b []byte) (m answer, err error) {
 	be, ok := binary.BigEndian, false
 	switch body := b[headerSize : len(b)-sumSize]; m.typ {
 	case typeCookie:
-		ok = len(b) == cookieSize && m.parseCookie(body)
+		ok = len(b) >= cookieSize && m.parseCookie(body) && m.parsePorts(body[16+addrSize:])
 	case typeJoined:
 		ok = len(b) >= joinedSize && m.parseCookie(body) && m.parseRoster(body[16+addrSize:])
 	case typePush:
@@ -328,6 +354,21 @@ func (m *answer) parseCookie(b []byte) (ok bool) {
 	m.cookie = cookie(b)
 	m.observed, ok = parseAddr(b[16:], m.token)
 	return ok
+}
+
+func (m *answer) parsePorts(b []byte) bool {
+	n := int(b[0])
+	if b = b[1:]; n > maxPorts || len(b) != 2*n {
+		return false
+	}
+	for ; len(b) > 0; b = b[2:] {
+		port := binary.BigEndian.Uint16(b)
+		if port == 0 {
+			return false
+		}
+		m.ports = append(m.ports, port)
+	}
+	return true
 }
 
 func (m *answer) parseRoster(b []byte) bool {

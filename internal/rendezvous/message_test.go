@@ -15,7 +15,7 @@ func sampleRequests() []request {
 	a, b := ID{0xaa, 15: 0xa0}, ID{0xbb, 15: 0xb0}
 	return []request{
 		{typ: typeHello, token: tok},
-		{typ: typeJoin, token: tok, cookie: ck, req: 0x01020304, room: NumberedRoom(7), role: Sender, key: key{0xee, 15: 0xef}},
+		{typ: typeJoin, token: tok, cookie: ck, req: 0x01020304, room: NumberedRoom(7), role: Sender, key: key{0xee, 15: 0xef}, mac: mac{0xdd, 15: 0xd0}},
 		{typ: typeNote, token: tok, cookie: ck, from: a, to: b, seq: 256, part: newPart(4, 5), data: []byte("hi")},
 		{typ: typeAck, token: tok, cookie: ck, from: a, to: b, seq: 3},
 		{typ: typeLeave, token: tok, cookie: ck, from: a, req: 9},
@@ -28,6 +28,7 @@ func sampleAnswers() []answer {
 	v4, v6 := netip.MustParseAddrPort("192.0.2.1:32853"), netip.MustParseAddrPort("[2001:db8::9]:1")
 	return []answer{
 		{typ: typeCookie, token: tok, cookie: ck, observed: v4},
+		{typ: typeCookie, token: tok, cookie: ck, observed: v4, ports: []uint16{53, 443}},
 		{typ: typeJoined, token: tok, cookie: ck, observed: v6, req: 5, roster: roster{born: 6, version: 7, number: 8, members: []ID{a, b}}},
 		{typ: typePush, token: tok, from: a, seq: 2, part: newPart(0, 1), data: []byte("hi")},
 		{typ: typeAcked, token: tok, from: a, seq: 3},
@@ -43,11 +44,12 @@ func TestWireLayout(t *testing.T) {
 	a, b := "aa"+strings.Repeat("00", 14)+"a0", "bb"+strings.Repeat("00", 14)+"b0"
 	want := []string{
 		head("01") + strings.Repeat("00", 49),
-		head("02") + ck + "01020304" + "01" + "01" + strings.Repeat("00", 15) + "07" + "ee" + strings.Repeat("00", 14) + "ef",
+		head("02") + ck + "01020304" + "01" + "01" + strings.Repeat("00", 15) + "07" + "ee" + strings.Repeat("00", 14) + "ef" + "dd" + strings.Repeat("00", 14) + "d0",
 		head("03") + ck + a + b + "00000100" + "45" + "6869",
 		head("04") + ck + a + b + "00000003",
 		head("05") + ck + a + "00000009",
-		head("11") + ck + "01020304050607080102fcfbc50605098157",
+		head("11") + ck + "01020304050607080102fcfbc50605098157" + "00",
+		head("11") + ck + "01020304050607080102fcfbc50605098157" + "02003501bb",
 		head("12") + ck + "21030ebc0506070801020304050607010103" + "00000005" + "00000006" + "00000007" + "00000008" + "02" + a + b,
 		head("13") + a + "00000002" + "01" + "6869",
 		head("14") + a + "00000003",
@@ -236,7 +238,7 @@ func TestNumbersStaySmallAndUnguessable(t *testing.T) {
 		if want := map[bool]int{i < 50: 0, i >= 50 && i < 500: 1, i >= 500: 2}[true]; decade(n) != want {
 			t.Fatalf("room %d got number %d", i, n)
 		}
-		l.enter(&member{role: Sender}, NumberedRoom(n), rng)
+		l.enter(now, &member{role: Sender}, NumberedRoom(n), rng)
 	}
 	low := 0
 	for n := uint32(1); n < 50; n++ {

@@ -29,9 +29,9 @@ type heldNote struct {
 }
 
 // due is when the first of the notes is to be pushed, or zero.
-func (h held) due() (t time.Time) {
+func (h held) due() (t instant) {
 	for i := range h {
-		t = earlier(t, h[i].push.due)
+		t = t.or(h[i].push.due)
 	}
 	return t
 }
@@ -39,7 +39,7 @@ func (h held) due() (t time.Time) {
 // renew starts pushing all over again.
 func (h held) renew(now time.Time) {
 	for i := range h {
-		h[i].push = push{due: now}
+		h[i].push = push{due: at(now)}
 	}
 }
 
@@ -66,36 +66,31 @@ func (h *held) drop(f func(*heldNote) bool) (cost int) {
 	return cost
 }
 
-func (h *held) clear() (cost int) {
-	cost = h.drop(func(*heldNote) bool { return true })
-	*h = nil
-	return cost
-}
-
 // note holds a note from m until its addressee confirms it.
 func (s *Server) note(now time.Time, m *member, q *request) {
 	to := s.members[q.to]
 	if to == nil || to.room != m.room || to.role == m.role {
 		return // gone, of which m is being told
 	}
-	n, has := to.held.from(m.id, q.seq)
+	n, has := to.held().from(m.id, q.seq)
 	if has {
 		return // m tries again, and so do we
 	}
 	perMinute := float64(s.cfg.SourceNotes)
 	switch cost := noteCost + len(q.data); {
-	case m.budget < cost:
-		s.refuse(m.path, q, refusedBusy)
-	case !m.src.bytes.take(now, float64(cost), rate{2 * perMinute, perMinute / 60}):
+	case m.extra().spent+cost > memberBudget:
+		s.refuse(s.zones.path(m.at), q, refusedBusy)
+	case !m.src.notes.take(now, float64(cost), rate{2 * perMinute, perMinute / 60}):
 		s.stats.Limited++
 	case n >= window || s.stats.NoteBytes+cost > s.cfg.NoteMemory:
 		s.stats.Dropped++
 	default:
 		m.room.used = true
-		m.budget -= cost
+		m.more.spent += cost
 		s.stats.Notes++
 		s.stats.NoteBytes += cost
-		to.held = append(to.held, heldNote{m.id, q.seq, q.part, slices.Clone(q.data), push{due: now}})
+		x := to.extra()
+		x.held = append(x.held, heldNote{m.id, q.seq, q.part, slices.Clone(q.data), push{due: at(now)}})
 		s.timers.hasten(to)
 	}
 }
@@ -110,27 +105,28 @@ func (s *Server) ack(m *member, q *request) {
 		}
 		return
 	}
-	s.stats.NoteBytes -= m.held.drop(func(n *heldNote) bool { return n.from == q.to && n.seq < q.seq })
+	s.dropHeld(m, func(n *heldNote) bool { return n.from == q.to && n.seq < q.seq })
 	s.timers.hasten(m)
 	if author := s.members[q.to]; author != nil && author.room == m.room && author.role != m.role {
-		s.reply(author.path, &answer{typ: typeAcked, token: author.token, from: m.id, seq: q.seq})
+		s.reply(s.zones.path(author.at), answer{typ: typeAcked, token: author.token, from: m.id, seq: q.seq})
 	}
 }
 
 // pushNotes sends the notes to m that are due, and gives up those that m did
 // not confirm for long. It reports false when b is full.
 func (s *Server) pushNotes(now time.Time, m *member, b *udp.Batch) bool {
-	for i := range m.held {
-		n := &m.held[i]
-		if !due(n.push.due, now) {
+	notes := m.held()
+	for i := range notes {
+		n := &notes[i]
+		if !n.push.due.due(now) {
 			continue
 		}
-		a := &answer{typ: typePush, token: m.token, from: n.from, seq: n.seq, part: n.part, data: n.data}
-		if !emit(b, m.path, a) {
+		a := answer{typ: typePush, token: m.token, from: n.from, seq: n.seq, part: n.part, data: n.data}
+		if !s.emit(b, s.zones.path(m.at), a) {
 			return false
 		}
 		n.push.sent(now)
 	}
-	s.stats.NoteBytes -= m.held.drop(func(n *heldNote) bool { return n.push.due.IsZero() })
+	s.dropHeld(m, func(n *heldNote) bool { return n.push.due == 0 })
 	return true
 }
