@@ -112,7 +112,7 @@ func (a *Agent) add(remote List) {
 // named counts the pairs that the peer's lists name.
 func (a *Agent) named() (n int) {
 	for _, p := range a.pairs {
-		if !p.learned {
+		if !p.learned && !p.isLine() {
 			n++
 		}
 	}
@@ -138,7 +138,9 @@ func (a *Agent) SetLocal(now time.Time, local List) {
 	// reflexive address it would look like a second mapping.
 	a.cfg.Local, a.seen = local, nil
 	for _, p := range a.pairs {
-		p.class = classify(local.Candidates, p.Candidate)
+		if !p.isLine() {
+			p.class = classify(local.Candidates, p.Candidate)
+		}
 	}
 }
 
@@ -157,7 +159,7 @@ func (a *Agent) Restart(now time.Time, remote, local List) {
 	a.seen = nil
 	if named := probed(remote.Candidates); len(named) > 0 {
 		a.pairs = slices.DeleteFunc(a.pairs, func(p *pair) bool {
-			return p != a.last && !p.learned &&
+			return p != a.last && !p.learned && !p.isLine() &&
 				!slices.ContainsFunc(named, func(c Candidate) bool { return c.Addr == p.Addr })
 		})
 	}
@@ -177,9 +179,10 @@ func (a *Agent) begin(generation uint32) {
 	for _, p := range a.pairs {
 		list = append(list, p.Candidate)
 	}
+	a.startLines()
 	for _, pl := range plan(a.cfg.Local.Candidates, list, a.cfg.V4, a.cfg.V6) {
 		for _, p := range a.pairs {
-			if p.Addr == pl.Addr {
+			if p.Addr == pl.Addr && !p.isLine() {
 				p.start(a.now, a.now.Add(pl.after))
 			}
 		}

@@ -29,7 +29,7 @@ const (
 type Path struct {
 	Way   udp.Path      // how packets for the peer go
 	Kind  Kind          // how the address became known
-	Via   string        // for people: "this machine", "LAN", "IPv6", "IPv4", "mapped", "punched", "carrier or VPN"
+	Via   string        // for people: "this machine", "LAN", "IPv6", "IPv4", "mapped", "punched", "carrier or VPN", "TCP"
 	RTT   time.Duration // lowest measured
 	Since time.Time     // when it was chosen
 }

@@ -18,20 +18,25 @@ const (
 	mapped                   // a port that the peer's router forwards
 	punched                  // a mapping in the peer's NAT, kept by traffic
 	carrier                  // 100.64.0.0/10 (RFC 6598): a carrier's NAT, or a VPN
+	tcp                      // a line: what is lost delays all behind it
 )
 
 // String returns the word for people.
 func (c class) String() string {
-	return [...]string{"this machine", "LAN", "IPv6", "IPv4", "mapped", "punched", "carrier or VPN"}[c]
+	return [...]string{"this machine", "LAN", "IPv6", "IPv4", "mapped", "punched", "carrier or VPN", "TCP"}[c]
 }
 
 // cost makes pairs comparable; lower is better. A step of class is worth
 // 10 ms and a tenth of the round trip: enough to outweigh the noise of two
 // measurements, little enough that a LAN address routed through a far VPN
-// loses to the straight path.
+// loses to the straight path. TCP is for where nothing else works.
 func (c class) cost(rtt time.Duration) time.Duration {
 	rank := time.Duration(c)
-	return rtt*(10+rank)/10 + rank*10*time.Millisecond
+	cost := rtt*(10+rank)/10 + rank*10*time.Millisecond
+	if c == tcp {
+		cost += time.Minute
+	}
+	return cost
 }
 
 // classify judges a remote candidate. The peer naming an address of ours is
@@ -61,4 +66,4 @@ func classify(own []Candidate, c Candidate) class {
 
 // public reports whether the path leaves the local network, so that a NAT in
 // between would show.
-func (c class) public() bool { return c >= ipv6 && c != carrier }
+func (c class) public() bool { return c >= ipv6 && c < carrier }

@@ -113,6 +113,9 @@ func (a *Agent) match(txid uint64) (p *pair, s sentPing, ok bool) {
 func (a *Agent) learn(from udp.Path, size int) *pair {
 	p := find(a.pairs, from)
 	if p == nil {
+		if from.IsLine() {
+			return nil // it has gone
+		}
 		if len(a.pairs)-a.named() >= maxCandidates && !a.forgetOne() {
 			return nil
 		}
