@@ -27,7 +27,7 @@ type searchState struct {
 	there   bool // the partner is in the room
 }
 
-func (p *Peer) startAgent(now time.Time) {
+func (p *Peer) startAgent(now time.Time, timeout time.Duration) {
 	var tag [4]byte
 	copy(tag[:], p.sess.Export("nat tag", len(tag)))
 	p.agent = nat.NewAgent(now, nat.Config{
@@ -36,6 +36,7 @@ func (p *Peer) startAgent(now time.Time) {
 		Controlling: p.cfg.Role == rendezvous.Sender,
 		Local:       p.meet.posted,
 		Rand:        p.cfg.Rand,
+		Timeout:     timeout,
 		V4:          p.cfg.V4,
 		V6:          p.cfg.V6,
 	})
@@ -50,9 +51,7 @@ func (p *Peer) stepPunching(now time.Time) {
 		p.leaveRoom(now)
 	}
 	if p.agent.Failed(now) != nil || !now.Before(p.meet.punchEnd) {
-		r := p.agent.Report(now)
-		p.fail(now, NoPath, errors.New("no path between the two machines"))
-		p.err.Report = &r
+		p.failSearch(now)
 		return
 	}
 	path, ok := p.agent.Best()
@@ -60,6 +59,13 @@ func (p *Peer) stepPunching(now time.Time) {
 		return
 	}
 	p.connect(now, path)
+}
+
+// failSearch ends a search that has found no path, and says what was tried.
+func (p *Peer) failSearch(now time.Time) {
+	r := p.agent.Report(now)
+	p.fail(now, NoPath, errors.New("no path between the two machines"))
+	p.err.Report = &r
 }
 
 // rival reports whether another sender's handshake is under way, or can begin

@@ -51,9 +51,18 @@ const (
 	// that brings it has fallen silent.
 	silentGrace = 5 * time.Second
 
-	// punchTime is after the agent's own timeout: it ends a search for a
-	// partner that has told no address at all.
-	punchTime = 35 * time.Second
+	// searchTime is how long a path is looked for, counted from the beginning of
+	// the handshake: with what it takes two members to see each other on a bad
+	// line, a person hears within half a minute that there is none.
+	searchTime = 27 * time.Second
+
+	// punchTime ends, as long after the beginning, a search for a partner that
+	// has told no address at all.
+	punchTime = 28 * time.Second
+
+	// givenUp is how long the search has lasted when a partner that goes away
+	// has not been stopped, but has found no path.
+	givenUp = 20 * time.Second
 
 	// rivalTime is how long a receiver that has met a sender in a shared room
 	// lets another handshake under way finish, to notice two senders.
@@ -245,6 +254,10 @@ func (p *Peer) onHelper(now time.Time, e rendezvous.Event) {
 		if p.state == punching && e.Member == p.meet.partner && p.cfg.Role == rendezvous.Sender {
 			// A receiver leaves when it has heard us over a connection, and we
 			// have none.
+			if p.agent.Report(now).Searched >= givenUp {
+				p.failSearch(now)
+				return
+			}
 			p.fail(now, PartnerStopped, errors.New("the other side went away while a path was being looked for"))
 			return
 		}
@@ -366,7 +379,7 @@ func (p *Peer) onHello(now time.Time, from rendezvous.ID, m1 []byte) {
 	if err != nil {
 		return // not our partner, and no guess: it was shown nothing
 	}
-	p.meet.members = append(p.meet.members, &member{id: from, responder: r, deadline: now.Add(confirmTime)})
+	p.meet.members = append(p.meet.members, &member{id: from, responder: r, began: now, deadline: now.Add(confirmTime)})
 	p.post(from, noteAnswer, m2)
 }
 
@@ -509,13 +522,14 @@ func (p *Peer) met(now time.Time, partner rendezvous.ID, sess *secret.Session, p
 	p.sess = sess
 	p.meet.partner = partner
 	p.meet.rivalEnd = now.Add(rivalTime)
-	p.meet.punchEnd = now.Add(punchTime)
+	began := p.meet.find(partner).began
+	p.meet.punchEnd = began.Add(punchTime)
 	if p.cfg.Many {
 		p.meet.handOver = now.Add(handOver)
 	}
 	p.state = punching
 	p.tell(Met{Member: partner})
-	p.startAgent(now)
+	p.startAgent(now, max(searchTime-now.Sub(began), givenUp))
 	// A payload that makes no sense leaves us with what the partner's probes
 	// show of it.
 	p.meet.remote, _ = nat.ParseCandidates(payload)
