@@ -30,6 +30,9 @@ type Config struct {
 	// V4 and V6 say which families the socket has. If neither, both.
 	V4, V6 bool
 
+	// Sockets gives the peer further sockets. If nil, it has only the first.
+	Sockets Sockets
+
 	Rand io.Reader
 	AES  bool // this machine's processor has AES instructions
 
@@ -64,6 +67,9 @@ type Config struct {
 	// meeting. It says nothing to them.
 	Known []rendezvous.ID
 }
+
+// Sockets are further sockets; a Loop has them.
+type Sockets = nat.Sockets
 
 // App is what runs over the connection. Its methods are called in the loop.
 type App interface {
