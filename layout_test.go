@@ -41,6 +41,7 @@ internal/lab/tcp:    internal/udp
 internal/transport:  internal/udp internal/secret internal/congestion
 internal/nat:        internal/udp
 internal/rendezvous: internal/udp internal/stun
+internal/survey:     internal/udp internal/stun internal/nat internal/rendezvous
 internal/peer:       internal/udp internal/tcp internal/stun internal/secret internal/transport internal/nat internal/rendezvous
 .:                   internal/portmap internal/udp internal/tcp internal/stun internal/secret internal/walk internal/plant internal/transfer internal/nat internal/rendezvous internal/peer
 cmd/qft:             .
