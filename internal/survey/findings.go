@@ -100,22 +100,26 @@ func (s *Survey) Findings() Findings {
 
 func (s *Survey) server(m *presence) Server {
 	v := Server{Addr: m.server, Helper: m.helper}
-	for _, port := range append([]uint16{m.server.Port()}, Ports...) {
-		if slices.ContainsFunc(v.Ports, func(p Port) bool { return p.Port == port }) {
+	for _, a := range s.asks {
+		if a.purpose != forReach || a.way.Remote.Addr() != m.server.Addr() {
 			continue
 		}
-		to := netip.AddrPortFrom(m.server.Addr(), port)
-		for _, a := range s.asks {
-			if a.purpose != forReach || a.way.Remote != to {
-				continue
-			}
-			v.Ports = append(v.Ports, Port{port, a.answered})
-			if a.answered && (v.RTT == 0 || a.rtt < v.RTT) {
-				v.RTT = a.rtt
-			}
+		v.Ports = append(v.Ports, Port{a.way.Remote.Port(), a.answered})
+		if a.answered && (v.RTT == 0 || a.rtt < v.RTT) {
+			v.RTT = a.rtt
 		}
 	}
+	// What it was named with comes first, even if it has been asked under
+	// several names.
+	slices.SortStableFunc(v.Ports, func(a, b Port) int { return rank(a, m.server) - rank(b, m.server) })
 	return v
+}
+
+func rank(p Port, named netip.AddrPort) int {
+	if p.Port == named.Port() {
+		return 0
+	}
+	return 1
 }
 
 func (s *Survey) family(n int) (f Family) {

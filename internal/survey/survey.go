@@ -20,6 +20,10 @@ const (
 	// maxServers bounds the addresses asked.
 	maxServers = 8
 
+	// maxAsks bounds the requests, of which servers that name further ports
+	// cause some.
+	maxAsks = 128
+
 	// meetTime is how long a server that has answered may take to show that it
 	// is a helper: at 5 % loss both of two requests and answers are lost once
 	// in a hundred times.
@@ -87,7 +91,7 @@ func New(now time.Time, cfg Config) *Survey {
 		}
 		for _, port := range append([]uint16{at.Port()}, Ports...) {
 			to := netip.AddrPortFrom(at.Addr(), port)
-			if !slices.ContainsFunc(s.asks, func(a *ask) bool { return a.way.Remote == to }) {
+			if !s.asked(to) {
 				s.ask(&ask{purpose: forReach, way: udp.To(to)})
 			}
 		}
@@ -215,11 +219,25 @@ func (s *Survey) Send(now time.Time, b *udp.Batch) {
 	s.hairpin.send(now, b)
 	for _, m := range s.presence {
 		m.step(now)
+		s.learn(m)
 		m.send(now, b, s.scratch)
 	}
 	for _, l := range s.lives {
 		l.send(now, b, s.scratch)
 	}
+}
+
+// learn asks at further ports that a helper has named.
+func (s *Survey) learn(m *presence) {
+	for _, o := range m.Observed() {
+		if len(s.asks) < maxAsks && !s.asked(o.Server) {
+			s.ask(&ask{purpose: forReach, way: udp.To(o.Server)})
+		}
+	}
+}
+
+func (s *Survey) asked(to netip.AddrPort) bool {
+	return slices.ContainsFunc(s.asks, func(a *ask) bool { return a.purpose == forReach && a.way.Remote == to })
 }
 
 // step leaves the room once the server has shown what it is.

@@ -93,11 +93,15 @@ func TestBlockedUDP(t *testing.T) {
 	}
 }
 
-func TestServerWithOnePort(t *testing.T) {
+func TestServersOfOtherPorts(t *testing.T) {
 	router := behind(lab.NAT{Mapping: port3, Filtering: port3})
-	f := newScene(t, setting{router: router, ports: []uint16{4000}, single: true}).run(8 * time.Second)
+	f := newScene(t, setting{router: router, ports: []uint16{4000}}).run(8 * time.Second)
 	if f.Destinations != 1 || f.Mapping.Mapping != nat.MappingUnknown || f.V4.OtherPorts != Unknown || !f.Servers[0].Helper {
 		t.Errorf("found %+v", f)
+	}
+	f = newScene(t, setting{router: router, ports: []uint16{4000, 5000}}).run(8 * time.Second)
+	if f.Mapping.Mapping != nat.Random || !slices.Contains(f.Servers[0].Ports, Port{5000, true}) {
+		t.Errorf("a port that the helper names: found %+v", f)
 	}
 	f = newScene(t, setting{router: router, mute: true}).run(8 * time.Second)
 	if f.Mapping.Mapping != nat.Random || f.Servers[0].Helper {

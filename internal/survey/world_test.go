@@ -78,42 +78,16 @@ func (d *desk) Deadline() time.Time {
 	return d.hub.machine.Deadline()
 }
 
-// helper is a helper on several ports, which answers STUN from another one
-// when asked to.
+// helper is a helper on several ports, or a STUN server only.
 type helper struct {
 	*rendezvous.Server
-	ports   int
-	single  bool // it has no other port to answer from
-	mute    bool // it is a STUN server only
-	answers []udp.Packet
+	mute bool
 }
 
 func (h *helper) Receive(now time.Time, p udp.Packet) {
-	if !stun.Is(p.Data) {
-		if !h.mute && p.Local == 0 {
-			h.Server.Receive(now, p)
-		}
-		return
+	if stun.Is(p.Data) || !h.mute {
+		h.Server.Receive(now, p)
 	}
-	q, err := stun.ParseRequest(p.Data)
-	if err != nil {
-		return
-	}
-	way := p.Path
-	if q.ChangePort && h.single {
-		q = q.Refuse()
-	} else if q.ChangePort {
-		way.Local = udp.Local((int(way.Local) + 1) % h.ports)
-	}
-	h.answers = append(h.answers, udp.Packet{Path: way, Data: stun.AppendResponse(nil, q, p.Remote)})
-}
-
-func (h *helper) Send(now time.Time, b *udp.Batch) {
-	for _, a := range h.answers {
-		b.Add(a.Path, a.Data)
-	}
-	h.answers = nil
-	h.Server.Send(now, b)
 }
 
 // scene is a machine that surveys its network, and a helper outside of it.
@@ -132,7 +106,6 @@ type setting struct {
 	line   lab.Link          // of the machine
 	family lab.Family
 	ports  []uint16 // of the helper; if none, 4000 and 443
-	single bool
 	mute   bool
 	idle   []time.Duration
 }
@@ -145,7 +118,11 @@ func newScene(t *testing.T, c setting) *scene {
 	}
 	outside := w.Host(nil, lab.HostConfig{Name: "helper", Family: lab.DualStack, Up: delay, Down: delay})
 	s := &scene{t: t, world: w}
-	s.helper = &helper{Server: rendezvous.NewServer(rendezvous.ServerConfig{Rand: w.Entropy()}), ports: len(c.ports), single: c.single, mute: c.mute}
+	cfg := rendezvous.ServerConfig{Rand: w.Entropy()}
+	for i, p := range c.ports {
+		cfg.Ports = append(cfg.Ports, rendezvous.Port{Local: udp.Local(i), Port: p})
+	}
+	s.helper = &helper{rendezvous.NewServer(cfg), c.mute}
 	newHub(outside, c.ports...).machine = s.helper
 	var router *lab.Router
 	if c.router != nil {
