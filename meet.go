@@ -68,6 +68,8 @@ func (d *driver) pass(e peer.Event) {
 		d.event(HelperSilent{})
 	case peer.HelperBack:
 		d.event(HelperBack{})
+	case peer.HelperPorts:
+		d.event(HelperPorts(e))
 	case peer.Barred:
 		d.event(HelperRefuses{e.Err.Error()})
 	case peer.WrongPhrase:
@@ -233,7 +235,11 @@ func (h *host) meet(ctx context.Context, a *attempt) (guesses int, err error) {
 	if err != nil {
 		return -1, err
 	}
-	d.Peer = peer.New(time.Now(), h.peerConfig(a, socket, helpers, d.app))
+	pc := h.peerConfig(a, socket, helpers, d.app)
+	lines := &lineOpener{loop: loop, want: socket.Port()}
+	defer lines.close()
+	pc.Lines = lines
+	d.Peer = peer.New(time.Now(), pc)
 	st := &steered{cfg: h.cfg, loop: loop, peer: d.Peer}
 	defer h.steer(st)()
 	if a.plan.first {

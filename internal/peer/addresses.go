@@ -19,6 +19,7 @@ func (p *Peer) network(local []netip.AddrPort, c *rendezvous.Client) nat.List {
 			break
 		}
 	}
+	p.addLines(&l, local, c)
 	return l
 }
 
@@ -56,7 +57,7 @@ func (p *Peer) postAddresses(now time.Time) {
 		}
 	}
 	all := p.network(local, p.client)
-	news := all.Profile != p.meet.posted.Profile
+	news := all.Profile != p.meet.posted.Profile || all.Flags != p.meet.posted.Flags
 	for _, c := range all.Candidates {
 		news = news || !contains(p.meet.posted.Candidates, c)
 	}
@@ -106,6 +107,7 @@ func (p *Peer) openAddresses(body []byte) (l nat.List) {
 
 func (p *Peer) onAddresses(now time.Time, body []byte) {
 	if l := p.openAddresses(body); len(l.Candidates) > 0 {
+		p.heedLines(l)
 		p.agent.AddRemote(now, l)
 	}
 }

@@ -40,6 +40,7 @@ func (p *Peer) startAgent(now time.Time, timeout time.Duration) {
 		V4:          p.cfg.V4,
 		V6:          p.cfg.V6,
 	})
+	p.adoptLines(now, nil)
 }
 
 func (p *Peer) stepPunching(now time.Time) {
@@ -204,9 +205,10 @@ func (p *Peer) startSearch(now time.Time) {
 	var name [16]byte
 	copy(name[:], p.sess.Export("private room", len(name)))
 	s.client = rendezvous.NewClient(rendezvous.ClientConfig{
-		Servers: p.cfg.Helpers, Room: rendezvous.PrivateRoom(name),
+		Servers: p.cfg.Helpers, Ports: helperPorts, Room: rendezvous.PrivateRoom(name),
 		Role: p.cfg.Role, Rand: p.cfg.Rand,
 	})
+	p.adoptLines(now, s.client)
 }
 
 func (p *Peer) stepSearch(now time.Time) {
@@ -224,7 +226,7 @@ func (p *Peer) stepSearch(now time.Time) {
 	if !now.Before(s.renew) {
 		p.lookAgain(now)
 	}
-	if len(s.client.Reflexive()) == 0 || !s.there {
+	if len(s.client.Reflexive())+len(s.client.LineReflexive()) == 0 || !s.there {
 		return
 	}
 	local := p.network(s.local, s.client)
@@ -265,6 +267,7 @@ func (p *Peer) onSearch(now time.Time, e rendezvous.Event) {
 			return
 		}
 		if l := p.openAddresses(e.Note[1:]); len(l.Candidates) > 0 {
+			p.heedLines(l)
 			p.agent.Restart(now, l, nat.List{})
 		}
 	}

@@ -21,6 +21,12 @@ type (
 	// again and again.
 	HelperSilent struct{}
 
+	// HelperPorts: the helper does not answer by UDP where it should. Blocked
+	// are the UDP ports of its machine that were asked and gave no answer, Open
+	// those that did, TCP the TCP ports at which it answers. It comes again when
+	// more of them do.
+	HelperPorts struct{ Blocked, Open, TCP []uint16 }
+
 	// HelperBack: the helper answers again.
 	HelperBack struct{}
 

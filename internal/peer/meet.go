@@ -533,6 +533,7 @@ func (p *Peer) met(now time.Time, partner rendezvous.ID, sess *secret.Session, p
 	// A payload that makes no sense leaves us with what the partner's probes
 	// show of it.
 	p.meet.remote, _ = nat.ParseCandidates(payload)
+	p.heedLines(p.meet.remote)
 	var hosts nat.List
 	for _, c := range p.meet.remote.Candidates {
 		if c.Kind == nat.Host {

@@ -33,6 +33,9 @@ type Config struct {
 	// Sockets gives the peer further sockets. If nil, it has only the first.
 	Sockets Sockets
 
+	// Lines makes TCP connections where UDP does not do. If nil, it has to.
+	Lines Lines
+
 	Rand io.Reader
 	AES  bool // this machine's processor has AES instructions
 
@@ -142,6 +145,7 @@ type Peer struct {
 	agent  *nat.Agent
 	conn   *transport.Conn
 	search searchState
+	lines  lineState
 	path   nat.Path
 	told   udp.Path // the path that was last told as an event
 	events []Event
@@ -155,7 +159,7 @@ func New(now time.Time, cfg Config) *Peer {
 	p := &Peer{cfg: cfg, began: now}
 	p.meet.init(&cfg)
 	p.client = rendezvous.NewClient(rendezvous.ClientConfig{
-		Servers: cfg.Helpers, Room: p.room(), Role: cfg.Role, Rand: cfg.Rand,
+		Servers: cfg.Helpers, Ports: helperPorts, Room: p.room(), Role: cfg.Role, Rand: cfg.Rand,
 	})
 	return p
 }
@@ -267,11 +271,14 @@ func (p *Peer) step(now time.Time) {
 	switch p.state {
 	case meeting:
 		p.stepMeeting(now)
+		p.stepLines(now)
 	case punching:
 		p.stepMeeting(now)
+		p.stepLines(now)
 		p.stepPunching(now)
 	case connected:
 		p.stepConnected(now)
+		p.stepLines(now)
 	case parting:
 		p.leave(now)
 	}
@@ -286,7 +293,9 @@ func (p *Peer) Deadline() time.Time {
 	switch p.state {
 	case meeting, punching:
 		d = earlier(d, p.meetDeadline())
+		d = earlier(d, p.linesDeadline())
 	case connected:
+		d = earlier(d, p.linesDeadline())
 		d = earlier(d, p.cfg.App.Deadline())
 		d = earlier(d, p.searchDeadline())
 	case parting:
