@@ -81,6 +81,7 @@ type home struct {
 	carrier bool   // between the router and the public network is a carrier's NAT
 	shared  string // flags of that one's masquerade
 	v6      bool   // there is IPv6 too, without a NAT and with the router's filter
+	opens   string // its router opens ports when it is asked to: "UPnP", "PCP", or both
 }
 
 // newHomes is the world above, with two homes of one kind.
@@ -96,6 +97,9 @@ func newHomesOf(t *testing.T, a, b home) *homes {
 	w.publish("203.0.113.10/24")
 	w.routerA, w.a = w.home(a, "a", 1)
 	w.routerB, w.b = w.home(b, "b", 2)
+	if a.opens+b.opens != "" {
+		w.openDoors(a, b)
+	}
 	if a.v6 && b.v6 {
 		w.helper.ip("addr add 2001:db8::10/64 dev eth0 nodad")
 		w.v6(w.routerA, w.a, 1)
@@ -127,6 +131,9 @@ func (w *homes) cross() {
 func (w *homes) home(h home, name string, n int) (router, machine *host) {
 	w.t.Helper()
 	net, wan := w.public, fmt.Sprintf("203.0.113.%d/24", 20+n)
+	if h.opens != "" {
+		wan = fmt.Sprintf(genuine, 20+n)
+	}
 	if h.carrier {
 		net = w.router("c"+name, net, wan, fmt.Sprintf("100.64.%d.1/24", n))
 		net.nft(firewall)
