@@ -42,7 +42,7 @@ internal/transport:  internal/udp internal/secret internal/congestion
 internal/nat:        internal/udp
 internal/rendezvous: internal/udp internal/stun
 internal/survey:     internal/udp internal/stun internal/nat internal/rendezvous
-internal/peer:       internal/udp internal/tcp internal/stun internal/secret internal/transport internal/nat internal/rendezvous
+internal/peer:       internal/udp internal/tcp internal/stun internal/secret internal/transport internal/nat internal/rendezvous internal/beacon
 .:                   internal/portmap internal/survey internal/udp internal/tcp internal/stun internal/secret internal/walk internal/plant internal/transfer internal/nat internal/rendezvous internal/peer
 cmd/qft:             .
 e2e/floor:

@@ -77,12 +77,14 @@ func (d *driver) pass(e peer.Event) {
 	case peer.Queued:
 		d.event(Queued{})
 	case peer.Met:
-		if d.count != nil {
-			d.number = int(d.count.Add(1))
+		if !e.Again {
+			if d.count != nil {
+				d.number = int(d.count.Add(1))
+			}
+			d.event(Met{})
 		}
-		d.event(Met{})
 		number := d.number
-		d.post(func(s *stand) { s.metBy(d.at, number, e.Member) })
+		d.post(func(s *stand) { s.metBy(d.at, number, e.Members) })
 	case peer.RoomLeft:
 		guesses := d.Guesses()
 		d.post(func(s *stand) { s.leftRoom(d.at, guesses) })

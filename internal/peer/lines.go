@@ -77,7 +77,7 @@ type lineState struct {
 // clients are the memberships at the helper.
 func (p *Peer) clients() []*rendezvous.Client {
 	var all []*rendezvous.Client
-	for _, c := range []*rendezvous.Client{p.client, p.search.client} {
+	for _, c := range []*rendezvous.Client{p.helper(), p.search.client} {
 		if c != nil && !c.Done() {
 			all = append(all, c)
 		}
@@ -94,8 +94,10 @@ func (p *Peer) LineUp(now time.Time, at udp.Path, dialled bool) {
 		for _, c := range p.clients() {
 			c.LineUp(at)
 		}
-	case p.agent != nil:
-		p.agent.AddLine(now, at)
+	default:
+		for _, b := range p.bonds {
+			b.agent.AddLine(now, at)
+		}
 	}
 }
 
@@ -110,23 +112,28 @@ func (p *Peer) LineDown(now time.Time, at udp.Path) {
 		s.redial = earlier(s.redial, now.Add(time.Second))
 		return
 	}
-	if p.agent == nil {
-		return
+	for _, b := range p.bonds {
+		b.agent.DropLine(now, at)
 	}
-	p.agent.DropLine(now, at)
 	if s.used == at {
 		s.until = time.Time{} // the partner dials as well, if he has noticed
 	}
 }
 
-// adoptLines tells a new client or agent of the lines that there are.
-func (p *Peer) adoptLines(now time.Time, c *rendezvous.Client) {
+// adoptLines tells a new client of the lines that there are.
+func (p *Peer) adoptLines(c *rendezvous.Client) {
 	for _, at := range p.lines.up {
-		switch toHelper := slices.Contains(p.lines.dialled, at.Remote); {
-		case toHelper && c != nil:
+		if slices.Contains(p.lines.dialled, at.Remote) {
 			c.LineUp(at)
-		case !toHelper && c == nil:
-			p.agent.AddLine(now, at)
+		}
+	}
+}
+
+// linesFor tells a new agent of them.
+func (p *Peer) linesFor(now time.Time, a *nat.Agent) {
+	for _, at := range p.lines.up {
+		if !slices.Contains(p.lines.dialled, at.Remote) {
+			a.AddLine(now, at)
 		}
 	}
 }
@@ -138,7 +145,7 @@ func (p *Peer) stepLines(now time.Time) {
 		return
 	}
 	p.lineHelper(now)
-	if p.agent == nil {
+	if len(p.bonds) == 0 {
 		return
 	}
 	if !p.lines.wanted && p.wantLines(now) {
@@ -216,7 +223,7 @@ func (p *Peer) lineHelper(now time.Time) {
 // the agent search again, so there is none then.
 func (p *Peer) linePartner(now time.Time) {
 	s := &p.lines
-	path, found := p.agent.Best()
+	path, found := p.agent().Best()
 	switch {
 	case found:
 		p.settleLines(now, path.Way)
@@ -260,7 +267,7 @@ func (p *Peer) hangSpare(used udp.Path) {
 func (p *Peer) heedLines(l nat.List) {
 	s := &p.lines
 	s.noUDP = l.Flags&nat.NoUDP != 0
-	own := p.ownLines(p.cfg.Local())
+	own := p.ownLines(p.self.local)
 	for _, c := range l.Candidates {
 		switch {
 		case !c.Kind.TCP(), slices.Contains(s.partner, c.Addr), slices.Contains(own, c.Addr):
@@ -288,18 +295,18 @@ func (p *Peer) ownLines(hosts []netip.AddrPort) []netip.AddrPort {
 }
 
 // addLines adds to our list what concerns TCP.
-func (p *Peer) addLines(l *nat.List, hosts []netip.AddrPort, c *rendezvous.Client) {
+func (p *Peer) addLines(l *nat.List) {
 	if p.noUDP() {
 		l.Flags |= nat.NoUDP
 	}
 	if !p.lines.wanted && l.Flags == 0 {
 		return
 	}
-	for _, a := range p.ownLines(hosts) {
+	for _, a := range p.ownLines(p.self.local) {
 		l.Candidates = append(l.Candidates, nat.Candidate{Kind: nat.TCPHost, Addr: a})
 	}
-	for _, a := range c.LineReflexive() {
-		l.Candidates = append(l.Candidates, nat.Candidate{Kind: nat.TCPReflexive, Addr: a})
+	for _, c := range p.clients() {
+		l.Candidates = append(l.Candidates, listed(nat.TCPReflexive, c.LineReflexive())...)
 	}
 }
 
@@ -308,10 +315,11 @@ func (p *Peer) addLines(l *nat.List, hosts []netip.AddrPort, c *rendezvous.Clien
 func (p *Peer) tellReach(now time.Time) {
 	const most = 3 // what changes later is told as well, not for ever
 	s := &p.lines
-	if p.client == nil || s.tells >= most {
+	c := p.helper()
+	if c == nil || s.tells >= most {
 		return
 	}
-	r := p.client.Reach()
+	r := c.Reach()
 	e := HelperPorts{Blocked: r.Silent, Open: r.Open, TCP: r.Lines}
 	if s.found.IsZero() && len(e.Open)+len(e.TCP) > 0 {
 		s.found = now
@@ -343,7 +351,7 @@ func (p *Peer) linesDeadline() time.Time {
 			d = earlier(d, t)
 		}
 	}
-	if p.client != nil && s.tells == 0 && p.client.Reach().Late {
+	if c := p.helper(); c != nil && s.tells == 0 && c.Reach().Late {
 		next(p.tellAt())
 	}
 	if p.cfg.Lines == nil {
@@ -352,7 +360,7 @@ func (p *Peer) linesDeadline() time.Time {
 	next(s.redial)
 	next(s.until)
 	next(s.spare)
-	if p.agent != nil && !s.wanted {
+	if len(p.bonds) > 0 && !s.wanted {
 		next(p.lineFrom())
 	}
 	return d
