@@ -44,7 +44,7 @@ func (s *Server) admit(now time.Time, src *source, id ID, q *request) (*member, 
 	if code := s.lobby.full(name, q.role); code != 0 {
 		return nil, code
 	}
-	if s.draining && s.lobby.rooms[name] == nil || !s.spend(now, src) {
+	if s.draining && s.lobby.rooms.at(name) == nil || !s.spend(now, src) {
 		return nil, refusedBusy
 	}
 	lookup := q.role == Receiver && name.Kind == Numbered && !s.lobby.has(name, Sender)
@@ -124,7 +124,7 @@ func (s *Server) lookupRate() rate {
 
 // forgive gives back what receivers spent who came to a room before its sender.
 func (s *Server) forgive(name Room) {
-	r := s.lobby.rooms[name]
+	r := s.lobby.rooms.at(name)
 	if r == nil {
 		return
 	}

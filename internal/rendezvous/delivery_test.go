@@ -85,7 +85,7 @@ func TestHelperRestartHealsByItself(t *testing.T) {
 			worstIdle = max(worstIdle, d)
 		}
 		w.run(time.Minute)
-		if sv.lobby.rooms[NumberedRoom(number)] == nil {
+		if sv.lobby.rooms.at(NumberedRoom(number)) == nil {
 			t.Errorf("seed %d: number %d was not claimed again", seed, number)
 		}
 		for _, g := range []*guest{s, r} {

@@ -43,11 +43,48 @@ func (r *room) empty() bool { return r.sides[0].first == nil && r.sides[1].first
 
 // lobby is the index of the rooms.
 type lobby struct {
-	rooms   map[Room]*room
+	rooms   rooms
 	members int    // in all rooms
 	taken   [7]int // numbered rooms by decade
 	rest    rest
 	opened  time.Time
+}
+
+// rooms finds rooms by their names. The many numbered ones do with a short key,
+// which saves a helper of a million 30 MB.
+type rooms struct {
+	numbered map[uint32]*room
+	others   map[Room]*room
+}
+
+func newRooms() rooms {
+	return rooms{numbered: make(map[uint32]*room), others: make(map[Room]*room)}
+}
+
+func (rs *rooms) count() int { return len(rs.numbered) + len(rs.others) }
+
+// at returns the room with a name, or nil.
+func (rs *rooms) at(name Room) *room {
+	if name.Kind == Numbered {
+		return rs.numbered[name.Number()]
+	}
+	return rs.others[name]
+}
+
+func (rs *rooms) add(r *room) {
+	if r.name.Kind == Numbered {
+		rs.numbered[r.name.Number()] = r
+		return
+	}
+	rs.others[r.name] = r
+}
+
+func (rs *rooms) remove(r *room) {
+	if r.name.Kind == Numbered {
+		delete(rs.numbered, r.name.Number())
+		return
+	}
+	delete(rs.others, r.name)
 }
 
 // rest is the numbers that have been used for a meeting lately.
@@ -113,13 +150,13 @@ func (l *lobby) recalls(now time.Time) bool { return now.Sub(l.opened) < recall 
 
 // enter puts a member into a room that has a seat for it.
 func (l *lobby) enter(now time.Time, m *member, name Room, rng *rand.Rand) {
-	r := l.rooms[name]
+	r := l.rooms.at(name)
 	if r == nil {
 		r = &room{name: name, since: at(now)}
 		// Versions begin anywhere, so that one from before a restart does
 		// not pass for one of this helper's.
 		r.sides[0].version, r.sides[1].version = rng.Uint32(), rng.Uint32()
-		l.rooms[name] = r
+		l.rooms.add(r)
 		if name.Kind == Numbered {
 			l.taken[decade(name.Number())]++
 			r.used = l.rest.wake(name.Number())
@@ -155,7 +192,7 @@ func (l *lobby) exit(now time.Time, m *member) {
 	m.room, m.next = nil, nil
 	l.members--
 	if r.empty() {
-		delete(l.rooms, r.name)
+		l.rooms.remove(r)
 		if r.name.Kind == Numbered {
 			l.taken[decade(r.name.Number())]--
 			if r.used {
@@ -167,13 +204,13 @@ func (l *lobby) exit(now time.Time, m *member) {
 
 // has reports whether somebody of that role is in the room.
 func (l *lobby) has(name Room, role Role) bool {
-	r := l.rooms[name]
+	r := l.rooms.at(name)
 	return r != nil && r.side(role).first != nil
 }
 
 // full reports why a member of that role cannot enter, or 0.
 func (l *lobby) full(name Room, role Role) refusal {
-	r := l.rooms[name]
+	r := l.rooms.at(name)
 	seats := name.seats(role)
 	switch {
 	case r == nil || int(r.side(role).n) < seats:
@@ -200,7 +237,7 @@ func (l *lobby) assign(now time.Time, rng *rand.Rand) uint32 {
 		}
 		for { // four draws on average at worst
 			k := lo + rng.Uint32N(n)
-			if _, rests := l.rest.until[k]; !rests && l.rooms[NumberedRoom(k)] == nil {
+			if _, rests := l.rest.until[k]; !rests && l.rooms.numbered[k] == nil {
 				return k
 			}
 		}

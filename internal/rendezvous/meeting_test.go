@@ -111,7 +111,7 @@ func TestNumberOfAMeetingRests(t *testing.T) {
 
 func TestRestingNumbersMakeRoomForLargerOnes(t *testing.T) {
 	var l lobby
-	l.rooms = make(map[Room]*room)
+	l.rooms = newRooms()
 	now := time.Unix(1_700_000_000, 0)
 	rng := newRand(newWorld(t, 1).bytes())
 	for i := range 3 * maxResting {

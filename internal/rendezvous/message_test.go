@@ -223,7 +223,7 @@ func TestDecades(t *testing.T) {
 }
 
 func TestNumbersStaySmallAndUnguessable(t *testing.T) {
-	l := lobby{rooms: make(map[Room]*room)}
+	l := lobby{rooms: newRooms()}
 	now := time.Unix(1000, 0)
 	l.open(now)
 	now = now.Add(recall)

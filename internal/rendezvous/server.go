@@ -144,7 +144,7 @@ func NewServer(cfg ServerConfig) *Server {
 		rng:     newRand(cfg.Rand),
 		cookies: cookieJar{rand: cfg.Rand},
 		sources: sourceTable{max: idleSources, table: make(map[block]*source)},
-		lobby:   lobby{rooms: make(map[Room]*room)},
+		lobby:   lobby{rooms: newRooms()},
 		members: make(map[ID]*member),
 		replies: replies{queue: udp.NewBatch(replyMemory)},
 	}
@@ -174,7 +174,7 @@ func newRand(seed io.Reader) *rand.Rand {
 // Stats returns the counters.
 func (s *Server) Stats() Stats {
 	st := s.stats
-	st.Rooms, st.Members = len(s.lobby.rooms), s.lobby.members
+	st.Rooms, st.Members = s.lobby.rooms.count(), s.lobby.members
 	return st
 }
 
