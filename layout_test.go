@@ -40,20 +40,21 @@ internal/lab:        internal/udp
 internal/lab/tcp:    internal/udp
 internal/transport:  internal/udp internal/secret internal/congestion
 internal/nat:        internal/udp
+internal/proxy:
 internal/rendezvous: internal/udp internal/stun
-internal/survey:     internal/udp internal/stun internal/nat internal/rendezvous
-internal/peer:       internal/udp internal/tcp internal/stun internal/secret internal/transport internal/nat internal/rendezvous internal/beacon
-.:                   internal/portmap internal/survey internal/udp internal/tcp internal/stun internal/secret internal/walk internal/plant internal/transfer internal/nat internal/rendezvous internal/peer
+internal/peer:       internal/udp internal/tcp internal/stun internal/secret internal/transport internal/nat internal/rendezvous
+.:                   internal/portmap internal/udp internal/tcp internal/stun internal/secret internal/walk internal/plant internal/transfer internal/nat internal/rendezvous internal/peer internal/proxy
 cmd/qft:             .
 e2e/floor:
 `
 
 // machines hold protocol logic: they are handed the time and the packets, and
 // never reach for a clock, a socket or a disk.
-var machines = []string{"internal/stun", "internal/secret", "internal/congestion", "internal/transport", "internal/nat", "internal/rendezvous", "internal/beacon", "internal/survey"}
+var machines = []string{"internal/stun", "internal/secret", "internal/congestion", "internal/transport", "internal/nat", "internal/rendezvous", "internal/beacon"}
 
 // modules are the third-party packages' modules that shipped code may import.
 var modules = []string{
+	"github.com/VictoriaMetrics/metrics",
 	"filippo.io/edwards25519", "github.com/adrg/xdg", "github.com/huin/goupnp", "github.com/spf13/cobra",
 	"github.com/klauspost/compress", "github.com/zeebo/blake3", "golang.org/x/crypto",
 	"golang.org/x/net", "golang.org/x/sys", "golang.org/x/term", "lukechampine.com/blake3", "rsc.io/qr",

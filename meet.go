@@ -68,8 +68,6 @@ func (d *driver) pass(e peer.Event) {
 		d.event(HelperSilent{})
 	case peer.HelperBack:
 		d.event(HelperBack{})
-	case peer.HelperPorts:
-		d.event(HelperPorts(e))
 	case peer.Barred:
 		d.event(HelperRefuses{e.Err.Error()})
 	case peer.WrongPhrase:
@@ -77,14 +75,12 @@ func (d *driver) pass(e peer.Event) {
 	case peer.Queued:
 		d.event(Queued{})
 	case peer.Met:
-		if !e.Again {
-			if d.count != nil {
-				d.number = int(d.count.Add(1))
-			}
-			d.event(Met{})
+		if d.count != nil {
+			d.number = int(d.count.Add(1))
 		}
+		d.event(Met{})
 		number := d.number
-		d.post(func(s *stand) { s.metBy(d.at, number, e.Members) })
+		d.post(func(s *stand) { s.metBy(d.at, number, e.Member) })
 	case peer.RoomLeft:
 		guesses := d.Guesses()
 		d.post(func(s *stand) { s.leftRoom(d.at, guesses) })
@@ -237,11 +233,7 @@ func (h *host) meet(ctx context.Context, a *attempt) (guesses int, err error) {
 	if err != nil {
 		return -1, err
 	}
-	pc := h.peerConfig(a, socket, helpers, d.app)
-	lines := &lineOpener{loop: loop, want: socket.Port()}
-	defer lines.close()
-	pc.Lines = lines
-	d.Peer = peer.New(time.Now(), pc)
+	d.Peer = peer.New(time.Now(), h.peerConfig(a, socket, helpers, d.app))
 	st := &steered{cfg: h.cfg, loop: loop, peer: d.Peer}
 	defer h.steer(st)()
 	if a.plan.first {
@@ -271,7 +263,7 @@ func (h *host) newApp(a *attempt, d *driver, loop *peer.Loop) *app {
 
 func (h *host) peerConfig(a *attempt, socket *udp.Socket, helpers []netip.AddrPort, x *app) peer.Config {
 	pc := peer.Config{
-		Role: h.role, Helpers: helpers, Phrase: a.plan.phrase, Words: a.plan.words,
+		Role: h.role, Helpers: helpers, Secret: h.cfg.HelperSecret, Phrase: a.plan.phrase, Words: a.plan.words,
 		Rand: rand.Reader, AES: secret.HardwareAES(), App: x,
 		PacketBytes: h.cfg.PacketBytes, Limit: h.cfg.Limit, Background: h.cfg.Background,
 		Local:   func() []netip.AddrPort { return localAddrs(socket) },

@@ -52,6 +52,10 @@ type Config struct {
 	// Helper is the HOST:PORT at which both sides meet.
 	Helper string
 
+	// HelperSecret is what a private helper lets in by
+	// (HelperRules.Secrets). If empty, none is shown.
+	HelperSecret []byte
+
 	// Phrase is what both sides know. If empty, Send makes a code and tells
 	// it in a Code event. Receive needs it.
 	Phrase string

@@ -23,7 +23,7 @@ func startHelper(t *testing.T) (address string) {
 	ctx, stop := context.WithCancel(context.Background())
 	var done sync.WaitGroup
 	done.Go(func() {
-		if err := Helper(ctx, HelperConfig{Ready: func(p uint16) { ready <- p }}); err != nil {
+		if err := Helper(ctx, HelperConfig{Ready: func(p []uint16) { ready <- p[0] }}); err != nil {
 			t.Errorf("helper: %v", err)
 		}
 	})

@@ -99,7 +99,7 @@ func TestHelperGoneWhileWaiting(t *testing.T) {
 	f := w.file("letter", 1000)
 	s := w.a.qft("send", f.path, "--helper", pairHelper)
 	code := w.learn(s)
-	first.signal(syscall.SIGTERM)
+	first.signal(syscall.SIGINT)
 	first.wantEnd(5*time.Second, 0)
 	s.wantSay(40*time.Second, "the helper does not answer; still trying")
 	w.a.startHelper()

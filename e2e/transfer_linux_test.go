@@ -35,7 +35,7 @@ const stopTime = 30 * time.Second
 func stopHelper(p *proc) {
 	p.t.Helper()
 	if p.running() {
-		p.signal(syscall.SIGTERM)
+		p.signal(syscall.SIGINT) // SIGTERM would wait for those who were killed
 		p.wantEnd(stopTime, 0)
 	}
 }

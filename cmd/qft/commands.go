@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"os"
 	"runtime/debug"
 	"strconv"
@@ -75,6 +74,7 @@ func exactly(low, high int, what string) cobra.PositionalArgs {
 // options are the flags that all transfers share.
 type options struct {
 	helper     string
+	secretFile string
 	port       uint16
 	ask        bool
 	limit      string
@@ -85,6 +85,7 @@ type options struct {
 func (o *options) register(cmd *cobra.Command) {
 	f := cmd.Flags()
 	f.StringVar(&o.helper, "helper", "", "HOST:PORT of the helper that both sides use")
+	f.StringVar(&o.secretFile, "helper-secret-file", "", "`FILE` with the secret of a private helper (or set QFT_HELPER_SECRET)")
 	f.Uint16Var(&o.port, "port", 0, "local UDP port (default: any free one)")
 	f.BoolVar(&o.ask, "ask", false, "ask for a phrase of your own instead of using a code (or set QFT_PHRASE)")
 	f.StringVar(&o.limit, "limit", "", "send no more than `RATE`, such as 20mbit or 2.5MB/s")
@@ -143,32 +144,6 @@ func checkCode(text string) (string, error) {
 
 func completeCode(_ *cobra.Command, _ []string, typed string) ([]string, cobra.ShellCompDirective) {
 	return qft.CompleteCode(typed), cobra.ShellCompDirectiveNoSpace | cobra.ShellCompDirectiveNoFileComp
-}
-
-func helperCommand(t *terminal) *cobra.Command {
-	var verbose bool
-	cmd := &cobra.Command{
-		Use:   "helper PORT",
-		Short: "run a helper that introduces machines to each other",
-		Long: `Runs a helper on one UDP port, IPv4 and IPv6, until it is interrupted. It needs
-a public address (or one that all its users reach), next to no memory, and
-carries no file data. It also answers STUN binding requests.`,
-		Args: exactly(1, 1, "the UDP port to listen on"),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			port, err := parsePort(args[0])
-			if err != nil {
-				return usageError{err}
-			}
-			level := slog.LevelInfo
-			if verbose {
-				level = slog.LevelDebug
-			}
-			log := slog.New(slog.NewTextHandler(t.err, &slog.HandlerOptions{Level: level}))
-			return qft.Helper(cmd.Context(), qft.HelperConfig{Port: port, Log: log})
-		},
-	}
-	cmd.Flags().BoolVarP(&verbose, "verbose", "v", false, "log every member that comes and goes (no phrases: they are never sent)")
-	return cmd
 }
 
 func versionCommand(t *terminal) *cobra.Command {

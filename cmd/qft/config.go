@@ -22,9 +22,10 @@ const (
 	keyHelper     = "helper"     // HOST:PORT
 	keyLimit      = "limit"      // see qft.ParseRate
 	keyBackground = "background" // yes or no
+	keySecretFile = "helper-secret-file"
 )
 
-var keys = []string{keyHelper, keyLimit, keyBackground}
+var keys = []string{keyHelper, keyLimit, keyBackground, keySecretFile}
 
 // configPath is the file with settings: lines of KEY = VALUE, with # for
 // comments.
@@ -39,10 +40,12 @@ type setting struct{ value, from string }
 // settings returns the settings by key. The file is not read when it could not
 // add anything: an error in it is then nobody's concern.
 func settings(o options) (map[string]setting, error) {
-	said := map[string]string{keyHelper: o.helper, keyLimit: o.limit, keyBackground: o.background}
+	said := map[string]string{
+		keyHelper: o.helper, keyLimit: o.limit, keyBackground: o.background, keySecretFile: o.secretFile,
+	}
 	s := make(map[string]setting)
 	for _, key := range keys {
-		variable := "QFT_" + strings.ToUpper(key)
+		variable := "QFT_" + strings.ReplaceAll(strings.ToUpper(key), "-", "_")
 		switch {
 		case said[key] != "":
 			s[key] = setting{said[key], "--" + key}
@@ -66,32 +69,47 @@ func settings(o options) (map[string]setting, error) {
 }
 
 func readConfig() (map[string]string, error) {
-	f, err := os.Open(configPath())
+	s := make(map[string]string)
+	err := readSettings(configPath(), func(_ int, key, value string) error {
+		if !slices.Contains(keys, key) {
+			return errors.New("the settings are helper = HOST:PORT, limit = RATE, background = yes and helper-secret-file = FILE")
+		}
+		s[key] = value
+		return nil
+	})
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
+	return s, err
+}
+
+// readSettings reads a file of lines KEY = VALUE, with # for comments, and calls
+// f for each. An error of f is told with the file and the line. A line that is
+// something else has an empty key.
+func readSettings(path string, f func(line int, key, value string) error) error {
+	file, err := os.Open(path)
 	if err != nil {
-		return nil, usageError{fmt.Errorf("reading the configuration: %w", err)}
+		return usageError{fmt.Errorf("reading the configuration: %w", err)}
 	}
-	defer f.Close()
-	s := make(map[string]string)
-	lines := bufio.NewScanner(f)
+	defer file.Close()
+	lines := bufio.NewScanner(file)
 	for n := 1; lines.Scan(); n++ {
 		line, _, _ := strings.Cut(lines.Text(), "#")
 		if line = strings.TrimSpace(line); line == "" {
 			continue
 		}
 		key, value, ok := strings.Cut(line, "=")
-		key = strings.TrimSpace(key)
-		if !ok || !slices.Contains(keys, key) {
-			return nil, usageError{fmt.Errorf("%s:%d: the settings are helper = HOST:PORT, limit = RATE and background = yes", configPath(), n)}
+		if !ok {
+			key = ""
 		}
-		s[key] = strings.TrimSpace(value)
+		if err := f(n, strings.TrimSpace(key), strings.TrimSpace(value)); err != nil {
+			return usageError{fmt.Errorf("%s:%d: %w", path, n, err)}
+		}
 	}
 	if err := lines.Err(); err != nil {
-		return nil, usageError{fmt.Errorf("reading %s: %w", configPath(), err)}
+		return usageError{fmt.Errorf("reading %s: %w", path, err)}
 	}
-	return s, nil
+	return nil
 }
 
 // config joins flags, environment and configuration file, in this order. The
@@ -106,6 +124,9 @@ func (t *terminal) config(o options, helper string) (qft.Config, error) {
 		return cfg, err
 	}
 	if cfg.Background, err = s[keyBackground].yes(); err != nil {
+		return cfg, err
+	}
+	if cfg.HelperSecret, err = helperSecret(s[keySecretFile]); err != nil {
 		return cfg, err
 	}
 	if cfg.Helper = helper; helper != "" {
@@ -123,6 +144,53 @@ Anybody can run a helper on a machine that both reach: qft helper 4000`, configP
 		return cfg, usageError{fmt.Errorf("%s: %w", h.from, err)}
 	}
 	return cfg, nil
+}
+
+// helperSecret is what a private helper lets in by: never from a flag, where
+// everybody on the machine could read it.
+func helperSecret(file setting) ([]byte, error) {
+	if secret := os.Getenv("QFT_HELPER_SECRET"); secret != "" && !strings.HasPrefix(file.from, "--") {
+		secret = strings.TrimSpace(secret)
+		if len(secret) < leastSecret {
+			return nil, usageError{fmt.Errorf("QFT_HELPER_SECRET: a secret has at least %d characters", leastSecret)}
+		}
+		return []byte(secret), nil
+	}
+	if file.value == "" {
+		return nil, nil
+	}
+	all, err := readSecrets(file.value)
+	if err != nil {
+		return nil, usageError{fmt.Errorf("%s: %w", file.from, err)}
+	}
+	return all[0], nil
+}
+
+// leastSecret is how many characters a helper's secret has at least: what is
+// shown of it to the helper allows guessing at leisure to whoever sees that.
+const leastSecret = 16
+
+// readSecrets reads the secrets of a helper, one a line, with # for comments.
+func readSecrets(path string) (all [][]byte, err error) {
+	b, err := os.ReadFile(path)
+	if err != nil {
+		return nil, fmt.Errorf("reading the secret: %w", err)
+	}
+	n := 0
+	for line := range strings.Lines(string(b)) {
+		n++
+		if line = strings.TrimSpace(line); line == "" || strings.HasPrefix(line, "#") {
+			continue
+		}
+		if len(line) < leastSecret {
+			return nil, fmt.Errorf("%s:%d: a secret has at least %d characters; a good one comes from: openssl rand -base64 24", path, n, leastSecret)
+		}
+		all = append(all, []byte(line))
+	}
+	if len(all) == 0 {
+		return nil, fmt.Errorf("%s holds no secret", path)
+	}
+	return all, nil
 }
 
 // noOffload is for the rare person whose network driver loses what it is given
@@ -143,11 +211,19 @@ func (s setting) rate() (float64, error) {
 
 // yes reads a setting that is on or off; empty is off.
 func (s setting) yes() (bool, error) {
-	switch strings.ToLower(s.value) {
+	on, err := parseYes(s.value)
+	if err != nil && s.value != "" {
+		return false, usageError{fmt.Errorf("%s is yes or no, not %q", s.from, s.value)}
+	}
+	return on, nil
+}
+
+func parseYes(text string) (bool, error) {
+	switch strings.ToLower(text) {
 	case "yes", "true", "on", "1":
 		return true, nil
-	case "", "no", "false", "off", "0":
+	case "no", "false", "off", "0":
 		return false, nil
 	}
-	return false, usageError{fmt.Errorf("%s is yes or no, not %q", s.from, s.value)}
+	return false, fmt.Errorf("%q is neither yes nor no", text)
 }

@@ -123,10 +123,8 @@ func (a *Agent) wants(p *pair) bool {
 	switch c := a.round.chosen; {
 	case p.timing.urgent, c == nil:
 		return true
-	case p == c && a.cfg.Controlling:
-		return !a.round.confirmed
 	case p == c:
-		return p.nomination == 0 // the peer may have proven nothing so far, and needs to hear from here
+		return a.cfg.Controlling && !a.round.confirmed
 	default:
 		return p.class < c.class && !p.mutual() && a.now.Before(p.timing.since.Add(settleTime))
 	}

@@ -4,10 +4,8 @@ import (
 	"encoding/binary"
 	"io"
 	"net/netip"
-	"slices"
 	"time"
 
-	"qft/internal/beacon"
 	"qft/internal/nat"
 	"qft/internal/rendezvous"
 	"qft/internal/secret"
@@ -17,30 +15,12 @@ import (
 
 // Config is what a peer is made of.
 type Config struct {
-	Role rendezvous.Role
-
-	// Helpers are the helper's addresses. If there are none, the two sides meet
-	// on this network or at the sender's machine.
-	Helpers []netip.AddrPort
-
-	// Host is where the sender's own server listens, as the receiver was told:
-	// it meets there instead of at the helper.
-	Host []netip.AddrPort
-
-	// Nearby has the two sides find each other by beacons on this network, too.
-	// The socket hears beacon.Group4 and beacon.Group6.
-	Nearby bool
-
-	// Port is the socket's own. A sender needs it, to tell others.
-	Port uint16
-
-	// Door is, for a sender, the own server of another meeting of this machine,
-	// at the port that people were told.
-	Door netip.AddrPort
+	Role    rendezvous.Role
+	Helpers []netip.AddrPort // the helper's addresses, at least one
+	Secret  []byte           // of a private helper; nil: none is shown
 
 	// Phrase is what both sides know. A sender may leave it zero and set
-	// Words instead: the helper then assigns the number of the code, or
-	// without one the sender makes it up.
+	// Words instead: the helper then assigns the number of the code.
 	Phrase secret.Phrase
 	Words  string
 
@@ -50,12 +30,6 @@ type Config struct {
 
 	// V4 and V6 say which families the socket has. If neither, both.
 	V4, V6 bool
-
-	// Sockets gives the peer further sockets. If nil, it has only the first.
-	Sockets Sockets
-
-	// Lines makes TCP connections where UDP does not do. If nil, it has to.
-	Lines Lines
 
 	Rand io.Reader
 	AES  bool // this machine's processor has AES instructions
@@ -87,13 +61,10 @@ type Config struct {
 	// phrase is told to wait for its turn, rather than that it is taken.
 	Many bool
 
-	// Known are those whom a sender has met in an earlier meeting, as Met names
-	// them. It says nothing to them.
+	// Known are members of the room that a sender has met in an earlier
+	// meeting. It says nothing to them.
 	Known []rendezvous.ID
 }
-
-// Sockets are further sockets; a Loop has them.
-type Sockets = nat.Sockets
 
 // App is what runs over the connection. Its methods are called in the loop.
 type App interface {
@@ -116,14 +87,13 @@ type App interface {
 const (
 	markRendezvous = 0x51
 	markProbe      = 0x52
-	// beacon.Mark    0x53
 )
 
 // state is where on the ladder of the package comment a peer is.
 type state uint8
 
 const (
-	// meeting: in the places where one meets, waiting for someone who knows the phrase.
+	// meeting: at the helper, waiting for someone who knows the phrase.
 	// Next: punching, parting.
 	meeting state = iota
 	// punching: looking for a path. Next: connected, parting.
@@ -150,6 +120,10 @@ const (
 	// until what it said last has arrived, and no longer than a search for a
 	// path usually takes, for the next meeting needs its place.
 	handOver = 5 * time.Second
+
+	// searchAgain is how long a search for a lost peer goes on before the
+	// addresses are looked at anew.
+	searchAgain = 10 * time.Second
 )
 
 // Peer is the machine. It is made by New and driven by a Loop or by the lab.
@@ -157,18 +131,12 @@ type Peer struct {
 	cfg    Config
 	state  state
 	began  time.Time
-	places []*place             // where we meet, until we leave
-	parted []*rendezvous.Client // of places that were given up, saying good-bye
-	desk   *desk                // of our own place; nil: there is none
-	near   nearbyState
+	client *rendezvous.Client // of the public room, nil once left
 	meet   meetState
-	bonds  []*bond // with the partner; once connected, one
-	away   bool    // the rooms are left
-	self   selfState
+	sess   *secret.Session
+	agent  *nat.Agent
 	conn   *transport.Conn
 	search searchState
-	lines  lineState
-	inband inBandState
 	path   nat.Path
 	told   udp.Path // the path that was last told as an event
 	events []Event
@@ -177,16 +145,24 @@ type Peer struct {
 	turn   time.Time // of the latest Send
 }
 
-// New returns a peer that begins to ask for the helper, and on this network, at
-// once.
+// New returns a peer that begins to ask for the helper at once.
 func New(now time.Time, cfg Config) *Peer {
-	p := &Peer{cfg: cfg, began: now, turn: now}
-	if err := p.meet.init(&cfg); err != nil {
-		p.fail(now, Broken, err)
-		return p
-	}
-	p.begin(now)
+	p := &Peer{cfg: cfg, began: now}
+	p.meet.init(&cfg)
+	p.client = rendezvous.NewClient(rendezvous.ClientConfig{
+		Servers: cfg.Helpers, Room: p.room(), Role: cfg.Role, Rand: cfg.Rand, Secret: cfg.Secret,
+	})
 	return p
+}
+
+func (p *Peer) room() rendezvous.Room {
+	if p.cfg.Words != "" {
+		return rendezvous.NumberedRoom(0)
+	}
+	if n, generated := p.cfg.Phrase.Number(); generated {
+		return rendezvous.NumberedRoom(n)
+	}
+	return rendezvous.SharedRoom(p.cfg.Phrase.Room())
 }
 
 // Next pops an event.
@@ -224,14 +200,15 @@ func (p *Peer) Receive(now time.Time, k udp.Packet) {
 			p.conn.Receive(now, k)
 		}
 	case k.Data[0] == markProbe:
-		for _, b := range p.bonds {
-			b.agent.Receive(now, k)
+		if p.agent != nil {
+			p.agent.Receive(now, k)
 		}
 	case k.Data[0] == markRendezvous:
-		p.receiveRendezvous(now, k)
-	case k.Data[0] == beacon.Mark:
-		if p.near.beacon != nil {
-			p.near.beacon.Receive(now, k)
+		if p.client != nil {
+			p.client.Receive(now, k)
+		}
+		if p.search.client != nil {
+			p.search.client.Receive(now, k)
 		}
 	}
 }
@@ -240,11 +217,9 @@ func (p *Peer) Receive(now time.Time, k udp.Packet) {
 func (p *Peer) Send(now time.Time, b *udp.Batch) {
 	p.turn = now
 	p.step(now)
-	if h := p.home(); h != nil {
-		p.serve(now, h)
-		p.desk.drain(b)
+	for _, m := range p.machines() {
+		m.Send(now, b)
 	}
-	p.eachMachine(func(m speaker) { m.Send(now, b) })
 	p.finish(now)
 }
 
@@ -254,8 +229,7 @@ func (p *Peer) finish(now time.Time) {
 	if p.state == connected && p.conn.Done() && p.cfg.App.Done() {
 		p.part(now)
 	}
-	p.forgetParted()
-	if p.state == parting && (!p.inRooms() && len(p.parted) == 0 && gone(p.search.client) || !now.Before(p.end)) {
+	if p.state == parting && (gone(p.client) && gone(p.search.client) || !now.Before(p.end)) {
 		p.state = over
 	}
 }
@@ -265,38 +239,34 @@ type speaker interface {
 	Deadline() time.Time
 }
 
-// eachMachine visits those that are awake, in a fixed order.
-func (p *Peer) eachMachine(f func(speaker)) {
-	p.eachClient(func(c *rendezvous.Client) { f(c) })
-	if p.state != over && p.state != parting {
-		if p.near.beacon != nil {
-			f(p.near.beacon)
-		}
-		for _, b := range p.bonds {
-			f(b.agent)
-		}
+// machines are those that are awake, in a fixed order.
+func (p *Peer) machines() []speaker {
+	all := make([]speaker, 0, 4)
+	if p.client != nil {
+		all = append(all, p.client)
+	}
+	if p.search.client != nil {
+		all = append(all, p.search.client)
+	}
+	if p.agent != nil && p.state != over && p.state != parting {
+		all = append(all, p.agent)
 	}
 	if p.conn != nil {
-		f(p.conn)
+		all = append(all, p.conn)
 	}
+	return all
 }
 
 // step moves the peer along its ladder.
 func (p *Peer) step(now time.Time) {
-	if p.state < parting && p.look(now) {
-		p.moved(now)
-	}
 	switch p.state {
 	case meeting:
 		p.stepMeeting(now)
-		p.stepLines(now)
 	case punching:
 		p.stepMeeting(now)
-		p.stepLines(now)
 		p.stepPunching(now)
 	case connected:
 		p.stepConnected(now)
-		p.stepLines(now)
 	case parting:
 		p.leave(now)
 	}
@@ -305,17 +275,13 @@ func (p *Peer) step(now time.Time) {
 // Deadline is when Send must be called.
 func (p *Peer) Deadline() time.Time {
 	var d time.Time
-	p.eachMachine(func(m speaker) { d = earlier(d, m.Deadline()) })
-	d = earlier(d, p.homeDeadline())
-	if p.state < parting {
-		d = earlier(d, p.self.due)
+	for _, m := range p.machines() {
+		d = earlier(d, m.Deadline())
 	}
 	switch p.state {
 	case meeting, punching:
-		d = earlier(earlier(d, p.meetDeadline()), p.nearbyDeadline())
-		d = earlier(d, p.linesDeadline())
+		d = earlier(d, p.meetDeadline())
 	case connected:
-		d = earlier(d, p.linesDeadline())
 		d = earlier(d, p.cfg.App.Deadline())
 		d = earlier(d, p.searchDeadline())
 	case parting:
@@ -349,35 +315,21 @@ func (p *Peer) fail(now time.Time, kind Kind, err error) {
 	p.part(now)
 }
 
-// part says good-bye to the helper, and wherever else we are.
+// part says good-bye to the helper.
 func (p *Peer) part(now time.Time) {
 	p.state = parting
 	p.end = now.Add(partingTime)
-	p.quiet()
 	p.leave(now)
 }
 
-// leave leaves the rooms once the members have what was posted to them, or too
-// much time has passed for that.
+// leave leaves the helper's rooms once the members have what was posted to
+// them, or too much time has passed for that.
 func (p *Peer) leave(now time.Time) {
-	late := !now.Before(p.end.Add(-time.Second))
-	for _, pl := range p.places {
-		switch {
-		case pl.client == nil:
-		case pl.client.Done():
-			pl.client = nil
-		case !pl.client.Pending() || late:
-			pl.client.Leave()
+	for _, c := range []*rendezvous.Client{p.client, p.search.client} {
+		if c != nil && (!c.Pending() || !now.Before(p.end.Add(-time.Second))) {
+			c.Leave()
 		}
 	}
-	if c := p.search.client; c != nil && (!c.Pending() || late) {
-		c.Leave()
-	}
-}
-
-// inRooms reports whether we are a member anywhere.
-func (p *Peer) inRooms() bool {
-	return slices.ContainsFunc(p.places, func(pl *place) bool { return !gone(pl.client) })
 }
 
 func gone(c *rendezvous.Client) bool { return c == nil || c.Done() }
@@ -386,7 +338,7 @@ func gone(c *rendezvous.Client) bool { return c == nil || c.Done() }
 func (p *Peer) Stop(now time.Time) {
 	p.cfg.App.Stop(now)
 	if p.state == punching {
-		p.postVerdict(verdictStopped)
+		p.post(p.meet.partner, noteVerdict, p.verdict(p.sess, verdictStopped))
 	}
 	if p.state == meeting || p.state == punching {
 		p.part(now)

@@ -38,9 +38,6 @@ func (s *Server) admit(now time.Time, src *source, id ID, q *request) (*member, 
 			return nil, refusedBusy
 		}
 	}
-	if s.cfg.Only != (Room{}) && name != s.cfg.Only {
-		return nil, refusedBusy
-	}
 	if code := s.lobby.full(name, q.role); code != 0 {
 		return nil, code
 	}
@@ -60,7 +57,6 @@ func (s *Server) admit(now time.Time, src *source, id ID, q *request) (*member, 
 	s.settleSource(m, src)
 	s.enter(now, m, name)
 	s.timers.add(m)
-	s.cfg.Log.Debug("member joined", "kind", name.Kind, "role", m.role, "member", m.id)
 	return m, 0
 }
 

@@ -90,10 +90,9 @@ type Client struct {
 	id       ID
 	rng      *rand.Rand // jitter
 	rand     io.Reader
-	ports    []uint16      // asked as well if nothing answers
-	began    time.Time     // first turn
-	spread   bool          // nothing did
-	rtt      time.Duration // lowest to the helper; 0: not known
+	ports    []uint16  // asked as well if nothing answers
+	began    time.Time // first turn
+	spread   bool      // nothing did
 	contacts []*contact
 	scout    scout
 	box      mailbox

@@ -1,6 +1,8 @@
 package rendezvous
 
 import (
+	"context"
+	"log/slog"
 	"net/netip"
 	"time"
 
@@ -9,7 +11,7 @@ import (
 
 const (
 	expiry      = 60 * time.Second // of a member that is silent
-	pushWait    = 200 * time.Millisecond
+	pushWait    = 400 * time.Millisecond
 	pushMaxWait = 5 * time.Second
 	pushTries   = 8 // then the member's next join, or the author, tries again
 )
@@ -188,7 +190,8 @@ func (s *Server) join(now time.Time, c caller, src *source, q *request) {
 	case m.room == nil || int32(q.req-m.req) < 0:
 		return // overtaken on the way by a later join, or by leave
 	}
-	if m == nil {
+	fresh := m == nil
+	if fresh {
 		var code refusal
 		if m, code = s.admit(now, src, id, q); code != 0 {
 			s.refuse(c.path, q, code)
@@ -197,6 +200,9 @@ func (s *Server) join(now time.Time, c caller, src *source, q *request) {
 	}
 	s.stats.Joins++
 	s.hear(now, m, c, src, q)
+	if fresh {
+		s.log("member joined", m)
+	}
 	s.reply(c.path, s.joined(now, m))
 	if m.seen != m.others().version {
 		m.roster = push{}
@@ -278,6 +284,7 @@ func (s *Server) leave(now time.Time, m *member, c caller, q *request) {
 // ghost.
 func (s *Server) vacate(now time.Time, m *member) {
 	r := m.room
+	s.log("member left", m)
 	s.dropHeld(m, func(*heldNote) bool { return true })
 	m.more = nil
 	s.lobby.exit(now, m)
@@ -288,7 +295,19 @@ func (s *Server) vacate(now time.Time, m *member) {
 	}
 	s.tellOthers(r, m.role, now)
 	s.timers.hasten(m)
-	s.cfg.Log.Debug("member left", "kind", r.name.Kind, "role", m.role, "member", m.id)
+}
+
+// log tells what became of a member that is in a room. Its address is not for
+// everybody who can read a log.
+func (s *Server) log(what string, m *member) {
+	if !s.cfg.Log.Enabled(context.Background(), slog.LevelDebug) {
+		return
+	}
+	attrs := []any{"kind", m.room.name.Kind, "role", m.role, "member", m.id}
+	if s.cfg.LogAddresses {
+		attrs = append(attrs, "address", s.addr(m))
+	}
+	s.cfg.Log.Debug(what, attrs...)
 }
 
 // remove forgets m.

@@ -60,12 +60,11 @@ type ServerConfig struct {
 	// NoteMemory is how many bytes of undelivered notes are held. If zero,
 	// 64 MiB. Notes beyond are dropped and their authors send them again.
 	NoteMemory int
-	// Only is the one room that there is, if not zero: joins of others are
-	// refused.
-	Only Room
 	// Log is told, at debug level, of members that come and go. If nil,
 	// nothing is logged.
 	Log *slog.Logger
+	// LogAddresses has the log name the addresses of members as well.
+	LogAddresses bool
 }
 
 // Port is a UDP port of the helper, as clients reach it, and its socket.
@@ -154,9 +153,10 @@ func NewServer(cfg ServerConfig) *Server {
 	return s
 }
 
-// Reload takes other limits, ports and secrets. Rand and Log stay.
+// Reload takes other limits, ports and secrets. Rand stays, and what
+// concerns the log.
 func (s *Server) Reload(cfg ServerConfig) {
-	cfg.Rand, cfg.Log = s.cfg.Rand, s.cfg.Log
+	cfg.Rand, cfg.Log, cfg.LogAddresses = s.cfg.Rand, s.cfg.Log, s.cfg.LogAddresses
 	s.cfg = cfg.withDefaults()
 }
 
