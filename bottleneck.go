@@ -117,7 +117,7 @@ func (j *judge) sender(g glance, there Bottleneck) Bottleneck {
 // receiver takes a glance of the receiving side. It returns the bottleneck,
 // and what of it the sender cannot see for itself.
 func (j *judge) receiver(g glance, there Bottleneck) (b, tell Bottleneck) {
-	since := g.now.Sub(j.last.now)
+	since := j.since(g)
 	busy := j.begin(g)
 	switch {
 	case g.disk:
@@ -137,7 +137,7 @@ func (j *judge) receiver(g glance, there Bottleneck) (b, tell Bottleneck) {
 // begin takes over a glance, lets old blame fade, and reports whether the loop
 // had hardly any sleep since the previous one.
 func (j *judge) begin(g glance) (busy bool) {
-	since := g.now.Sub(j.last.now)
+	since := j.since(g)
 	busy = g.timed && j.last.timed && since > 0 &&
 		(g.idle-j.last.idle).Seconds() < (1-busyShare)*since.Seconds()
 	fade := math.Exp(-since.Seconds() / blameTime.Seconds())
@@ -146,6 +146,14 @@ func (j *judge) begin(g glance) (busy bool) {
 	}
 	j.last = g
 	return busy
+}
+
+// since is the time between two glances, none at the first.
+func (j *judge) since(g glance) time.Duration {
+	if j.last.now.IsZero() {
+		return 0
+	}
+	return g.now.Sub(j.last.now)
 }
 
 func (j *judge) add(b Bottleneck, d time.Duration) { j.blame[b] += d.Seconds() }

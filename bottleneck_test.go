@@ -106,6 +106,20 @@ func TestBottleneckIsNamedOnBothSides(t *testing.T) {
 
 func sleepless() time.Duration { return 0 }
 
+// What the peer has said before the first glance weighs no more than what it
+// says later.
+func TestFirstWordOfThePeerIsForgotten(t *testing.T) {
+	var j judge
+	now := time.Date(2030, time.January, 1, 0, 0, 0, 0, time.UTC)
+	j.receiver(glance{now: now}, BottleneckPeerDisk)
+	for range 20 {
+		now = now.Add(200 * time.Millisecond)
+		if b, _ := j.receiver(glance{now: now}, BottleneckNetwork); b != BottleneckNetwork {
+			t.Fatalf("%v is still named", b)
+		}
+	}
+}
+
 func TestEachSideCallsABottleneckByItsName(t *testing.T) {
 	for b := BottleneckUnknown; b < bottlenecks; b++ {
 		if there := b.seenFromThere(); there.seenFromThere() != b {

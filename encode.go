@@ -56,6 +56,8 @@ func eventBody(e Event) (name string, body any) {
 		return "helper_silent", noBody{}
 	case HelperBack:
 		return "helper_back", noBody{}
+	case HelperPorts:
+		return "helper_ports", portsBody{list(e.Blocked), list(e.Open), list(e.TCP)}
 	case HelperRefuses:
 		return "helper_refuses", reasonBody(e)
 	case WrongPhrase:
@@ -76,6 +78,14 @@ func eventBody(e Event) (name string, body any) {
 		return "hint", hintBody(e)
 	}
 	return transferBody(e)
+}
+
+// list has JSON write an empty list rather than null.
+func list(ports []uint16) []uint16 {
+	if ports == nil {
+		return []uint16{}
+	}
+	return ports
 }
 
 // transferBody is for the events of a transfer.
@@ -105,6 +115,11 @@ type (
 	noBody   struct{}
 	codeBody struct {
 		Code string `json:"code"`
+	}
+	portsBody struct {
+		Blocked []uint16 `json:"blocked"`
+		Open    []uint16 `json:"open"`
+		TCP     []uint16 `json:"tcp"`
 	}
 	waitingBody struct {
 		Again bool `json:"again"`

@@ -28,6 +28,14 @@ type (
 	// HelperBack: the helper answers again.
 	HelperBack struct{}
 
+	// HelperPorts: the helper does not answer by UDP at the port that was
+	// given; it comes within 5 s of the start. Blocked are the UDP ports of its
+	// machine that were asked and gave no answer, Open those that did, TCP the
+	// TCP ports at which it answers. The transfer goes on through what is open,
+	// and between the two machines by TCP where there is no UDP at all. It comes
+	// again when more ports answer.
+	HelperPorts struct{ Blocked, Open, TCP []uint16 }
+
 	// HelperRefuses: the helper does not let us wait again yet, for Reason;
 	// it is asked on and on.
 	HelperRefuses struct{ Reason string }
@@ -140,6 +148,7 @@ func (Code) event()          {}
 func (Waiting) event()       {}
 func (HelperSilent) event()  {}
 func (HelperBack) event()    {}
+func (HelperPorts) event()   {}
 func (HelperRefuses) event() {}
 func (WrongPhrase) event()   {}
 func (Queued) event()        {}

@@ -42,15 +42,16 @@ internal/transport:  internal/udp internal/secret internal/congestion
 internal/nat:        internal/udp
 internal/proxy:
 internal/rendezvous: internal/udp internal/stun
-internal/peer:       internal/udp internal/tcp internal/stun internal/secret internal/transport internal/nat internal/rendezvous
-.:                   internal/portmap internal/udp internal/tcp internal/stun internal/secret internal/walk internal/plant internal/transfer internal/nat internal/rendezvous internal/peer internal/proxy
+internal/survey:     internal/udp internal/stun internal/nat internal/rendezvous
+internal/peer:       internal/udp internal/tcp internal/stun internal/secret internal/transport internal/nat internal/rendezvous internal/beacon
+.:                   internal/portmap internal/survey internal/udp internal/tcp internal/stun internal/secret internal/walk internal/plant internal/transfer internal/nat internal/rendezvous internal/peer internal/proxy
 cmd/qft:             .
 e2e/floor:
 `
 
 // machines hold protocol logic: they are handed the time and the packets, and
 // never reach for a clock, a socket or a disk.
-var machines = []string{"internal/stun", "internal/secret", "internal/congestion", "internal/transport", "internal/nat", "internal/rendezvous", "internal/beacon"}
+var machines = []string{"internal/stun", "internal/secret", "internal/congestion", "internal/transport", "internal/nat", "internal/rendezvous", "internal/beacon", "internal/survey"}
 
 // modules are the third-party packages' modules that shipped code may import.
 var modules = []string{

@@ -68,6 +68,8 @@ func (d *driver) pass(e peer.Event) {
 		d.event(HelperSilent{})
 	case peer.HelperBack:
 		d.event(HelperBack{})
+	case peer.HelperPorts:
+		d.event(HelperPorts(e))
 	case peer.Barred:
 		d.event(HelperRefuses{e.Err.Error()})
 	case peer.WrongPhrase:
@@ -75,12 +77,14 @@ func (d *driver) pass(e peer.Event) {
 	case peer.Queued:
 		d.event(Queued{})
 	case peer.Met:
-		if d.count != nil {
-			d.number = int(d.count.Add(1))
+		if !e.Again {
+			if d.count != nil {
+				d.number = int(d.count.Add(1))
+			}
+			d.event(Met{})
 		}
-		d.event(Met{})
 		number := d.number
-		d.post(func(s *stand) { s.metBy(d.at, number, e.Member) })
+		d.post(func(s *stand) { s.metBy(d.at, number, e.Members) })
 	case peer.RoomLeft:
 		guesses := d.Guesses()
 		d.post(func(s *stand) { s.leftRoom(d.at, guesses) })
@@ -233,7 +237,11 @@ func (h *host) meet(ctx context.Context, a *attempt) (guesses int, err error) {
 	if err != nil {
 		return -1, err
 	}
-	d.Peer = peer.New(time.Now(), h.peerConfig(a, socket, helpers, d.app))
+	pc := h.peerConfig(a, socket, helpers, d.app)
+	lines := &lineOpener{loop: loop, want: socket.Port()}
+	defer lines.close()
+	pc.Lines = lines
+	d.Peer = peer.New(time.Now(), pc)
 	st := &steered{cfg: h.cfg, loop: loop, peer: d.Peer}
 	defer h.steer(st)()
 	if a.plan.first {

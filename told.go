@@ -20,10 +20,10 @@ func (s *stand) joined(phrase secret.Phrase) {
 }
 
 // metBy: somebody knows the phrase.
-func (s *stand) metBy(a *attempt, number int, member rendezvous.ID) {
+func (s *stand) metBy(a *attempt, number int, members []rendezvous.ID) {
 	s.met = true
 	a.number = number
-	s.next.known = append(s.next.known, member)
+	s.next.known = append(s.next.known, members...)
 	if a.stage == atHelper {
 		a.stage = found
 		s.report()

@@ -23,6 +23,7 @@ type homes struct {
 	public           *host
 	helper           *host
 	routerA, routerB *host
+	carrier          *host // the latest that was made
 	a, b             *host
 }
 
@@ -79,6 +80,8 @@ type home struct {
 	open    bool   // its router has no filter: it takes what nobody asked for to be its own
 	carrier bool   // between the router and the public network is a carrier's NAT
 	shared  string // flags of that one's masquerade
+	v6      bool   // there is IPv6 too, without a NAT and with the router's filter
+	opens   string // its router opens ports when it is asked to: "UPnP", "PCP", or both
 }
 
 // newHomes is the world above, with two homes of one kind.
@@ -94,17 +97,48 @@ func newHomesOf(t *testing.T, a, b home) *homes {
 	w.publish("203.0.113.10/24")
 	w.routerA, w.a = w.home(a, "a", 1)
 	w.routerB, w.b = w.home(b, "b", 2)
+	if a.opens+b.opens != "" {
+		w.openDoors(a, b)
+	}
+	if a.v6 && b.v6 {
+		w.helper.ip("addr add 2001:db8::10/64 dev eth0 nodad")
+		w.v6(w.routerA, w.a, 1)
+		w.v6(w.routerB, w.b, 2)
+		w.cross()
+	}
 	return w
+}
+
+// v6 gives a home global addresses.
+func (w *homes) v6(router, machine *host, n int) {
+	w.t.Helper()
+	router.ip(fmt.Sprintf("addr add 2001:db8::2%d/64 dev wan nodad", n), fmt.Sprintf("addr add 2001:db8:%d::1/64 dev lan nodad", n))
+	machine.ip(fmt.Sprintf("addr add 2001:db8:%d::2/64 dev eth0 nodad", n), fmt.Sprintf("route add default via 2001:db8:%d::1", n))
+}
+
+// cross routes between the homes' global addresses.
+func (w *homes) cross() {
+	w.t.Helper()
+	for _, h := range []*host{w.helper, w.routerB} {
+		h.ip("route add 2001:db8:1::/64 via 2001:db8::21")
+	}
+	for _, h := range []*host{w.helper, w.routerA} {
+		h.ip("route add 2001:db8:2::/64 via 2001:db8::22")
+	}
 }
 
 // home makes one, with a machine in it.
 func (w *homes) home(h home, name string, n int) (router, machine *host) {
 	w.t.Helper()
 	net, wan := w.public, fmt.Sprintf("203.0.113.%d/24", 20+n)
+	if h.opens != "" {
+		wan = fmt.Sprintf(genuine, 20+n)
+	}
 	if h.carrier {
 		net = w.router("c"+name, net, wan, fmt.Sprintf("100.64.%d.1/24", n))
 		net.nft(firewall)
 		net.nft(fmt.Sprintf(masquerade, h.shared))
+		w.carrier = net
 		wan = fmt.Sprintf("100.64.%d.2/24", n)
 	}
 	gateway := fmt.Sprintf("192.168.%d.1", n)
@@ -125,18 +159,13 @@ func newHomes6(t *testing.T) *homes {
 	t.Helper()
 	w := &homes{world: newWorld(t)}
 	w.publish("2001:db8::10/64")
-	w.routerA = w.router("ra", w.public, "2001:db8::21/64", "2001:db8:a::1/64")
-	w.routerB = w.router("rb", w.public, "2001:db8::22/64", "2001:db8:b::1/64")
+	w.routerA = w.router("ra", w.public, "2001:db8::21/64", "2001:db8:1::1/64")
+	w.routerB = w.router("rb", w.public, "2001:db8::22/64", "2001:db8:2::1/64")
 	w.routerA.nft(firewall)
 	w.routerB.nft(firewall)
-	for _, h := range []*host{w.helper, w.routerB} {
-		h.ip("route add 2001:db8:a::/64 via 2001:db8::21")
-	}
-	for _, h := range []*host{w.helper, w.routerA} {
-		h.ip("route add 2001:db8:b::/64 via 2001:db8::22")
-	}
-	w.a = w.resident("a", w.routerA, "2001:db8:a::2/64", "2001:db8:a::1")
-	w.b = w.resident("b", w.routerB, "2001:db8:b::2/64", "2001:db8:b::1")
+	w.cross()
+	w.a = w.resident("a", w.routerA, "2001:db8:1::2/64", "2001:db8:1::1")
+	w.b = w.resident("b", w.routerB, "2001:db8:2::2/64", "2001:db8:2::1")
 	return w
 }
 

@@ -11,7 +11,7 @@ const (
 	// soon is how long a transfer may stand still after the network has changed.
 	soon = 2 * time.Second
 
-	// uphill is what leaves a home, so that a transfer lasts some seconds.
+	// uphill is what leaves the sender, so that a transfer lasts some seconds.
 	uphill = "20mbit"
 )
 
@@ -20,13 +20,13 @@ const (
 // happens as events, whose times do not depend on when a test looks.
 func (w *homes) roaming() *transfer {
 	w.t.Helper()
-	w.routerA.limit("wan", uphill)
+	w.a.limit("eth0", uphill)
 	w.helper.startHelper()
 	dir := w.folder()
 	x := &transfer{t: w.t, file: w.file("film", someSize), target: dir + "/film"}
 	x.sender = w.a.qft("send", x.file.path, "--helper", helperAddr4, "--json")
 	x.receiver = w.b.qft("receive", w.learnEvent(x.sender), "-o", dir, "--helper", helperAddr4, "--json")
-	eventually(w.t, someTime, "some of the file", func() bool { return w.b.traffic("eth0").in > x.file.size/8 })
+	eventually(w.t, someTime, "some of the file", func() bool { return x.receiver.last("progress").Done > x.file.size/8 })
 	return x
 }
 
@@ -36,8 +36,8 @@ func (w *homes) neighbour(h *host) {
 	third := w.router("r3", w.public, "203.0.113.23/24", "192.168.3.1/24")
 	third.nft(firewall)
 	third.nft(fmt.Sprintf(masquerade, keepsPort))
-	third.limit("wan", uphill)
 	h.plug(third, "eth1", "192.168.3.2/24")
+	h.limit("eth1", uphill)
 	h.ip("link set dev eth1 down")
 }
 
@@ -61,6 +61,17 @@ func (x *transfer) stood(since time.Time) (most time.Duration) {
 		last, done = e.Time, e.Done
 	}
 	return most
+}
+
+// last is the latest event of a kind.
+func (p *proc) last(kind string) (latest event) {
+	p.t.Helper()
+	for _, e := range p.events() {
+		if e.Event == kind {
+			latest = e
+		}
+	}
+	return latest
 }
 
 // wantOnward changes the network and wants the transfer to go on soon.
@@ -135,6 +146,8 @@ func TestGoesOnSoon(t *testing.T) {
 		name   string
 		change func(w *homes)
 		goes   func(w *homes) *host // who can go to another home
+		near   string               // the receiver has a second interface, in the sender's home: "later", "first"
+		path   string               // what they are connected by after the change
 	}{
 		{name: "receiver's router forgets", change: func(w *homes) { w.routerB.forget(keepsPort) }},
 		{name: "sender's router forgets", change: func(w *homes) { w.routerA.forget(keepsPort) }},
@@ -157,6 +170,12 @@ func TestGoesOnSoon(t *testing.T) {
 		}},
 		{name: "receiver goes to another home", change: func(w *homes) { w.b.change() }, goes: func(w *homes) *host { return w.b }},
 		{name: "sender goes to another home", change: func(w *homes) { w.a.change() }, goes: func(w *homes) *host { return w.a }},
+		{name: "receiver comes near", near: "later", path: "LAN", change: func(w *homes) {
+			w.b.ip("link set dev eth1 up", "addr add 192.168.1.9/24 dev eth1")
+		}},
+		{name: "receiver goes away", near: "first", path: "punched", change: func(w *homes) {
+			w.b.ip("link set dev eth1 down")
+		}},
 		{name: "narrower and silent", change: func(w *homes) { // larger packets vanish
 			w.routerB.ip("link set dev wan mtu 1280")
 			w.public.ip("link set dev rb.wan mtu 1280")
@@ -171,7 +190,17 @@ func TestGoesOnSoon(t *testing.T) {
 			if c.goes != nil {
 				w.neighbour(c.goes(w))
 			}
-			w.wantOnward(w.roaming(), func() { c.change(w) })
+			if c.near != "" {
+				w.b.plug(w.routerA, "eth1", "192.168.1.9/24")
+			}
+			if c.near == "later" {
+				w.b.ip("link set dev eth1 down", "addr flush dev eth1")
+			}
+			x := w.roaming()
+			w.wantOnward(x, func() { c.change(w) })
+			if at := x.sender.last("connected"); c.path != "" && at.Path != c.path {
+				t.Errorf("connected by %s, want %s", at.Path, c.path)
+			}
 		})
 	}
 }

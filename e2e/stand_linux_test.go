@@ -180,7 +180,7 @@ func TestOneOfSeveralReceiversKilled(t *testing.T) {
 // event is what tests look at of a line of --json.
 type event struct {
 	Time                                     time.Time
-	Event, Code                              string
+	Event, Code, Path                        string
 	Done, Size, Reused, Hashed, Sent, Resent int64
 }
 

@@ -110,6 +110,8 @@ func (t *terminal) tell(v *view, e qft.Event) {
 		t.say(v, "the helper does not answer; still trying")
 	case qft.HelperBack:
 		t.say(v, "the helper answers again")
+	case qft.HelperPorts:
+		t.say(v, "%s", portsText(e))
 	case qft.HelperRefuses:
 		t.say(v, "the helper does not let us wait there again: %s; still trying", clean(e.Reason))
 	case qft.WrongPhrase:

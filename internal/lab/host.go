@@ -110,17 +110,11 @@ func (h *Host) Move(parent *Router, addrs ...netip.Addr) {
 // Bind puts m on a UDP port, in place of whatever was there, and returns the
 // port. Port 0 is any free one of those for the purpose (RFC 6335 section 6).
 func (h *Host) Bind(port uint16, m Machine) uint16 {
-	for port == 0 {
-		const first, n = 49152, 16384
-		if len(h.ports) >= n {
-			panic("lab: no free port on " + h.name)
-		}
-		if p := uint16(first + h.dice.below(n)); h.ports[p] == nil {
-			port = p
-		}
+	if port == 0 {
+		port = h.freePort()
 	}
 	s := &socket{host: h, port: port, m: m}
-	s.who = s
+	s.who, s.main = s, s
 	if old := h.ports[port]; old != nil {
 		old.close()
 		h.sockets[slices.Index(h.sockets, old)] = s
@@ -132,9 +126,25 @@ func (h *Host) Bind(port uint16, m Machine) uint16 {
 	return port
 }
 
+// freePort draws one of those for the purpose.
+func (h *Host) freePort() uint16 {
+	const first, n = 49152, 16384
+	for {
+		if len(h.ports) >= n {
+			panic("lab: no free port on " + h.name)
+		}
+		if p := uint16(first + h.dice.below(n)); h.ports[p] == nil {
+			return p
+		}
+	}
+}
+
 // Unbind removes the machine from a port, as the end of its process does.
 func (h *Host) Unbind(port uint16) {
 	if s := h.ports[port]; s != nil {
+		if s.main != s {
+			s.main.further[s.local-1] = nil
+		}
 		s.close()
 		h.sockets = slices.DeleteFunc(h.sockets, func(o *socket) bool { return o == s })
 		delete(h.ports, port)

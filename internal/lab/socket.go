@@ -7,12 +7,17 @@ import (
 	"qft/internal/udp"
 )
 
-// socket is a port of a host and the machine bound to it.
+// socket is a port of a host and the machine bound to it. A machine that is
+// bound to several has one that is polled, main, and others that only deliver.
 type socket struct {
 	timer // for the machine's Deadline
 	host  *Host
 	port  uint16
 	m     Machine
+
+	local   udp.Local
+	main    *socket   // itself, or the one it was opened for
+	further []*socket // of main: by local less 1; nil: shut
 
 	awake  bool // stands in World.awake
 	closed bool
@@ -27,7 +32,7 @@ func (s *socket) String() string {
 
 // wake has the machine polled before the clock moves on.
 func (s *socket) wake() {
-	if !s.awake && !s.closed {
+	if s = s.main; !s.awake && !s.closed {
 		s.awake = true
 		s.host.w.awake = append(s.host.w.awake, s)
 	}
@@ -74,7 +79,7 @@ func (s *socket) receive(k *packet) {
 	w := s.host.w
 	w.record(k)
 	w.sight(k, Delivered, s.host.name)
-	s.m.Receive(s.host.now(), udp.Packet{Path: udp.To(k.from), Data: k.data[:len(k.data):len(k.data)]})
+	s.m.Receive(s.host.now(), udp.Packet{Path: udp.Path{Local: s.local, Remote: k.from}, Data: k.data[:len(k.data):len(k.data)]})
 	w.release(k)
 	s.wake()
 }
@@ -104,7 +109,7 @@ func (s *socket) poll() {
 		w.batch.Reset()
 		s.m.Send(now, w.batch)
 		for i := range w.batch.Len() {
-			s.host.send(s.port, w.batch.At(i))
+			s.send(w.batch.At(i))
 		}
 		deadline := s.m.Deadline()
 		if s.sleep(deadline, now) {
@@ -122,8 +127,33 @@ func (s *socket) poll() {
 	}
 }
 
-// close ends the socket; what waits in it is lost.
+// send takes a packet that the machine appended. One for a socket that was shut
+// is lost, as the system would refuse it.
+func (s *socket) send(p udp.Packet) {
+	if p.Local != 0 {
+		if s = s.at(p.Local); s == nil {
+			return
+		}
+	}
+	s.host.send(s.port, p)
+}
+
+// at is the further socket of that name, or nil.
+func (s *socket) at(l udp.Local) *socket {
+	if i := int(l) - 1; i >= 0 && i < len(s.further) {
+		return s.further[i]
+	}
+	return nil
+}
+
+// close ends the socket and those that were opened for it; what waits in them
+// is lost.
 func (s *socket) close() {
+	for _, f := range s.further {
+		if f != nil {
+			s.host.Unbind(f.port)
+		}
+	}
 	s.closed = true
 	w := s.host.w
 	w.heap.remove(&s.timer)

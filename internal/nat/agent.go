@@ -51,10 +51,9 @@ type Agent struct {
 type round struct {
 	generation uint32
 	began      time.Time // first address of the peer known; zero: idle
-	contact    time.Time // first probe of the peer in this generation; zero: none
 	chosen     *pair     // nil: not settled
 	since      time.Time // chosen since
-	confirmed  bool      // controlling: the peer has answered the nomination
+	confirmed  bool      // controlling: the peer has answered the nomination, and proven the pair
 }
 
 // NewAgent returns an agent that waits for the peer's candidates, and already
@@ -225,8 +224,6 @@ func (a *Agent) turning() (t time.Time, ok bool) {
 		return r.since.Add(confirmTime), true
 	case r.chosen != nil || r.began.IsZero():
 		return t, false
-	case a.cfg.Controlling && a.best() != nil:
-		return a.decision(a.best()), true
 	}
 	return end, a.now.Before(end)
 }

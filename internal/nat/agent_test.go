@@ -100,31 +100,53 @@ func (r *rig) wantPath(addr string) {
 	}
 }
 
-func TestControllingSideNeedsBothProofs(t *testing.T) {
+func TestControllingSideUsesWhatItHasProven(t *testing.T) {
 	const b = "198.51.100.1:9"
-	for _, order := range []string{"own first", "peer's first"} {
-		r := newRig(t, true)
-		r.add(b)
-		first := r.pingTo(r.advance(0), b)
-		r.advance(20 * time.Millisecond)
-		t.Log("#", order)
-		if order == "own first" {
-			r.pong(b, first, 0)
-		} else {
-			r.ping(b, flagProven)
-		}
-		r.advance(time.Second)
-		r.wantPath("")
-		if order == "own first" {
-			r.ping(b, flagProven)
-		} else {
-			r.pong(b, r.pingTo(r.advance(2*time.Second), b), 0)
-		}
-		r.wantPath(b)
-		if got := r.pingTo(r.advance(0), b); got.flags != flagProven|flagNominated {
-			t.Errorf("flags %x after the choice", got.flags)
-		}
+	r := newRig(t, true)
+	r.add(b)
+	first := r.pingTo(r.advance(0), b)
+	r.advance(20 * time.Millisecond)
+	r.ping(b, flagProven)
+	r.wantPath("")
+	t.Log("# a full answer to a full ping shows both directions")
+	r.pong(b, first, 0)
+	r.wantPath(b)
+	nominating := r.pingTo(r.advance(10*time.Millisecond), b)
+	if nominating.flags != flagProven|flagNominated {
+		t.Errorf("flags %x after the choice", nominating.flags)
 	}
+}
+
+func TestNominationHoldsOnceThePeerHasProvenThePath(t *testing.T) {
+	const b = "198.51.100.1:9"
+	r := newRig(t, true)
+	r.add(b)
+	r.pong(b, r.pingTo(r.advance(0), b), 0)
+	r.wantPath(b)
+	t.Log("# the peer answers the nomination, but cannot follow it yet")
+	r.pong(b, r.pingTo(r.advance(20*time.Millisecond), b), 0)
+	again := r.pingTo(r.advance(time.Second), b)
+	t.Log("# now it can")
+	r.pong(b, again, flagProven)
+	for _, s := range r.advance(5 * time.Second) {
+		t.Errorf("a ping to %v after the nomination was confirmed", s.to)
+	}
+	r.wantPath(b)
+}
+
+func TestControlledSideUsesWhatItHasProvenUntilANominationComes(t *testing.T) {
+	const b, c = "198.51.100.1:9", "198.51.100.2:9"
+	r := newRig(t, false)
+	r.add(b, c)
+	sent := r.advance(10 * time.Millisecond)
+	r.pong(c, r.pingTo(sent, c), 0)
+	r.wantPath(c)
+	t.Log("# the peer may need more pings to prove it, too")
+	r.pingTo(r.advance(time.Second), c)
+	r.pong(b, r.pingTo(sent, b), 0)
+	r.wantPath(c)
+	r.ping(b, flagProven|flagNominated)
+	r.wantPath(b)
 }
 
 func TestControlledSideFollowsTheLatestNomination(t *testing.T) {
@@ -174,11 +196,15 @@ func TestFlagsOfAnotherGenerationDoNotCount(t *testing.T) {
 	r.Restart(r.now, List{}, List{})
 	r.pong(b, r.pingTo(r.advance(20*time.Millisecond), b), flagProven) // generation 0
 	r.ping(b, flagProven)
-	r.advance(time.Second)
-	r.wantPath("")
-	r.gen = 1
-	r.ping(b, flagProven)
 	r.wantPath(b)
+	r.pong(b, r.pingTo(r.advance(20*time.Millisecond), b), 0)
+	t.Log("# that the peer has proven it was said of other mappings")
+	nominating := r.pingTo(r.advance(time.Second), b)
+	r.gen = 1
+	r.pong(b, nominating, flagProven)
+	if n := len(r.advance(2 * time.Second)); n > 0 {
+		t.Errorf("%d pings after the nomination was confirmed", n)
+	}
 }
 
 func TestLaterGenerationIsJoined(t *testing.T) {

@@ -7,16 +7,9 @@ import (
 )
 
 const (
-	// While a better class may still succeed, the controlling side weighs
-	// until two round trips, within these bounds, after it has first heard
-	// from the peer. All pairs have been probed since then, so one that is
-	// as fast would have shown; one that is not can still replace the
-	// chosen one within settleTime.
-	weighLeast = 50 * time.Millisecond
-	weighMost  = 300 * time.Millisecond
-
-	// confirmTime is how long a nomination may stay unanswered. It is sent
-	// eight times in it; a path that loses all of them has died meanwhile.
+	// confirmTime is how long a nomination may stay without an answer that
+	// says that the peer has proven the path as well. It is sent eight times in
+	// it; a path that loses all of them has died meanwhile.
 	confirmTime = 3 * time.Second
 
 	// A later pair replaces the chosen one only if it is better by a
@@ -34,10 +27,10 @@ type Path struct {
 	Since time.Time     // when it was chosen
 }
 
-// Best returns the path that both sides have proven with full-size packets
-// and agreed on, in the current generation. It may change in the first
-// seconds, to an address of a better class. It says nothing about contact
-// being lost later.
+// Best returns a path that this side has proven with full-size packets there
+// and back, in the current generation. It may change in the first seconds: on
+// both sides to an address that is better, on the controlled one to what is
+// nominated. It says nothing about contact being lost later.
 func (a *Agent) Best() (Path, bool) {
 	p := a.round.chosen
 	if p == nil {
@@ -46,36 +39,38 @@ func (a *Agent) Best() (Path, bool) {
 	return Path{Way: p.way(), Kind: p.Kind, Via: p.class.String(), RTT: p.rtt, Since: a.round.since}, true
 }
 
-// choose settles what can be settled at this time.
+// choose settles what can be settled. The first path that works is used at once:
+// what is better replaces it when it has shown itself.
 func (a *Agent) choose() {
+	r := &a.round
 	if !a.cfg.Controlling {
-		if p := a.nominee(); p != nil && p != a.round.chosen {
+		switch p := a.nominee(); {
+		case p != nil && p != r.chosen:
 			a.settle(p)
+		case r.chosen == nil:
+			// The nomination is on its way. Until it is here, what works will do:
+			// the peer takes what comes by it.
+			if p := a.best(); p != nil {
+				a.settle(p)
+			}
 		}
 		return
 	}
-	r := &a.round
 	if r.chosen != nil && !r.confirmed && !a.now.Before(r.since.Add(confirmTime)) {
 		a.forsake()
 	}
 	best := a.best()
 	switch {
 	case best == nil || best == r.chosen:
-	case r.chosen != nil:
-		if best.cost()*5/4+switchMargin < r.chosen.cost() {
-			a.settle(best)
-		}
-	default:
-		if !a.now.Before(a.decision(best)) {
-			a.settle(best)
-		}
+	case r.chosen == nil || best.cost()*5/4+switchMargin < r.chosen.cost():
+		a.settle(best)
 	}
 }
 
-// best returns the cheapest mutual pair, or nil.
+// best returns the cheapest proven pair, or nil.
 func (a *Agent) best() (best *pair) {
 	for _, p := range a.pairs {
-		if p.mutual() && (best == nil || p.cost() < best.cost()) {
+		if p.stage == full && (best == nil || p.cost() < best.cost()) {
 			best = p
 		}
 	}
@@ -92,16 +87,6 @@ func (a *Agent) nominee() (latest *pair) {
 		}
 	}
 	return latest
-}
-
-// decision returns when to nominate, given the best pair so far.
-func (a *Agent) decision(best *pair) time.Time {
-	for _, p := range a.pairs {
-		if p.class < best.class && p.skip == "" && !p.mutual() {
-			return a.round.contact.Add(min(max(2*best.rtt, weighLeast), weighMost))
-		}
-	}
-	return a.round.contact
 }
 
 func (a *Agent) settle(p *pair) {

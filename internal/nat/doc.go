@@ -16,14 +16,15 @@
 // payload) was answered there by a full-size pong, which shows both
 // directions. It is mutual when that side also knows that the peer has proven
 // it: every probe carries the sender's "proven" flag for the pair it travels.
-// Only mutual pairs can be chosen, so a path that lets small packets through
+// Only proven pairs can be chosen, so a path that lets small packets through
 // and swallows large ones is never called connected.
 //
-// The controlling side (the sender of the transfer) chooses: lowest cost
-// first, cost being the round-trip time plus a penalty by class (class.cost).
-// It waits a moment after the first success if a better class is still open,
-// then nominates, by a flag in its pings; the other side follows the latest
-// nomination it has proven itself. The transport follows the source of
+// The first path that works is used at once, by each side when it has proven
+// it. The controlling side (the sender of the transfer) then moves to what is
+// better: lowest cost, which is the round-trip time plus a penalty by class
+// (class.cost). It nominates what it uses, by a flag in its pings, until an
+// answer says that the peer has proven that too; the other side follows the
+// latest nomination it has proven itself. The transport follows the source of
 // authenticated packets anyway, so a nomination has to be good, not perfect.
 //
 // # States
@@ -36,16 +37,15 @@
 //
 // Of the agent:
 //
-//	         first address                 first mutual
-//	 idle ───────────────► searching ────────────────────► weighing
-//	                        ▲  │  ▲                            │ at most 300 ms
-//	                        │  │  │ nomination unanswered      ▼
-//	               Restart, │  │  └─────────────────────── settled
+//	         first address               first proven pair
+//	 idle ───────────────► searching ─────────────────────────► settled
+//	                        ▲  │  ▲                                │
+//	               Restart, │  │  └── nomination not confirmed ────┘
 //	or the peer restarted ──┘  └─ Timeout: Failed reports, the search goes
 //	(from any state)              on more slowly, probes are still answered
 //
-// Only the controlling side weighs; the other goes from searching to settled
-// when a nomination arrives on a pair that it has proven.
+// The controlled side settles on what it has proven first, and pings it until
+// a nomination comes: its peer may have proven nothing so far.
 //
 // A restart begins a new generation: nothing proven before it counts, the old
 // pair is probed first. The generation travels in every probe, and whoever

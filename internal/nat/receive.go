@@ -22,9 +22,6 @@ func (a *Agent) Receive(now time.Time, p udp.Packet) {
 	if int32(in.generation-a.round.generation) > 0 {
 		a.begin(in.generation)
 	}
-	if in.generation == a.round.generation && a.round.contact.IsZero() {
-		a.round.contact = a.now
-	}
 	if in.kind == ping {
 		a.receivePing(from, &in)
 	} else {
@@ -74,7 +71,7 @@ func (a *Agent) receivePong(from udp.Path, in *probe) {
 	}
 	a.noteFlags(p, in)
 	a.observe(p, in.observed)
-	if sent.nominated && p == a.round.chosen {
+	if sent.nominated && p == a.round.chosen && p.peerFull {
 		a.round.confirmed = true
 	}
 	if !p.mutual() {

@@ -138,7 +138,7 @@ func TestUnansweredNominationIsGivenUp(t *testing.T) {
 	p.b.join(w.internet, "2001:db8:2::2")
 	p.start()
 	p.exchange()
-	p.run(5*time.Second, func() bool { _, ok := p.a.agent.Best(); return ok })
+	p.run(5*time.Second, func() bool { path, _ := p.a.agent.Best(); return path.Via == "IPv6" })
 	p.a.wantVia("IPv6")
 	p.b.homes[1].realm = &realm{world: w, nodes: map[netip.Addr]node{}} // b's IPv6 leads nowhere now
 	p.run(2*time.Second, nil)

@@ -123,8 +123,10 @@ func (a *Agent) wants(p *pair) bool {
 	switch c := a.round.chosen; {
 	case p.timing.urgent, c == nil:
 		return true
+	case p == c && a.cfg.Controlling:
+		return !a.round.confirmed
 	case p == c:
-		return a.cfg.Controlling && !a.round.confirmed
+		return p.nomination == 0 // the peer may have proven nothing so far, and needs to hear from here
 	default:
 		return p.class < c.class && !p.mutual() && a.now.Before(p.timing.since.Add(settleTime))
 	}

@@ -1,111 +1,194 @@
 package peer
 
 import (
-	"encoding/binary"
 	"net/netip"
+	"slices"
 	"time"
 
 	"qft/internal/nat"
 	"qft/internal/rendezvous"
 )
 
-// network is what the partner is told of ours: the addresses given, those that
-// the helper saw, and what our NAT does.
-func (p *Peer) network(local []netip.AddrPort, c *rendezvous.Client) nat.List {
-	l := nat.List{Candidates: append(hosts(local), reflexive(c)...)}
-	for _, a := range local {
+// lookEvery is how often our own addresses are looked at: a machine that moves
+// to another network should be there again before a person wonders.
+const lookEvery = time.Second
+
+// selfState is what we know of our own addresses.
+type selfState struct {
+	local  []netip.AddrPort // of interfaces
+	mapped []netip.AddrPort // opened in the router
+	due    time.Time        // next look
+}
+
+// look looks at our own addresses, and reports whether they have changed.
+func (p *Peer) look(now time.Time) bool {
+	s := &p.self
+	if now.Before(s.due) {
+		return false
+	}
+	first := s.due.IsZero()
+	s.due = now.Add(lookEvery)
+	local := p.cfg.Local()
+	if slices.Equal(local, s.local) {
+		return false
+	}
+	s.local = local
+	if p.near.beacon != nil && !first {
+		p.near.beacon.Hurry(now)
+	}
+	return !first
+}
+
+// SetMapped says which outside addresses the router has opened for us. Call it
+// in the loop.
+func (p *Peer) SetMapped(_ time.Time, mapped []netip.AddrPort) {
+	p.self.mapped = slices.Clone(mapped)
+}
+
+// network is what the partner is told of ours, as known now.
+func (p *Peer) network() nat.List {
+	l := nat.List{Candidates: listed(nat.Host, p.self.local)}
+	l.Candidates = append(l.Candidates, listed(nat.Mapped, p.self.mapped)...)
+	for _, c := range p.observers() {
+		l.Candidates = append(l.Candidates, listed(nat.Reflexive, c.Reflexive())...)
+	}
+	l.Candidates = unique(l.Candidates)
+	for _, a := range p.self.local {
 		if a.Addr().Is4() {
-			l.Profile = nat.NewProfile(a.Port(), c.Reflexive())
+			l.Profile = nat.NewProfile(a.Port(), p.outside())
 			break
 		}
 	}
+	p.addLines(&l)
 	return l
 }
 
-func hosts(addrs []netip.AddrPort) []nat.Candidate {
+// outside are our addresses as the helper's saw them, in the order of asking. A
+// sender on this network sees us from inside.
+func (p *Peer) outside() (seen []netip.AddrPort) {
+	c := p.search.client
+	if n := p.named(); n != nil && n.client != nil {
+		c = n.client
+	}
+	if c != nil {
+		for _, o := range c.Observed() {
+			seen = append(seen, o.Seen)
+		}
+	}
+	return seen
+}
+
+// observers are the clients whose servers see us from outside. What our own
+// server, or another one of this machine, sees says nothing to others.
+func (p *Peer) observers() (all []*rendezvous.Client) {
+	if p.search.client != nil {
+		all = append(all, p.search.client)
+	}
+	for _, pl := range p.places {
+		if pl.client != nil && pl.kind != atHome && pl.kind != atDoor {
+			all = append(all, pl.client)
+		}
+	}
+	return all
+}
+
+func listed(kind nat.Kind, addrs []netip.AddrPort) []nat.Candidate {
 	var all []nat.Candidate
 	for _, a := range addrs {
-		all = append(all, nat.Candidate{Kind: nat.Host, Addr: a})
+		all = append(all, nat.Candidate{Kind: kind, Addr: a})
 	}
 	return all
 }
 
-func reflexive(c *rendezvous.Client) []nat.Candidate {
+// unique leaves out what came before.
+func unique(list []nat.Candidate) []nat.Candidate {
 	var all []nat.Candidate
-	for _, a := range c.Reflexive() {
-		all = append(all, nat.Candidate{Kind: nat.Reflexive, Addr: a})
+	for _, c := range list {
+		if !slices.Contains(all, c) {
+			all = append(all, c)
+		}
 	}
 	return all
 }
 
-// addresses are our candidates as sent inside the handshake.
-func (p *Peer) addresses() []byte {
-	p.meet.posted = p.network(p.cfg.Local(), p.client)
-	return nat.AppendCandidates(nil, p.meet.posted)
+// news reports whether l says more than what was told.
+func news(l, told nat.List) bool {
+	return l.Profile != told.Profile || l.Flags != told.Flags ||
+		slices.ContainsFunc(l.Candidates, func(c nat.Candidate) bool { return !slices.Contains(told.Candidates, c) })
 }
 
-// postAddresses tells the partner what the helper has told us since.
+// postAddresses tells the partner, through the place where it was met, what we
+// have learned of our network since.
 func (p *Peer) postAddresses(now time.Time) {
-	if p.client == nil {
+	if len(p.bonds) == 0 {
 		return
 	}
-	var local []netip.AddrPort
-	for _, c := range p.meet.posted.Candidates {
-		if c.Kind == nat.Host {
-			local = append(local, c.Addr)
+	l := p.network()
+	for _, b := range p.bonds {
+		if b.at.client == nil || !news(l, b.posted) {
+			continue
+		}
+		b.agent.SetLocal(now, l)
+		if b.at.client.Post(b.partner, b.addressNote(p.cfg.Role, l)) == nil {
+			b.posted = l
 		}
 	}
-	all := p.network(local, p.client)
-	news := all.Profile != p.meet.posted.Profile
-	for _, c := range all.Candidates {
-		news = news || !contains(p.meet.posted.Candidates, c)
-	}
-	if !news {
-		return
-	}
-	p.agent.SetLocal(now, all)
-	if p.client.Post(p.meet.partner, p.addressNote(all)) == nil {
-		p.meet.posted = all
+}
+
+// onAddresses: the partner has more of them.
+func (p *Peer) onAddresses(now time.Time, b *bond, body []byte) {
+	if l := b.openAddresses(p.otherRole(), body); len(l.Candidates) > 0 {
+		p.heedLines(l)
+		b.agent.AddRemote(now, p.zoned(l))
 	}
 }
 
-func contains(all []nat.Candidate, c nat.Candidate) bool {
-	for _, x := range all {
-		if x == c {
-			return true
+// whereabouts adds to what the partner says of itself where we have met it: a
+// port that is forwarded to it, which it does not know of; and, as many routers
+// keep a port's number, the ports that it has beside it.
+func (p *Peer) whereabouts(pl *place, l nat.List) nat.List {
+	var met []netip.AddrPort
+	switch pl.kind {
+	case nearby:
+		met = []netip.AddrPort{pl.addr}
+	case atHost:
+		met = p.cfg.Host
+	}
+	told := l.Candidates
+	for _, a := range met {
+		l.Candidates = append(l.Candidates, nat.Candidate{Kind: nat.Mapped, Addr: a})
+		for _, c := range told {
+			if c.Kind == nat.Host && pl.kind == atHost {
+				l.Candidates = append(l.Candidates, nat.Candidate{Kind: nat.Mapped, Addr: netip.AddrPortFrom(a.Addr(), c.Addr.Port())})
+			}
 		}
 	}
-	return false
+	return p.zoned(l)
 }
 
-// addressNote passes candidates through the helper, sealed. The role keeps the
-// helper from showing us our own, the number from showing old ones again.
-func (p *Peer) addressNote(l nat.List) []byte {
-	p.meet.notes++
-	plain := binary.BigEndian.AppendUint64(nil, p.meet.notes)
-	sealed := p.sess.Box("addresses").Seal(nil, nat.AppendCandidates(plain, l), []byte{byte(p.cfg.Role)})
-	return append([]byte{noteAddresses}, sealed...)
-}
+// maxZones bounds the interfaces through which a link-local address is tried.
+const maxZones = 4
 
-// openAddresses returns the list of an address note's body, without candidates
-// if it is not a new one of the partner.
-func (p *Peer) openAddresses(body []byte) (l nat.List) {
-	plain, err := p.sess.Box("addresses").Open(nil, body, []byte{byte(p.otherRole())})
-	if err != nil || len(plain) < 8 {
-		return l
+// zoned replaces the partner's link-local addresses, which are told without a
+// zone since that means nothing elsewhere, by one for each link of ours.
+func (p *Peer) zoned(l nat.List) nat.List {
+	var zones []string
+	for _, a := range p.self.local {
+		if z := a.Addr().Zone(); z != "" && !slices.Contains(zones, z) && len(zones) < maxZones {
+			zones = append(zones, z)
+		}
 	}
-	n := binary.BigEndian.Uint64(plain)
-	if n <= p.meet.noted {
-		return l
+	var all []nat.Candidate
+	for _, c := range l.Candidates {
+		if ip := c.Addr.Addr(); !ip.Is6() || !ip.IsLinkLocalUnicast() || ip.Zone() != "" {
+			all = append(all, c)
+			continue
+		}
+		for _, z := range zones {
+			c.Addr = netip.AddrPortFrom(c.Addr.Addr().WithZone(z), c.Addr.Port())
+			all = append(all, c)
+		}
 	}
-	if l, err = nat.ParseCandidates(plain[8:]); err == nil {
-		p.meet.noted = n
-	}
+	l.Candidates = unique(all)
 	return l
-}
-
-func (p *Peer) onAddresses(now time.Time, body []byte) {
-	if l := p.openAddresses(body); len(l.Candidates) > 0 {
-		p.agent.AddRemote(now, l)
-	}
 }

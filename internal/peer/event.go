@@ -13,13 +13,23 @@ import (
 type Event any
 
 type (
-	// Joined: the helper has let us in. Number is the room of a generated
-	// code, zero for an own phrase.
-	Joined struct{ Number uint32 }
+	// Joined: the other side can find us. Number is that of a generated code,
+	// zero for an own phrase. Named says that it is at a place that a person has
+	// named, such as the helper; Nearby that it is on this network.
+	Joined struct {
+		Number        uint32
+		Named, Nearby bool
+	}
 
 	// HelperSilent: the helper has not answered for some seconds; it is asked
 	// again and again.
 	HelperSilent struct{}
+
+	// HelperPorts: the helper does not answer by UDP where it should. Blocked
+	// are the UDP ports of its machine that were asked and gave no answer, Open
+	// those that did, TCP the TCP ports at which it answers. It comes again when
+	// more of them do.
+	HelperPorts struct{ Blocked, Open, TCP []uint16 }
 
 	// HelperBack: the helper answers again.
 	HelperBack struct{}
@@ -39,11 +49,15 @@ type (
 	// Queued: the sender knows the phrase, and has others to meet first.
 	Queued struct{}
 
-	// Met: the other side knows the phrase; a path is being looked for. Member
-	// is what it is called in the room.
-	Met struct{ Member rendezvous.ID }
+	// Met: the other side knows the phrase; a path is being looked for. Members
+	// are what it is called there and everywhere. Again says that it is the same
+	// one, in another place.
+	Met struct {
+		Members []rendezvous.ID
+		Again   bool
+	}
 
-	// RoomLeft: the room is free for the next meeting.
+	// RoomLeft: the rooms are free for the next meeting.
 	RoomLeft struct{}
 
 	// Connected: full-size packets pass both ways. Word says by what kind of

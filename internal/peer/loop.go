@@ -83,6 +83,19 @@ func (l *Loop) SetMachine(m Machine) { l.machine = m }
 // the loop, or before Run.
 func (l *Loop) SetLines(x *tcp.Lines) { l.lines = x }
 
+// Open, PortOf, Promote and Shut make the loop the Sockets of its machine: they
+// are those of its socket. Call them in the loop.
+func (l *Loop) Open(n int) []udp.Local { return l.socket.Open(n) }
+
+// PortOf returns the port of a socket, 0 if it is not open.
+func (l *Loop) PortOf(s udp.Local) uint16 { return l.socket.PortOf(s) }
+
+// Promote gives a further socket large buffers and offload.
+func (l *Loop) Promote(s udp.Local) { l.socket.Promote(s) }
+
+// Shut closes a further socket.
+func (l *Loop) Shut(s udp.Local) { l.socket.Shut(s) }
+
 // Post runs f in the loop, soon; it reports false if the loop has ended.
 func (l *Loop) Post(f func()) bool {
 	select {

@@ -3,6 +3,9 @@ package peer
 import (
 	"errors"
 	"fmt"
+	"io"
+	"math/rand/v2"
+	"net/netip"
 	"slices"
 	"strconv"
 	"strings"
@@ -11,24 +14,6 @@ import (
 	"qft/internal/nat"
 	"qft/internal/rendezvous"
 	"qft/internal/secret"
-)
-
-// The first byte of a note says what follows.
-const (
-	noteHello     = 1 // m1, sender to receiver
-	noteAnswer    = 2 // m2, receiver to sender
-	noteConfirm   = 3 // m3, sender to receiver
-	noteWrong     = 4 // the phrases differ
-	noteTaken     = 5 // m3 of a sender whose partner is somebody else
-	noteVerdict   = 6 // sealed: why I stop
-	noteAddresses = 7 // sealed: more of my addresses
-	noteLater     = 8 // m3 of a sender that has others to meet first
-)
-
-// The byte in a noteVerdict.
-const (
-	verdictTwoSenders = 1 // another sender has the phrase too
-	verdictStopped    = 2 // on purpose
 )
 
 const (
@@ -40,58 +25,49 @@ const (
 	// same room by chance use them up without meaning to.
 	guessesOwn = 20
 
-	// confirmTime is how long the receiver waits for the last message of a
-	// handshake before it counts it as a guess at its phrase.
-	confirmTime = 15 * time.Second
+	// Where a person has named a place, so many of the guesses are kept for
+	// it: whoever is on this network cannot use up all.
+	keptCode = 2
+	keptOwn  = 10
 
-	// maxHeadStart bounds the wait that lets both sides punch at once.
-	maxHeadStart = time.Second
+	// searchTime is how long a path is looked for, counted from the beginning of
+	// the handshake: with what it takes two members to see each other on a bad
+	// line, a person hears within half a minute that there is none.
+	searchTime = 27 * time.Second
 
-	// silentGrace is how much later a confirmation may come when the helper
-	// that brings it has fallen silent.
-	silentGrace = 5 * time.Second
+	// punchTime ends, as long after the beginning, a search for a partner that
+	// has told no address at all.
+	punchTime = 28 * time.Second
 
-	// punchTime is after the agent's own timeout: it ends a search for a
-	// partner that has told no address at all.
-	punchTime = 35 * time.Second
+	// givenUp is how long the search has lasted when a partner that goes away
+	// has not been stopped, but has found no path.
+	givenUp = 20 * time.Second
 
 	// rivalTime is how long a receiver that has met a sender in a shared room
 	// lets another handshake under way finish, to notice two senders.
 	rivalTime = 500 * time.Millisecond
+
+	// sureTime is how long a receiver to whom a place on this network has said
+	// that its code is wrong waits for a better one before it believes that.
+	sureTime = 2 * time.Second
 )
 
-// meetState is the handshakes with the members of the room.
+// meetState is the meeting in all places together.
 type meetState struct {
 	phrase   secret.Phrase
-	ready    bool // phrase is known
-	own      bool // it is of the user's own choice
-	left     int  // guesses
-	members  []*member
-	expected []rendezvous.ID // receiver: senders that are there and have not said hello
-	partner  rendezvous.ID
-	answered bool      // the helper has answered once
-	silent   bool      // the helper has stopped answering
-	rivalEnd time.Time // two senders are noticed until then; zero: no rival
-	posted   nat.List  // our addresses as last sent
-	remote   nat.List  // the partner's, to be probed from punchAt on
-	punchAt  time.Time // zero: at once
-	punchEnd time.Time // no path by then: there is none
-	handOver time.Time // sender of many: the room is left by then
-	notes    uint64    // address notes sent
-	noted    uint64    // the partner's newest address note
+	ready    bool          // phrase is known
+	own      bool          // it is of the user's own choice
+	left     int           // guesses
+	me       rendezvous.ID // what the partner knows us by, in whatever place
+	partner  rendezvous.ID // what we know it by
+	held     []hello       // receiver: not answered yet
+	refused  time.Time     // receiver: a place on this network says then that the code is wrong; zero: none did
+	rivalEnd time.Time     // two senders are noticed until then; zero: no rival
+	punchEnd time.Time     // no path by then: there is none
+	handOver time.Time     // sender of many: the rooms are left by then
 }
 
-// member is one handshake.
-type member struct {
-	id        rendezvous.ID
-	initiator *secret.Initiator
-	responder *secret.Responder
-	began     time.Time
-	deadline  time.Time // responder: m3 must be here, or our answer was a guess
-	counted   bool      // it was counted as one
-}
-
-func (m *meetState) init(cfg *Config) {
+func (m *meetState) init(cfg *Config) error {
 	m.left = guessesCode
 	if cfg.Words == "" {
 		m.phrase, m.ready = cfg.Phrase, true
@@ -103,73 +79,131 @@ func (m *meetState) init(cfg *Config) {
 	if cfg.Guesses > 0 {
 		m.left = min(m.left, cfg.Guesses)
 	}
+	_, err := io.ReadFull(cfg.Rand, m.me[:])
+	return err
 }
 
-func (m *meetState) find(id rendezvous.ID) *member {
-	for _, x := range m.members {
-		if x.id == id {
-			return x
-		}
+// kept is how many guesses a place must leave.
+func (p *Peer) kept(pl *place) int {
+	switch {
+	case pl.named() || p.named() == nil:
+		return 0
+	case p.meet.own:
+		return keptOwn
 	}
-	return nil
+	return keptCode
 }
 
-// hear takes a sender off those that have not said hello.
-func (m *meetState) hear(id rendezvous.ID) {
-	m.expected = slices.DeleteFunc(m.expected, func(x rendezvous.ID) bool { return x == id })
-}
-
-// open counts the answers that are not confirmed yet.
-func (m *meetState) open() (n int) {
-	for _, x := range m.members {
-		if x.responder != nil && !x.counted {
-			n++
-		}
+// begin opens the places that are known from the start.
+func (p *Peer) begin(now time.Time) {
+	if len(p.cfg.Host) > 0 {
+		p.open(now, atHost, p.cfg.Host)
+	} else if len(p.cfg.Helpers) > 0 {
+		p.open(now, atHelper, p.cfg.Helpers)
 	}
-	return n
+	if p.cfg.Role == rendezvous.Receiver {
+		p.call(now)
+		if p.named() == nil {
+			p.tell(p.joined())
+		}
+		return
+	}
+	if !p.meet.ready && p.named() == nil {
+		p.number(now, p.chooseNumber())
+	}
+	if p.meet.ready && p.state == meeting {
+		p.openOwn(now)
+	}
 }
 
-func (m *meetState) drop(id rendezvous.ID) {
-	for i, x := range m.members {
-		if x.id == id {
-			m.members = append(m.members[:i], m.members[i+1:]...)
-			return
-		}
+// chooseNumber makes up the number of a code where no helper assigns one. On
+// one network there are few: four to six digits keep them apart.
+func (p *Peer) chooseNumber() uint32 {
+	var seed [32]byte
+	if _, err := io.ReadFull(p.cfg.Rand, seed[:]); err != nil {
+		panic("peer: no randomness: " + err.Error())
 	}
+	return 1000 + rand.New(rand.NewChaCha8(seed)).Uint32N(999_000)
+}
+
+// number makes the phrase of a code that lacked it.
+func (p *Peer) number(now time.Time, n uint32) {
+	phrase, err := secret.Parse(strconv.FormatUint(uint64(n), 10) + "-" + p.cfg.Words)
+	if err != nil {
+		p.fail(now, Broken, fmt.Errorf("making the code: %w", err))
+		return
+	}
+	p.meet.phrase, p.meet.ready = phrase, true
+}
+
+// openOwn opens a sender's own places, which need the number.
+func (p *Peer) openOwn(now time.Time) {
+	p.openHome(now)
+	if p.cfg.Door.IsValid() {
+		p.open(now, atDoor, []netip.AddrPort{p.cfg.Door})
+	}
+	p.call(now)
+	if p.named() == nil {
+		p.tell(p.joined())
+	}
+}
+
+func (p *Peer) joined() Joined {
+	n, _ := p.meet.phrase.Number()
+	return Joined{Number: n, Named: p.named() != nil, Nearby: p.near.beacon != nil}
 }
 
 func (p *Peer) stepMeeting(now time.Time) {
-	p.pumpHelper(now)
-	if p.waitsForAnswer() && !now.Before(p.patience()) {
-		p.fail(now, HelperUnreachable, fmt.Errorf("the helper at %s does not answer", p.helpers()))
+	p.stepNearby(now)
+	p.pump(now)
+	p.answerHeld(now)
+	switch {
+	case p.waitsForAnswer() && !now.Before(p.patience()):
+		p.fail(now, HelperUnreachable, fmt.Errorf("%s does not answer", p.servers()))
+	case p.state == meeting && due(p.sureEnd(), now):
+		p.fail(now, PhraseWrong, errors.New("the code does not match that of the sender on this network"))
 	}
 	p.expireAnswers(now)
 	if !p.meet.rivalEnd.After(now) {
 		p.meet.rivalEnd = time.Time{}
 	}
-	if p.sess != nil && p.agent != nil {
-		p.postAddresses(now)
+	p.postAddresses(now)
+}
+
+// sureEnd is when a receiver believes this network that its code is wrong.
+func (p *Peer) sureEnd() time.Time {
+	if p.meet.refused.IsZero() || p.named() != nil {
+		return time.Time{}
 	}
+	return p.meet.refused.Add(sureTime)
 }
 
-// waitsForAnswer reports whether the helper has yet to show that it is there.
+// waitsForAnswer reports whether the place that was named has yet to show that
+// it is there, and no other one has.
 func (p *Peer) waitsForAnswer() bool {
-	return p.state == meeting && !p.meet.answered && !p.cfg.Again
+	n := p.named()
+	return p.state == meeting && n != nil && !n.joined && !p.cfg.Again &&
+		!slices.ContainsFunc(p.places, func(pl *place) bool { return pl.kind == nearby && len(pl.members) > 0 })
 }
 
-// helpers lists the helper's addresses for people.
-func (p *Peer) helpers() string {
+// servers names the place that a person has named, for people.
+func (p *Peer) servers() string {
+	list, what := p.cfg.Helpers, "the helper at "
+	if len(p.cfg.Host) > 0 {
+		list, what = p.cfg.Host, "the sender's machine at "
+	}
 	var all []string
-	for _, a := range p.cfg.Helpers {
+	for _, a := range list {
 		all = append(all, a.String())
 	}
-	return strings.Join(all, " or ")
+	return what + strings.Join(all, " or ")
 }
 
-// patience is until when the helper may take to let us in: longer when it has
-// been heard at all, for then it is there and only the network is bad.
+// patience is until when the place that was named may take to let us in: longer
+// when it has been heard at all, for then it is there and only the network is
+// bad.
 func (p *Peer) patience() time.Time {
-	for _, s := range p.client.Servers() {
+	for _, s := range p.named().client.Servers() {
 		if !s.Heard.IsZero() {
 			return p.began.Add(3 * helperPatience)
 		}
@@ -177,31 +211,16 @@ func (p *Peer) patience() time.Time {
 	return p.began.Add(helperPatience)
 }
 
-// expireAnswers counts answers that were not confirmed in time as guesses:
-// whoever got one could test a guess by it. It may also have been an honest
-// sender on a bad line, so a confirmation that comes later is still good.
-func (p *Peer) expireAnswers(now time.Time) {
-	for _, m := range p.meet.members {
-		switch {
-		case m.responder == nil || m.counted || m.deadline.After(now):
-		case p.meet.silent:
-			m.deadline = now.Add(silentGrace)
-		default:
-			m.counted = true
-			p.wrong(now)
-			return
+// pump takes what the places have told, until we part.
+func (p *Peer) pump(now time.Time) {
+	for _, pl := range slices.Clone(p.places) {
+		for pl.client != nil && p.state < parting && slices.Contains(p.places, pl) {
+			e, ok := pl.client.Next()
+			if !ok {
+				break
+			}
+			p.onPlace(now, pl, e)
 		}
-	}
-}
-
-// pumpHelper takes what the helper has told, until we part.
-func (p *Peer) pumpHelper(now time.Time) {
-	for p.client != nil && p.state < parting {
-		e, ok := p.client.Next()
-		if !ok {
-			break
-		}
-		p.onHelper(now, e)
 	}
 }
 
@@ -210,76 +229,84 @@ func (p *Peer) meetDeadline() time.Time {
 	if p.waitsForAnswer() {
 		d = p.patience()
 	}
-	for _, m := range p.meet.members {
-		if m.responder != nil && !m.counted {
-			d = earlier(d, m.deadline)
+	for _, pl := range p.places {
+		for _, m := range pl.members {
+			if m.responder != nil && !m.counted {
+				d = earlier(d, m.deadline)
+			}
 		}
 	}
-	d = earlier(earlier(d, p.meet.rivalEnd), p.meet.punchAt)
+	d = earlier(earlier(d, p.meet.rivalEnd), p.heldDeadline())
+	if p.state == meeting {
+		d = earlier(d, p.sureEnd())
+	}
+	for _, b := range p.bonds {
+		d = earlier(d, b.punchAt)
+	}
 	if p.state == punching {
 		d = earlier(d, p.meet.punchEnd)
-		if p.client != nil && p.meet.handOver.After(p.turn) {
+		if p.inRooms() && p.meet.handOver.After(p.turn) {
 			d = earlier(d, p.meet.handOver)
 		}
 	}
 	return d
 }
 
-func (p *Peer) onHelper(now time.Time, e rendezvous.Event) {
+func (p *Peer) onPlace(now time.Time, pl *place, e rendezvous.Event) {
 	switch e.Kind {
 	case rendezvous.Joined:
-		p.onJoined(now, e.Number)
+		p.onJoined(now, pl, e.Number)
 	case rendezvous.Refused:
-		p.onRefused(now, e.Err)
+		p.onRefused(now, pl, e.Err)
 	case rendezvous.Silent:
-		p.meet.silent = true
-		if p.meet.answered || p.cfg.Again {
+		pl.silent = true
+		if pl.named() && (pl.joined || p.cfg.Again) {
 			p.tell(HelperSilent{})
 		}
 	case rendezvous.Back:
-		p.meet.silent = false
-		p.tell(HelperBack{})
+		pl.silent = false
+		if pl.named() {
+			p.tell(HelperBack{})
+		}
 	case rendezvous.Arrived:
-		p.onArrived(now, e.Member)
+		p.onArrived(now, pl, e.Member)
 	case rendezvous.Departed:
-		if p.state == punching && e.Member == p.meet.partner && p.cfg.Role == rendezvous.Sender {
-			// A receiver leaves when it has heard us over a connection, and we
-			// have none.
-			p.fail(now, PartnerStopped, errors.New("the other side went away while a path was being looked for"))
-			return
-		}
-		p.meet.hear(e.Member)
-		if m := p.meet.find(e.Member); m != nil && (m.responder == nil || m.counted) {
-			p.meet.drop(e.Member)
-		}
+		p.onDeparted(now, pl, e.Member)
 	case rendezvous.Note:
-		p.onNote(now, e.Member, e.Note)
+		p.onNote(now, pl, e.Member, e.Note)
 	}
 }
 
-func (p *Peer) onJoined(now time.Time, number uint32) {
-	p.meet.answered = true
+func (p *Peer) onJoined(now time.Time, pl *place, number uint32) {
+	pl.joined = true
+	if !pl.named() {
+		return
+	}
 	if !p.meet.ready {
-		phrase, err := secret.Parse(strconv.FormatUint(uint64(number), 10) + "-" + p.cfg.Words)
-		if err != nil {
-			p.fail(now, Broken, fmt.Errorf("making the code: %w", err))
-			return
+		p.number(now, number)
+		if p.meet.ready {
+			p.openOwn(now)
 		}
-		p.meet.phrase, p.meet.ready = phrase, true
 	}
-	p.tell(Joined{Number: number})
+	if p.meet.ready {
+		p.tell(p.joined())
+	}
 }
 
-func (p *Peer) onRefused(now time.Time, err error) {
+func (p *Peer) onRefused(now time.Time, pl *place, err error) {
 	expired := errors.Is(err, rendezvous.ErrExpired)
-	if p.sess != nil || p.meet.answered && !errors.Is(err, rendezvous.ErrTaken) && !expired {
+	switch {
+	case pl.kind == nearby:
+		p.shun(now, pl.addr)
+		p.close(now, pl)
+		return
+	case !pl.named(), p.sess() != nil, pl.joined && !errors.Is(err, rendezvous.ErrTaken) && !expired:
 		return // it knew us before; the client keeps asking
-	}
-	if p.cfg.Again && !expired { // of this membership nothing comes any more
+	case p.cfg.Again && !expired: // of this membership nothing comes any more
 		p.tell(Barred{Taken: errors.Is(err, rendezvous.ErrTaken), Err: err})
 		return // and so it does here
 	}
-	p.meet.answered = true
+	pl.joined = true
 	kind := HelperRefused
 	switch {
 	case errors.Is(err, rendezvous.ErrTaken):
@@ -287,254 +314,75 @@ func (p *Peer) onRefused(now time.Time, err error) {
 	case errors.Is(err, rendezvous.ErrVersion), errors.Is(err, rendezvous.ErrGarbled):
 		kind = HelperForeign
 	}
-	p.fail(now, kind, fmt.Errorf("joining the room at %s: %w", p.helpers(), err))
+	p.fail(now, kind, fmt.Errorf("joining the room of %s: %w", p.servers(), err))
 }
 
-// sid binds a handshake to the two members, and so to this meeting.
-func (p *Peer) sid(other rendezvous.ID) []byte {
-	sender, receiver := p.client.ID(), other
-	if p.cfg.Role == rendezvous.Receiver {
-		sender, receiver = other, p.client.ID()
+func (p *Peer) onArrived(now time.Time, pl *place, id rendezvous.ID) {
+	if p.cfg.Role == rendezvous.Receiver && pl.find(id) == nil {
+		pl.expected = append(pl.expected, id)
 	}
-	return append(sender[:], receiver[:]...)
-}
-
-func (p *Peer) post(to rendezvous.ID, kind byte, body []byte) {
-	if p.client != nil {
-		// The only errors are of size and of too much outstanding: then the
-		// handshake dies and the member comes again.
-		_ = p.client.Post(to, append([]byte{kind}, body...))
-	}
-}
-
-func (p *Peer) onArrived(now time.Time, id rendezvous.ID) {
-	if p.cfg.Role == rendezvous.Receiver && p.meet.find(id) == nil {
-		p.meet.expected = append(p.meet.expected, id)
-	}
-	if p.cfg.Role != rendezvous.Sender || !p.meet.ready || p.meet.find(id) != nil || p.meet.left <= 0 {
+	if p.cfg.Role != rendezvous.Sender || !p.meet.ready || pl.find(id) != nil || p.meet.left <= p.kept(pl) {
 		return
 	}
-	if slices.Contains(p.cfg.Known, id) || p.cfg.Many && p.sess != nil {
+	if slices.Contains(p.cfg.Known, id) || p.cfg.Many && p.sess() != nil {
 		return // met, or the next meeting's
 	}
-	i, m1, err := secret.NewInitiator(p.cfg.Rand, p.meet.phrase, p.sid(id), p.cfg.AES)
+	i, m1, err := secret.NewInitiator(p.cfg.Rand, p.meet.phrase, pl.sid(p.cfg.Role, id), p.cfg.AES)
 	if err != nil {
 		p.fail(now, Broken, fmt.Errorf("starting the handshake: %w", err))
 		return
 	}
-	p.meet.members = append(p.meet.members, &member{id: id, initiator: i, began: now})
-	p.post(id, noteHello, m1)
+	pl.members = append(pl.members, &member{id: id, initiator: i, began: now})
+	pl.post(id, noteHello, m1)
 }
 
-func (p *Peer) onNote(now time.Time, from rendezvous.ID, note []byte) {
-	if len(note) == 0 {
+func (p *Peer) onDeparted(now time.Time, pl *place, id rendezvous.ID) {
+	b := p.bondWith(pl, id)
+	if b != nil && p.state == punching && p.cfg.Role == rendezvous.Sender && !p.loosen(b) {
+		// A receiver leaves when it has heard us over a connection, and we
+		// have none.
+		p.bonds = []*bond{b} // to the end
+		if b.agent.Report(now).Searched >= givenUp {
+			p.failSearch(now)
+			return
+		}
+		p.fail(now, PartnerStopped, errors.New("the other side went away while a path was being looked for"))
 		return
 	}
-	kind, body := note[0], note[1:]
-	receiver := p.cfg.Role == rendezvous.Receiver
-	switch {
-	case kind == noteHello && receiver:
-		p.onHello(now, from, body)
-	case kind == noteAnswer && !receiver:
-		p.onAnswer(now, from, body)
-	case kind == noteConfirm && receiver:
-		p.onConfirm(now, from, body)
-	case kind == noteWrong && receiver:
-		p.onWrong(now, from)
-	case kind == noteTaken && receiver:
-		p.onTaken(now, from, body)
-	case kind == noteLater && receiver:
-		p.onLater(now, from, body)
-	case kind == noteVerdict && p.sess != nil && from == p.meet.partner:
-		p.onVerdict(now, body)
-	case kind == noteAddresses && p.sess != nil && from == p.meet.partner:
-		p.onAddresses(now, body)
-	}
-}
-
-// onHello answers a sender. The tag in the answer lets it test one guess at
-// our phrase, so answers are counted like guesses unless they are confirmed.
-func (p *Peer) onHello(now time.Time, from rendezvous.ID, m1 []byte) {
-	p.meet.hear(from)
-	if p.meet.find(from) != nil || p.meet.open() >= p.meet.left {
-		return
-	}
-	r, m2, err := secret.NewResponder(p.cfg.Rand, p.meet.phrase, p.sid(from), m1, p.addresses(), p.cfg.AES)
-	if errors.Is(err, secret.ErrVersion) && !p.meet.own && p.sess == nil {
-		p.fail(now, Broken, fmt.Errorf("meeting the other side: %w", err))
-	}
-	if err != nil {
-		return // not our partner, and no guess: it was shown nothing
-	}
-	p.meet.members = append(p.meet.members, &member{id: from, responder: r, deadline: now.Add(confirmTime)})
-	p.post(from, noteAnswer, m2)
-}
-
-// onAnswer checks a receiver's tag; only a right one is answered with ours.
-func (p *Peer) onAnswer(now time.Time, from rendezvous.ID, m2 []byte) {
-	m := p.meet.find(from)
-	if m == nil || m.initiator == nil {
-		return
-	}
-	initiator := m.initiator
-	m.initiator = nil
-	var mine []byte
-	if p.sess == nil {
-		mine = p.addresses()
-	}
-	m3, sess, payload, err := initiator.Finish(m2, mine)
-	switch {
-	case errors.Is(err, secret.ErrWrongPhrase):
-		p.post(from, noteWrong, nil)
-		p.wrong(now)
-	case err != nil:
-		// Whoever sends nonsense has shown no guess and learns nothing.
-	case p.sess != nil && p.cfg.Many:
-		p.post(from, noteLater, m3)
-	case p.sess != nil:
-		p.post(from, noteTaken, m3)
-	default:
-		p.post(from, noteConfirm, m3)
-		// The receiver can begin when m3 is there, half a round trip from
-		// now. A router whose filter keeps state of what it refuses may map
-		// the receiver's port anew if our probes come before its own leave.
-		p.meet.punchAt = now.Add(min(now.Sub(m.began)/2, maxHeadStart))
-		p.met(now, from, sess, payload)
-	}
-}
-
-// confirm takes the last message of a handshake. Whatever is wrong with it,
-// the sender has had its guess when it got our answer.
-func (p *Peer) confirm(now time.Time, from rendezvous.ID, m3 []byte) (*secret.Session, []byte, bool) {
-	m := p.meet.find(from)
-	if m == nil || m.responder == nil {
-		return nil, nil, false
-	}
-	responder := m.responder
-	m.responder = nil
-	sess, payload, err := responder.Finish(m3)
-	if err != nil {
-		p.meet.drop(from)
-		p.onWrongFrom(now, errors.Is(err, secret.ErrWrongPhrase), m.counted)
-		return nil, nil, false
-	}
-	return sess, payload, true
-}
-
-func (p *Peer) onConfirm(now time.Time, from rendezvous.ID, m3 []byte) {
-	sess, payload, ok := p.confirm(now, from, m3)
-	switch {
-	case !ok:
-	case p.sess != nil:
-		p.post(from, noteVerdict, p.verdict(sess, verdictTwoSenders))
-		p.post(p.meet.partner, noteVerdict, p.verdict(p.sess, verdictTwoSenders))
-		p.fail(now, TwoSenders, errors.New("two senders use this phrase at the same time"))
-	default:
-		p.met(now, from, sess, payload)
-	}
-}
-
-// onTaken: the sender has proved that it knows the phrase, and is taken.
-func (p *Peer) onTaken(now time.Time, from rendezvous.ID, m3 []byte) {
-	if _, _, ok := p.confirm(now, from, m3); ok && p.sess == nil {
-		p.fail(now, PhraseTaken, errors.New("somebody else is already receiving with this phrase"))
-	}
-}
-
-// onLater: the sender has proved that it knows the phrase, and comes back as
-// another member when it has met whom it has to meet first. Like the other
-// words that end a handshake it counts from who knows the phrase only, or a
-// guesser could take back what our answer has shown it.
-func (p *Peer) onLater(now time.Time, from rendezvous.ID, m3 []byte) {
-	if _, _, ok := p.confirm(now, from, m3); ok && p.sess == nil {
-		p.tell(Queued{})
-	}
-}
-
-// onWrong: a sender says that our tag was wrong.
-func (p *Peer) onWrong(now time.Time, from rendezvous.ID) {
-	if m := p.meet.find(from); m != nil && m.responder != nil {
-		p.meet.drop(from)
-		p.onWrongFrom(now, true, m.counted)
-	}
-}
-
-// onWrongFrom counts a guess, if it is not counted yet. A receiver with a code meets the one sender that
-// holds the number: told by it that the words differ, it need not wait on.
-func (p *Peer) onWrongFrom(now time.Time, told, counted bool) {
-	if told && !p.meet.own && p.sess == nil {
-		p.fail(now, PhraseWrong, errors.New("the code does not match the sender's"))
-		return
-	}
-	if !counted {
-		p.wrong(now)
-	}
-}
-
-// verdict seals why we stop for whoever has the session.
-func (p *Peer) verdict(s *secret.Session, why byte) []byte {
-	return s.Box("verdict").Seal(nil, []byte{why}, []byte{byte(p.cfg.Role)})
-}
-
-func (p *Peer) onVerdict(now time.Time, body []byte) {
-	why, err := p.sess.Box("verdict").Open(nil, body, []byte{byte(p.otherRole())})
-	switch {
-	case err != nil || len(why) != 1:
-	case why[0] == verdictTwoSenders && p.cfg.Role == rendezvous.Sender:
-		p.fail(now, TwoSenders, errors.New("another sender uses the same phrase at the same time"))
-	case why[0] == verdictStopped:
-		p.fail(now, PartnerStopped, errors.New("the other side stopped before anything was sent"))
-	}
-}
-
-func (p *Peer) otherRole() rendezvous.Role {
-	return rendezvous.Sender + rendezvous.Receiver - p.cfg.Role
-}
-
-// wrong counts a failed guess. Guesses made while a path to the right partner
-// is being looked for count, but change nothing else.
-func (p *Peer) wrong(now time.Time) {
-	p.meet.left = max(p.meet.left-1, 0)
-	if p.sess != nil {
-		return
-	}
-	p.tell(WrongPhrase{Left: p.meet.left})
-	if p.meet.left == 0 {
-		p.fail(now, PhraseBurnt, errors.New("too many others tried a wrong phrase"))
+	pl.hear(id)
+	p.meet.held = slices.DeleteFunc(p.meet.held, func(h hello) bool { return h.at == pl && h.from == id })
+	if m := pl.find(id); m != nil && (m.responder == nil || m.counted) {
+		pl.drop(id)
 	}
 }
 
 // met: the other side knows the phrase.
-func (p *Peer) met(now time.Time, partner rendezvous.ID, sess *secret.Session, payload []byte) {
-	p.sess = sess
-	p.meet.partner = partner
-	p.meet.rivalEnd = now.Add(rivalTime)
-	p.meet.punchEnd = now.Add(punchTime)
-	if p.cfg.Many {
-		p.meet.handOver = now.Add(handOver)
-	}
-	p.state = punching
-	p.tell(Met{Member: partner})
-	p.startAgent(now)
-	// A payload that makes no sense leaves us with what the partner's probes
-	// show of it.
-	p.meet.remote, _ = nat.ParseCandidates(payload)
-	var hosts nat.List
-	for _, c := range p.meet.remote.Candidates {
-		if c.Kind == nat.Host {
-			hosts.Candidates = append(hosts.Candidates, c)
+func (p *Peer) met(now time.Time, b *bond, partner rendezvous.ID, list []byte) {
+	first, began := len(p.bonds) == 0, b.at.find(b.partner).began
+	p.bonds = append(p.bonds, b)
+	if first {
+		p.meet.partner = partner
+		p.meet.rivalEnd = now.Add(rivalTime)
+		p.meet.punchEnd = began.Add(punchTime)
+		if p.cfg.Many {
+			p.meet.handOver = now.Add(handOver)
 		}
+		p.state = punching
+	} else {
+		b.punchAt = now.Add(max(laterBond, b.punchAt.Sub(now)))
 	}
-	p.agent.AddRemote(now, hosts)
-	p.punch(now)
-}
-
-// punch hands the partner's addresses to the agent when their time has come.
-func (p *Peer) punch(now time.Time) {
-	if p.meet.punchAt.After(now) {
-		return
+	p.tell(Met{Members: []rendezvous.ID{b.partner, partner}, Again: !first})
+	p.startAgent(now, b, max(searchTime-now.Sub(began), givenUp))
+	b.remote = p.remote(b.at, list)
+	p.heedLines(b.remote)
+	if first {
+		var hosts nat.List
+		for _, c := range b.remote.Candidates {
+			if c.Kind == nat.Host {
+				hosts.Candidates = append(hosts.Candidates, c)
+			}
+		}
+		b.agent.AddRemote(now, hosts)
 	}
-	p.meet.punchAt = time.Time{}
-	p.agent.AddRemote(now, p.meet.remote)
-	p.meet.remote = nat.List{}
+	b.punch(now)
 }

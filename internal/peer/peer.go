@@ -4,8 +4,10 @@ import (
 	"encoding/binary"
 	"io"
 	"net/netip"
+	"slices"
 	"time"
 
+	"qft/internal/beacon"
 	"qft/internal/nat"
 	"qft/internal/rendezvous"
 	"qft/internal/secret"
@@ -15,12 +17,33 @@ import (
 
 // Config is what a peer is made of.
 type Config struct {
-	Role    rendezvous.Role
-	Helpers []netip.AddrPort // the helper's addresses, at least one
-	Secret  []byte           // of a private helper; nil: none is shown
+	Role rendezvous.Role
+
+	// Helpers are the helper's addresses. If there are none, the two sides meet
+	// on this network or at the sender's machine.
+	Helpers []netip.AddrPort
+
+	// Secret is what a private helper lets in by. If nil, none is shown.
+	Secret []byte
+
+	// Host is where the sender's own server listens, as the receiver was told:
+	// it meets there instead of at the helper.
+	Host []netip.AddrPort
+
+	// Nearby has the two sides find each other by beacons on this network, too.
+	// The socket hears beacon.Group4 and beacon.Group6.
+	Nearby bool
+
+	// Port is the socket's own. A sender needs it, to tell others.
+	Port uint16
+
+	// Door is, for a sender, the own server of another meeting of this machine,
+	// at the port that people were told.
+	Door netip.AddrPort
 
 	// Phrase is what both sides know. A sender may leave it zero and set
-	// Words instead: the helper then assigns the number of the code.
+	// Words instead: the helper then assigns the number of the code, or
+	// without one the sender makes it up.
 	Phrase secret.Phrase
 	Words  string
 
@@ -30,6 +53,12 @@ type Config struct {
 
 	// V4 and V6 say which families the socket has. If neither, both.
 	V4, V6 bool
+
+	// Sockets gives the peer further sockets. If nil, it has only the first.
+	Sockets Sockets
+
+	// Lines makes TCP connections where UDP does not do. If nil, it has to.
+	Lines Lines
 
 	Rand io.Reader
 	AES  bool // this machine's processor has AES instructions
@@ -61,10 +90,13 @@ type Config struct {
 	// phrase is told to wait for its turn, rather than that it is taken.
 	Many bool
 
-	// Known are members of the room that a sender has met in an earlier
-	// meeting. It says nothing to them.
+	// Known are those whom a sender has met in an earlier meeting, as Met names
+	// them. It says nothing to them.
 	Known []rendezvous.ID
 }
+
+// Sockets are further sockets; a Loop has them.
+type Sockets = nat.Sockets
 
 // App is what runs over the connection. Its methods are called in the loop.
 type App interface {
@@ -87,13 +119,14 @@ type App interface {
 const (
 	markRendezvous = 0x51
 	markProbe      = 0x52
+	// beacon.Mark    0x53
 )
 
 // state is where on the ladder of the package comment a peer is.
 type state uint8
 
 const (
-	// meeting: at the helper, waiting for someone who knows the phrase.
+	// meeting: in the places where one meets, waiting for someone who knows the phrase.
 	// Next: punching, parting.
 	meeting state = iota
 	// punching: looking for a path. Next: connected, parting.
@@ -120,10 +153,6 @@ const (
 	// until what it said last has arrived, and no longer than a search for a
 	// path usually takes, for the next meeting needs its place.
 	handOver = 5 * time.Second
-
-	// searchAgain is how long a search for a lost peer goes on before the
-	// addresses are looked at anew.
-	searchAgain = 10 * time.Second
 )
 
 // Peer is the machine. It is made by New and driven by a Loop or by the lab.
@@ -131,12 +160,18 @@ type Peer struct {
 	cfg    Config
 	state  state
 	began  time.Time
-	client *rendezvous.Client // of the public room, nil once left
+	places []*place             // where we meet, until we leave
+	parted []*rendezvous.Client // of places that were given up, saying good-bye
+	desk   *desk                // of our own place; nil: there is none
+	near   nearbyState
 	meet   meetState
-	sess   *secret.Session
-	agent  *nat.Agent
+	bonds  []*bond // with the partner; once connected, one
+	away   bool    // the rooms are left
+	self   selfState
 	conn   *transport.Conn
 	search searchState
+	lines  lineState
+	inband inBandState
 	path   nat.Path
 	told   udp.Path // the path that was last told as an event
 	events []Event
@@ -145,24 +180,16 @@ type Peer struct {
 	turn   time.Time // of the latest Send
 }
 
-// New returns a peer that begins to ask for the helper at once.
+// New returns a peer that begins to ask for the helper, and on this network, at
+// once.
 func New(now time.Time, cfg Config) *Peer {
-	p := &Peer{cfg: cfg, began: now}
-	p.meet.init(&cfg)
-	p.client = rendezvous.NewClient(rendezvous.ClientConfig{
-		Servers: cfg.Helpers, Room: p.room(), Role: cfg.Role, Rand: cfg.Rand, Secret: cfg.Secret,
-	})
+	p := &Peer{cfg: cfg, began: now, turn: now}
+	if err := p.meet.init(&cfg); err != nil {
+		p.fail(now, Broken, err)
+		return p
+	}
+	p.begin(now)
 	return p
-}
-
-func (p *Peer) room() rendezvous.Room {
-	if p.cfg.Words != "" {
-		return rendezvous.NumberedRoom(0)
-	}
-	if n, generated := p.cfg.Phrase.Number(); generated {
-		return rendezvous.NumberedRoom(n)
-	}
-	return rendezvous.SharedRoom(p.cfg.Phrase.Room())
 }
 
 // Next pops an event.
@@ -200,15 +227,14 @@ func (p *Peer) Receive(now time.Time, k udp.Packet) {
 			p.conn.Receive(now, k)
 		}
 	case k.Data[0] == markProbe:
-		if p.agent != nil {
-			p.agent.Receive(now, k)
+		for _, b := range p.bonds {
+			b.agent.Receive(now, k)
 		}
 	case k.Data[0] == markRendezvous:
-		if p.client != nil {
-			p.client.Receive(now, k)
-		}
-		if p.search.client != nil {
-			p.search.client.Receive(now, k)
+		p.receiveRendezvous(now, k)
+	case k.Data[0] == beacon.Mark:
+		if p.near.beacon != nil {
+			p.near.beacon.Receive(now, k)
 		}
 	}
 }
@@ -217,9 +243,11 @@ func (p *Peer) Receive(now time.Time, k udp.Packet) {
 func (p *Peer) Send(now time.Time, b *udp.Batch) {
 	p.turn = now
 	p.step(now)
-	for _, m := range p.machines() {
-		m.Send(now, b)
+	if h := p.home(); h != nil {
+		p.serve(now, h)
+		p.desk.drain(b)
 	}
+	p.eachMachine(func(m speaker) { m.Send(now, b) })
 	p.finish(now)
 }
 
@@ -229,7 +257,8 @@ func (p *Peer) finish(now time.Time) {
 	if p.state == connected && p.conn.Done() && p.cfg.App.Done() {
 		p.part(now)
 	}
-	if p.state == parting && (gone(p.client) && gone(p.search.client) || !now.Before(p.end)) {
+	p.forgetParted()
+	if p.state == parting && (!p.inRooms() && len(p.parted) == 0 && gone(p.search.client) || !now.Before(p.end)) {
 		p.state = over
 	}
 }
@@ -239,34 +268,38 @@ type speaker interface {
 	Deadline() time.Time
 }
 
-// machines are those that are awake, in a fixed order.
-func (p *Peer) machines() []speaker {
-	all := make([]speaker, 0, 4)
-	if p.client != nil {
-		all = append(all, p.client)
-	}
-	if p.search.client != nil {
-		all = append(all, p.search.client)
-	}
-	if p.agent != nil && p.state != over && p.state != parting {
-		all = append(all, p.agent)
+// eachMachine visits those that are awake, in a fixed order.
+func (p *Peer) eachMachine(f func(speaker)) {
+	p.eachClient(func(c *rendezvous.Client) { f(c) })
+	if p.state != over && p.state != parting {
+		if p.near.beacon != nil {
+			f(p.near.beacon)
+		}
+		for _, b := range p.bonds {
+			f(b.agent)
+		}
 	}
 	if p.conn != nil {
-		all = append(all, p.conn)
+		f(p.conn)
 	}
-	return all
 }
 
 // step moves the peer along its ladder.
 func (p *Peer) step(now time.Time) {
+	if p.state < parting && p.look(now) {
+		p.moved(now)
+	}
 	switch p.state {
 	case meeting:
 		p.stepMeeting(now)
+		p.stepLines(now)
 	case punching:
 		p.stepMeeting(now)
+		p.stepLines(now)
 		p.stepPunching(now)
 	case connected:
 		p.stepConnected(now)
+		p.stepLines(now)
 	case parting:
 		p.leave(now)
 	}
@@ -275,13 +308,17 @@ func (p *Peer) step(now time.Time) {
 // Deadline is when Send must be called.
 func (p *Peer) Deadline() time.Time {
 	var d time.Time
-	for _, m := range p.machines() {
-		d = earlier(d, m.Deadline())
+	p.eachMachine(func(m speaker) { d = earlier(d, m.Deadline()) })
+	d = earlier(d, p.homeDeadline())
+	if p.state < parting {
+		d = earlier(d, p.self.due)
 	}
 	switch p.state {
 	case meeting, punching:
-		d = earlier(d, p.meetDeadline())
+		d = earlier(earlier(d, p.meetDeadline()), p.nearbyDeadline())
+		d = earlier(d, p.linesDeadline())
 	case connected:
+		d = earlier(d, p.linesDeadline())
 		d = earlier(d, p.cfg.App.Deadline())
 		d = earlier(d, p.searchDeadline())
 	case parting:
@@ -315,21 +352,35 @@ func (p *Peer) fail(now time.Time, kind Kind, err error) {
 	p.part(now)
 }
 
-// part says good-bye to the helper.
+// part says good-bye to the helper, and wherever else we are.
 func (p *Peer) part(now time.Time) {
 	p.state = parting
 	p.end = now.Add(partingTime)
+	p.quiet()
 	p.leave(now)
 }
 
-// leave leaves the helper's rooms once the members have what was posted to
-// them, or too much time has passed for that.
+// leave leaves the rooms once the members have what was posted to them, or too
+// much time has passed for that.
 func (p *Peer) leave(now time.Time) {
-	for _, c := range []*rendezvous.Client{p.client, p.search.client} {
-		if c != nil && (!c.Pending() || !now.Before(p.end.Add(-time.Second))) {
-			c.Leave()
+	late := !now.Before(p.end.Add(-time.Second))
+	for _, pl := range p.places {
+		switch {
+		case pl.client == nil:
+		case pl.client.Done():
+			pl.client = nil
+		case !pl.client.Pending() || late:
+			pl.client.Leave()
 		}
 	}
+	if c := p.search.client; c != nil && (!c.Pending() || late) {
+		c.Leave()
+	}
+}
+
+// inRooms reports whether we are a member anywhere.
+func (p *Peer) inRooms() bool {
+	return slices.ContainsFunc(p.places, func(pl *place) bool { return !gone(pl.client) })
 }
 
 func gone(c *rendezvous.Client) bool { return c == nil || c.Done() }
@@ -338,7 +389,7 @@ func gone(c *rendezvous.Client) bool { return c == nil || c.Done() }
 func (p *Peer) Stop(now time.Time) {
 	p.cfg.App.Stop(now)
 	if p.state == punching {
-		p.post(p.meet.partner, noteVerdict, p.verdict(p.sess, verdictStopped))
+		p.postVerdict(verdictStopped)
 	}
 	if p.state == meeting || p.state == punching {
 		p.part(now)

@@ -38,6 +38,9 @@ func (s *Server) admit(now time.Time, src *source, id ID, q *request) (*member, 
 			return nil, refusedBusy
 		}
 	}
+	if s.cfg.Only != (Room{}) && name != s.cfg.Only {
+		return nil, refusedBusy
+	}
 	if code := s.lobby.full(name, q.role); code != 0 {
 		return nil, code
 	}

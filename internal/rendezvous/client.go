@@ -90,9 +90,10 @@ type Client struct {
 	id       ID
 	rng      *rand.Rand // jitter
 	rand     io.Reader
-	ports    []uint16  // asked as well if nothing answers
-	began    time.Time // first turn
-	spread   bool      // nothing did
+	ports    []uint16      // asked as well if nothing answers
+	began    time.Time     // first turn
+	spread   bool          // nothing did
+	rtt      time.Duration // lowest to the helper; 0: not known
 	contacts []*contact
 	scout    scout
 	box      mailbox

@@ -8,7 +8,10 @@ import (
 )
 
 const (
-	firstWait   = 500 * time.Millisecond // for an answer, then twice as long
+	firstWait   = 250 * time.Millisecond // for an answer, as long as the round trip is not known; then twice as long
+	leastWait   = 100 * time.Millisecond // for an answer, however near the helper is
+	mostWait    = time.Second            // for the first answer, however far
+	promptWait  = 250 * time.Millisecond // between things that an answer makes us send at once
 	maxWait     = 5 * time.Second        // however long the helper is silent
 	restWait    = 30 * time.Second       // for an address that is not needed
 	keepAlive   = 10 * time.Second       // less than the 30 s that NATs keep a mapping at least
@@ -26,6 +29,7 @@ type contact struct {
 	observed netip.AddrPort // our address as it sees it
 	heard    time.Time      // latest valid answer
 	due      time.Time      // next hello
+	greeted  time.Time      // when the first hello since the latest answer left; zero: none did
 	tries    int            // hellos without an answer
 	asked    int            // requests sent
 	garbled  int            // packets from there that make no sense
@@ -106,6 +110,8 @@ func (c *Client) refresh(ct *contact, m *answer) {
 // or time went by. In the latter cases only a join puts things right.
 func (c *Client) receiveCookie(now time.Time, ct *contact, m *answer) {
 	c.refresh(ct, m)
+	c.measure(now, ct.greeted)
+	ct.greeted = time.Time{}
 	c.learn(ct, m.ports)
 	ct.due = now.Add(c.jitter(keepAlive))
 	if c.box.at == nil {
@@ -136,6 +142,9 @@ func (c *Client) sendHellos(now time.Time, b *udp.Batch) bool {
 			c.box.ask(now)
 		}
 		ct.due = now.Add(c.backoff(ct.tries, limit))
+		if ct.tries == 0 {
+			ct.greeted = now
+		}
 		ct.tries++
 	}
 	return c.sendScouts(now, b)
@@ -162,7 +171,25 @@ func (c *Client) backoff(tries int, limit time.Duration) time.Duration {
 	if tries >= eagerTries {
 		shift = min(tries-eagerTries+3, 8)
 	}
-	return min(c.jitter(firstWait<<shift), limit)
+	return min(c.jitter(c.first()<<shift), limit)
+}
+
+// first is how long to wait for the first answer: two round trips, as each one
+// that is lost makes the meeting wait.
+func (c *Client) first() time.Duration {
+	if c.rtt == 0 {
+		return firstWait
+	}
+	return min(max(2*c.rtt, leastWait), mostWait)
+}
+
+// measure takes the round trip to the helper from a request that is answered
+// now; zero: from none. The first of several hellos shows too long a one, until
+// a join is answered.
+func (c *Client) measure(now, sent time.Time) {
+	if rtt := now.Sub(sent); !sent.IsZero() && (c.rtt == 0 || rtt < c.rtt) {
+		c.rtt = max(rtt, 1) // 0 means unknown
+	}
 }
 
 const eagerTries = 8

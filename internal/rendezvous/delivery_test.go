@@ -159,28 +159,35 @@ func TestHelperRetransmitsSoThatOneLossCostsLittle(t *testing.T) {
 }
 
 func TestUnansweredNotesArePolledFasterThanKeepAlive(t *testing.T) {
-	w := newWorld(t, 22)
-	h := w.server(ServerConfig{})
-	s, r := w.pair(h)
-	w.run(time.Second)
-	h.cut = true
-	var at []time.Time
-	w.tap = func(from, to *node, d []byte) {
-		if d[1] == byte(typeNote) {
-			at = append(at, w.now)
+	for _, c := range []struct{ delay, second time.Duration }{
+		{20 * time.Millisecond, 200 * time.Millisecond}, // at the least
+		{100 * time.Millisecond, 800 * time.Millisecond},
+		{400 * time.Millisecond, 2 * time.Second}, // at most
+	} {
+		w := newWorld(t, 22)
+		w.link.delay = c.delay
+		h := w.server(ServerConfig{})
+		s, r := w.pair(h)
+		w.run(5 * time.Second)
+		h.cut = true
+		var at []time.Time
+		w.tap = func(from, to *node, d []byte) {
+			if d[1] == byte(typeNote) {
+				at = append(at, w.now)
+			}
 		}
-	}
-	s.post(r.ID(), "x")
-	w.run(40 * time.Second)
-	if len(at) < 9 {
-		t.Fatalf("%d tries in 40 s", len(at))
-	}
-	if first := at[1].Sub(at[0]); first < 400*time.Millisecond || first > 600*time.Millisecond {
-		t.Errorf("second try after %v", first)
-	}
-	for i := range at[1:] {
-		if gap := at[i+1].Sub(at[i]); gap > maxWait {
-			t.Errorf("try %d after %v", i+2, gap)
+		s.post(r.ID(), "x")
+		w.run(40 * time.Second)
+		if len(at) < 9 {
+			t.Fatalf("%d tries in 40 s", len(at))
+		}
+		if second := at[1].Sub(at[0]); second < c.second*4/5 || second > c.second*6/5 {
+			t.Errorf("second try after %v, with %v to the helper", second, c.delay)
+		}
+		for i := range at[1:] {
+			if gap := at[i+1].Sub(at[i]); gap > maxWait {
+				t.Errorf("try %d after %v", i+2, gap)
+			}
 		}
 	}
 }

@@ -39,6 +39,7 @@ type mailbox struct {
 	state    state
 	at       *contact  // through which it is held; nil: seeking
 	req      uint32    // latest join sent
+	sent     time.Time // when that was
 	roster   roster    // latest accepted
 	answered uint32    // join which that answered; 0: we have never been a member
 	due      time.Time // next join, or leave
@@ -61,7 +62,7 @@ func (m *mailbox) ask(now time.Time) {
 // ours showed that the helper does not know us here and now. One that never
 // learns must not make us spin.
 func (c *Client) rejoin(now time.Time) {
-	if now.Sub(c.box.prompted) < firstWait/2 {
+	if now.Sub(c.box.prompted) < promptWait {
 		return
 	}
 	c.box.prompted, c.box.due = now, now
@@ -101,6 +102,7 @@ func (c *Client) sendJoin(now time.Time, b *udp.Batch) bool {
 		return false
 	}
 	m.req++
+	m.sent = now
 	m.at.asked++
 	m.ask(now)
 	m.due = now.Add(c.backoff(m.tries, maxWait))
@@ -170,6 +172,9 @@ func (c *Client) receiveJoined(now time.Time, ct *contact, m *answer) {
 	again := age == 0 && m.roster.born == box.roster.born
 	if age < 0 || age == 0 && (!again || int32(m.roster.version-box.roster.version) < 0) {
 		return
+	}
+	if age > 0 && m.req == box.req {
+		c.measure(now, box.sent)
 	}
 	first, forgot := box.answered == 0, box.answered != 0 && m.roster.born != box.roster.born
 	box.confirm = again || first || forgot || m.roster.version != box.roster.version

@@ -58,6 +58,10 @@ const (
 	typeLeft    msgType = 0x16
 )
 
+// IsRequest reports whether a packet with the first byte of this protocol is for
+// a helper, rather than from one.
+func IsRequest(b []byte) bool { return len(b) > 1 && b[0] == magic && b[1] < byte(typeCookie) }
+
 // refusal is why a helper turned a request down.
 type refusal byte
 

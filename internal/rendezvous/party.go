@@ -7,8 +7,7 @@ import (
 )
 
 const (
-	pollWait  = 500 * time.Millisecond  // for notes that nobody confirmed; then twice as long
-	pollMost  = 2500 * time.Millisecond // up to this, while the helper answers
+	pollMost  = 2500 * time.Millisecond // for notes that nobody confirms, while the helper answers
 	maxQueued = 32                      // notes to one member that wait or are under way
 	maxPeers  = 32                      // members remembered, so that one who returns finds its streams
 	maxEvents = 64                      // unread; while there are more, notes are not taken
@@ -139,7 +138,7 @@ func (c *Client) receiveAcked(now time.Time, m *answer) {
 		if p.out.sent > 0 {
 			p.out.due = now.Add(c.pollWait(0))
 		}
-	case p.out.stuck(m.seq) && now.Sub(p.nudged) >= firstWait:
+	case p.out.stuck(m.seq) && now.Sub(p.nudged) >= promptWait:
 		// It has a later one, or it would not have written: the first is
 		// lost. At leisure, lest a hostile member makes us a flood.
 		p.nudged = now
@@ -147,13 +146,14 @@ func (c *Client) receiveAcked(now time.Time, m *answer) {
 	}
 }
 
-// pollWait is how long to wait for the confirmation of notes.
+// pollWait is how long to wait for the confirmation of notes, which takes the
+// round trip of the other side as well.
 func (c *Client) pollWait(tries int) time.Duration {
 	limit := pollMost
 	if c.box.silent {
 		limit = maxWait
 	}
-	return min(c.jitter(pollWait<<min(tries, 8)), limit)
+	return min(c.jitter(2*c.first()<<min(tries, 8)), limit)
 }
 
 // sendConfirms confirms the roster and notes. It reports false when b is full.

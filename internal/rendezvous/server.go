@@ -60,6 +60,9 @@ type ServerConfig struct {
 	// NoteMemory is how many bytes of undelivered notes are held. If zero,
 	// 64 MiB. Notes beyond are dropped and their authors send them again.
 	NoteMemory int
+	// Only is the one room that there is, if not zero: joins of others are
+	// refused.
+	Only Room
 	// Log is told, at debug level, of members that come and go. If nil,
 	// nothing is logged.
 	Log *slog.Logger

@@ -2,6 +2,7 @@ package udp
 
 import (
 	"fmt"
+	"net"
 	"time"
 )
 
@@ -17,21 +18,14 @@ const (
 func (s *Socket) receive(f *family) {
 	pause := shortestPause
 	for {
-		r := s.pool.take()
-		if r == nil {
-			return
-		}
-		err := f.read(r)
-		s.counts.reads.Add(1)
-		if len(r.trains) > 0 {
-			s.deliver(r)
-			pause = shortestPause
-			continue
-		}
-		r.Release()
+		delivered, err := s.receiveOnce(f)
 		switch {
+		case delivered:
+			pause = shortestPause
+		case s.isClosing() || f.shut.Load():
+			return
 		case err == nil: // everything in it was truncated
-		case s.isClosing():
+		case broken(err) && f.await != nil:
 			return
 		case broken(err):
 			s.notes.failed(fmt.Errorf("receiving: %w", err))
@@ -42,6 +36,28 @@ func (s *Socket) receive(f *family) {
 			pause = min(2*pause, longestPause)
 		}
 	}
+}
+
+// receiveOnce waits for packets and delivers them. A socket that is idle most of
+// the time holds no buffer meanwhile: hundreds of them would empty the pool.
+func (s *Socket) receiveOnce(f *family) (delivered bool, err error) {
+	if f.await != nil && !f.busy.Load() {
+		if err := f.await(); err != nil {
+			return false, err
+		}
+	}
+	r := s.pool.take()
+	if r == nil {
+		return false, net.ErrClosed
+	}
+	err = f.read(r)
+	s.counts.reads.Add(1)
+	if len(r.trains) == 0 {
+		r.Release()
+		return false, err
+	}
+	s.deliver(r)
+	return true, nil
 }
 
 // deliver hands r to whoever reads Incoming. It never waits: the channel has a

@@ -73,9 +73,16 @@ func newReader(conn *net.UDPConn, l Local, cfg Config, c *counters) func(*Receiv
 		h.Control = (*byte)(unsafe.Pointer(&t.controls[i]))
 	}
 	if !cfg.NoOffload && !cfg.Crowd {
-		_ = raw.Control(enableGRO) // without it, packets come one by one
+		receiveTrains(conn)
 	}
 	return t.read
+}
+
+// receiveTrains has the kernel deliver trains from now on, if it can.
+func receiveTrains(conn *net.UDPConn) {
+	if raw, err := conn.SyscallConn(); err == nil {
+		_ = raw.Control(enableGRO) // without it, packets come one by one
+	}
 }
 
 // enableGRO has the kernel deliver packets of one source in trains. Kernels

@@ -40,20 +40,23 @@ type Config struct {
 }
 
 // Socket sends and receives batches of UDP packets over IPv4 and IPv6 on one
-// port, or on several. One goroutine at a time may call Write; everything else
+// port, or on several, and over further IPv4 ports that are opened later. One
+// goroutine at a time may call Write, Open, Promote and Shut; everything else
 // may be called at any time from anywhere.
 type Socket struct {
-	door        // Local 0
-	also []door // Local 1 and on
-	ears []*ear
+	cfg     Config
+	door           // Local 0
+	also    []door // Local 1 and on
+	further further
+	ears    []*ear
 
 	pool     *pool
 	incoming chan *Received
-	readers  sync.WaitGroup
+	base     sync.WaitGroup // readers of the ports that Listen opened
+	readers  sync.WaitGroup // all others
 	closing  chan struct{}
 	once     sync.Once
 
-	writeBy    time.Time   // write deadline of both families, see patience
 	segmenting atomic.Bool // trains are sent as trains
 	counts     counters
 	notes      notes
@@ -65,14 +68,22 @@ type door struct {
 	v4, v6 *family // nil where the machine lacks the family
 }
 
-// family is one of the two kernel sockets. Its functions are values so that a
+// family is one of the kernel sockets. Its functions are values so that a
 // test can stand in for a system that refuses.
 type family struct {
+	local Local
 	conn  *net.UDPConn
 	read  func(*Received) error                                          // waits for packets, appends them
 	one   func(data []byte, to netip.AddrPort) error                     // sends one packet
 	train func(data []byte, to netip.AddrPort, size int) (fromGSO error) // sends data cut every size bytes; nil: cannot
 	many  func(b *Batch, i, end int) (n int, err error)                  // sends up to end, n of them before the error; nil: cannot
+
+	writeBy time.Time // write deadline, see patience
+
+	// Of further sockets only.
+	await func() error // waits for packets, and leaves them there
+	busy  atomic.Bool  // promoted: waits as the others do
+	shut  atomic.Bool
 }
 
 // Listen opens the socket and starts receiving. If the wanted port is taken in
@@ -88,7 +99,7 @@ func Listen(cfg Config) (*Socket, error) {
 
 // bind returns a socket that is open but does not receive yet.
 func bind(cfg Config) (*Socket, error) {
-	s := &Socket{pool: newPool(poolSize), incoming: make(chan *Received, poolSize), closing: make(chan struct{})}
+	s := &Socket{cfg: cfg, pool: newPool(poolSize), incoming: make(chan *Received, poolSize), closing: make(chan struct{})}
 	if cfg.Crowd {
 		s.pool.slots, s.pool.slotSize = crowdSlots, crowdSlotSize
 	}
@@ -128,8 +139,9 @@ func (s *Socket) adopt(conn *net.UDPConn, l Local, cfg Config) *family {
 	v6 := conn.LocalAddr().(*net.UDPAddr).AddrPort().Addr().Is6()
 	s.notes.tuned(tune(conn, v6, cfg))
 	f := &family{
-		conn: conn,
-		read: newReader(conn, l, cfg, &s.counts),
+		local: l,
+		conn:  conn,
+		read:  newReader(conn, l, cfg, &s.counts),
 		one: func(data []byte, to netip.AddrPort) error {
 			_, err := conn.WriteToUDPAddrPort(data, to)
 			return err
@@ -150,9 +162,11 @@ func (s *Socket) adopt(conn *net.UDPConn, l Local, cfg Config) *family {
 // start begins to receive.
 func (s *Socket) start() {
 	for f := range s.families() {
-		s.readers.Go(func() { s.receive(f) })
+		s.base.Go(func() { s.receive(f) })
 	}
 	go func() {
+		s.base.Wait()
+		s.endFurther()
 		s.readers.Wait()
 		close(s.incoming)
 	}()
@@ -238,7 +252,9 @@ func (s *Socket) Close() error {
 		for _, e := range s.ears {
 			err = errors.Join(err, e.close())
 		}
+		s.endFurther()
 	})
+	s.base.Wait()
 	s.readers.Wait()
 	return err
 }

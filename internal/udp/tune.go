@@ -21,14 +21,26 @@ func tune(conn *net.UDPConn, v6 bool, cfg Config) tuning {
 	}
 	// Control fails only on a closed socket, which the first read reports.
 	_ = raw.Control(func(fd uintptr) {
-		if err := forbidFragments(fd, v6); err != nil {
-			t.hints = append(t.hints, fmt.Sprintf("large packets may be fragmented, because the system does not let the don't-fragment flag be set: %v", err))
-		}
-		muteUnreachable(fd)
+		t.plain(fd, v6)
 		t.readBuffer = t.grow(fd, receiving, cfg.ReadBuffer)
 		t.writeBuffer = t.grow(fd, sending, cfg.WriteBuffer)
 	})
 	return t
+}
+
+// tunePlainly sets the options that cost nothing.
+func tunePlainly(conn *net.UDPConn) (t tuning) {
+	if raw, err := conn.SyscallConn(); err == nil {
+		_ = raw.Control(func(fd uintptr) { t.plain(fd, false) })
+	}
+	return t
+}
+
+func (t *tuning) plain(fd uintptr, v6 bool) {
+	if err := forbidFragments(fd, v6); err != nil {
+		t.hints = append(t.hints, fmt.Sprintf("large packets may be fragmented, because the system does not let the don't-fragment flag be set: %v", err))
+	}
+	muteUnreachable(fd)
 }
 
 // direction is one of a socket's two kernel buffers.

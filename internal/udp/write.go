@@ -23,7 +23,7 @@ var errNoFamily = errors.New("no socket of this address family")
 // error is only for a socket that is closed (net.ErrClosed) or broken. Addresses
 // may be IPv4, IPv6, or IPv4 mapped into IPv6. The caller keeps b.
 func (s *Socket) Write(b *Batch) error {
-	s.patience()
+	now := time.Now()
 	for i := 0; i < b.Len(); {
 		if b.spans[i].to.IsLine() {
 			i++
@@ -41,6 +41,7 @@ func (s *Socket) Write(b *Batch) error {
 			i++
 			continue
 		}
+		f.patience(now)
 		end := i + 1
 		var err error
 		switch {
@@ -64,6 +65,8 @@ func (s *Socket) Write(b *Batch) error {
 func (s *Socket) family(p Path) *family {
 	d := s.at(p.Local)
 	switch {
+	case d == nil && p.Remote.Addr().Unmap().Is4():
+		return s.furtherAt(p.Local)
 	case d == nil:
 		return nil
 	case unmap(p.Remote).Addr().Is6():
@@ -171,15 +174,12 @@ func (s *Socket) refused(packets int, err error) {
 // patience sets the deadline after which a Write under way stops waiting and
 // the rest of its packets count as refused. It is moved only when less than
 // writeWait is left, so that most calls pay for reading the clock alone.
-func (s *Socket) patience() {
-	now := time.Now()
-	if s.writeBy.Sub(now) >= writeWait {
+func (f *family) patience(now time.Time) {
+	if f.writeBy.Sub(now) >= writeWait {
 		return
 	}
-	s.writeBy = now.Add(2 * writeWait)
-	for f := range s.families() {
-		_ = f.conn.SetWriteDeadline(s.writeBy) // fails on a closed socket, and so will the write
-	}
+	f.writeBy = now.Add(2 * writeWait)
+	_ = f.conn.SetWriteDeadline(f.writeBy) // fails on a closed socket, and so will the write
 }
 
 // train returns the end of the longest train that starts at packet i: packets

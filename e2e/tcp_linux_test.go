@@ -1,0 +1,79 @@
+package e2e
+
+import (
+	"fmt"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// blockUDP has a home's router let no UDP through, but to the ports given.
+func (h *host) blockUDP(open ...int) {
+	h.w.t.Helper()
+	var accept strings.Builder
+	for _, port := range open {
+		fmt.Fprintf(&accept, "udp dport %d accept\n", port)
+		fmt.Fprintf(&accept, "udp sport %d accept\n", port)
+	}
+	h.nft(fmt.Sprintf(`
+table inet blocked {
+	chain forward {
+		type filter hook forward priority filter - 1;
+		%s
+		meta l4proto udp drop
+	}
+}
+`, accept.String()))
+}
+
+// TestOverTCP: where UDP is blocked on one side or on both, the file goes
+// straight from one to the other over TCP, and the person is told.
+func TestOverTCP(t *testing.T) {
+	for _, x := range []struct {
+		name    string
+		blocked string
+	}{{"sender", "a"}, {"receiver", "b"}, {"both", "ab"}} {
+		t.Run(x.name, func(t *testing.T) {
+			w := newHomes(t, "")
+			w.helper.startHelper()
+			if strings.Contains(x.blocked, "a") {
+				w.routerA.blockUDP()
+			}
+			if strings.Contains(x.blocked, "b") {
+				w.routerB.blockUDP()
+			}
+			f := w.file("twenty", 20<<20)
+			tr := w.bySend(w.a, w.b, helperAddr4, f)
+			tr.wantDelivered(bigTime)
+			for side, p := range map[string]*proc{"a": tr.sender, "b": tr.receiver} {
+				if strings.Contains(x.blocked, side) {
+					p.wantSaid("UDP seems blocked in this network", "4000", "53, 123, 443 and 4277", "TCP 4000")
+				}
+				p.wantSaid("connected: TCP")
+			}
+			tr.report("UDP blocked: " + x.name)
+			w.wantNoData()
+		})
+	}
+}
+
+// portsTold is how soon a person hears what is blocked.
+const portsTold = 5 * time.Second
+
+// TestWhatIsBlockedIsToldSoon: what gets out, and that nothing does.
+func TestWhatIsBlockedIsToldSoon(t *testing.T) {
+	w := newHomes(t, "")
+	w.helper.startHelper()
+	w.routerA.blockUDP()
+	f := w.file("small", 1000)
+	p := w.a.qft("send", f.path, "--helper", helperAddr4)
+	p.wantSay(portsTold, "UDP seems blocked in this network (no answer from the helper's machine at UDP 4000, 53, 123, 443 and 4277); TCP 4000 gets out")
+	p.signal(syscall.SIGINT)
+	p.wantEnd(stopTime, 130)
+
+	p = w.a.qft("send", f.path, "--helper", "203.0.113.99:4000") // nobody is there
+	p.wantSay(portsTold, "no answer from the helper's machine: not at UDP 4000, 53, 123, 443 and 4277, not by TCP")
+	p.signal(syscall.SIGINT)
+	p.wantEnd(stopTime, 130)
+}
