@@ -77,3 +77,54 @@ func TestWhatIsBlockedIsToldSoon(t *testing.T) {
 	p.signal(syscall.SIGINT)
 	p.wantEnd(stopTime, 130)
 }
+
+// cutTCP has a router do something to all TCP for a while.
+func (h *host) cutTCP(verdict string, d time.Duration) {
+	h.w.t.Helper()
+	h.nft(fmt.Sprintf(`
+table inet cut {
+	chain forward {
+		type filter hook forward priority filter - 2;
+		meta l4proto tcp %s
+	}
+}
+`, verdict))
+	pass(d)
+	h.nft("delete table inet cut")
+}
+
+// TestGoesOnOverTCP: a line that was cut is replaced when it can be, long before
+// TCP itself would try again; and so is one that was reset, though a Linux router
+// lets nothing pass between the same ports for 10 s after that: a new meeting
+// takes others.
+func TestGoesOnOverTCP(t *testing.T) {
+	t.Parallel()
+	for _, x := range []struct {
+		name    string
+		verdict string
+		cut     time.Duration
+		within  time.Duration
+	}{
+		{"reset", "reject with tcp reset", time.Second, 12 * time.Second},
+		{"cut", "drop", 20 * time.Second, 12 * time.Second},
+	} {
+		t.Run(x.name, func(t *testing.T) {
+			t.Parallel()
+			w := newHomes(t, "")
+			for _, r := range []*host{w.routerA, w.routerB} {
+				r.blockUDP()
+				r.limit("wan", "40mbit")
+			}
+			w.helper.startHelper()
+			tr := w.bySend(w.a, w.b, helperAddr4, w.file("holiday.tar", 40<<20))
+			tr.receiver.wantSay(15*time.Second, "connected: TCP")
+			eventually(t, 15*time.Second, "a quarter of the file", func() bool { return w.b.traffic("eth0").in > tr.file.size/4 })
+			w.routerA.cutTCP(x.verdict, x.cut)
+			before := w.b.traffic("eth0").in
+			took := eventually(t, x.within, "data flows again", func() bool { return w.b.traffic("eth0").in > before+moving })
+			t.Logf("CONTINUED after %.2f s", took.Seconds())
+			tr.wantDelivered(time.Minute)
+			w.wantNoData()
+		})
+	}
+}
