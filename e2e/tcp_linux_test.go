@@ -8,24 +8,20 @@ import (
 	"time"
 )
 
-// blockUDP has a home's router let no UDP through, but to the ports given.
-func (h *host) blockUDP(open ...int) {
+// block has a home's router drop what matches.
+func (h *host) block(what string) {
 	h.w.t.Helper()
-	var accept strings.Builder
-	for _, port := range open {
-		fmt.Fprintf(&accept, "udp dport %d accept\n", port)
-		fmt.Fprintf(&accept, "udp sport %d accept\n", port)
-	}
 	h.nft(fmt.Sprintf(`
 table inet blocked {
 	chain forward {
 		type filter hook forward priority filter - 1;
-		%s
-		meta l4proto udp drop
+		%s drop
 	}
 }
-`, accept.String()))
+`, what))
 }
+
+func (h *host) blockUDP() { h.w.t.Helper(); h.block("meta l4proto udp") }
 
 // TestOverTCP: where UDP is blocked on one side or on both, the file goes
 // straight from one to the other over TCP, and the person is told.
@@ -56,6 +52,26 @@ func TestOverTCP(t *testing.T) {
 			w.wantNoData()
 		})
 	}
+}
+
+// TestOverAnotherPort: UDP to the given port is blocked and TCP is; the helper
+// has 443 as well, and that gets out.
+func TestOverAnotherPort(t *testing.T) {
+	w := newHomes(t, "")
+	h := w.helper.qft("helper", helperPort, "443", "--verbose")
+	h.wantSay(10*time.Second, "listening")
+	t.Cleanup(func() { stopHelper(h) })
+	for _, r := range []*host{w.routerA, w.routerB} {
+		r.block("meta l4proto tcp")
+		r.nft("add rule inet blocked forward udp dport " + helperPort + " drop")
+	}
+	tr := w.bySend(w.a, w.b, helperAddr4, w.file("twenty", 20<<20))
+	tr.wantDelivered(bigTime)
+	for _, p := range []*proc{tr.sender, tr.receiver} {
+		p.wantSaid("UDP seems partly blocked in this network", "at UDP 4000, 53, 123 and 4277", "UDP 443 gets out", "connected: punched")
+	}
+	tr.report("UDP to the helper's port blocked, 443 open")
+	w.wantNoData()
 }
 
 // portsTold is how soon a person hears what is blocked.
