@@ -79,7 +79,6 @@ func (n *network) attach(w *lab.World, name string, line lab.Link, maps bool) (*
 type encounter struct {
 	*lab.World
 	helper *lab.Host
-	ends   [2]*end // sender, receiver
 }
 
 // end is one side: a peer without an application.
@@ -90,10 +89,12 @@ type end struct {
 	port      uint16
 	number    uint32
 	joined    bool
-	began     time.Duration // since the world began, as all that follow
-	connected time.Duration // zero: not
-	failed    time.Duration // zero: not
-	word      string        // of the first path
+	began     time.Duration   // since the world began, as all that follow
+	connected time.Duration   // zero: not
+	failed    time.Duration   // zero: not
+	word      string          // of the first path
+	lost      []time.Duration // when contact was lost,
+	back      []time.Duration // and when it was there again
 }
 
 const helperDelay = 25 * time.Millisecond // one way, between helper and peer
@@ -111,7 +112,14 @@ func newEncounter(seed uint64) *encounter {
 
 // startHelper starts, or after a crash restarts, the helper.
 func (e *encounter) startHelper() {
-	e.helper.Bind(helperPorts[0], rendezvous.NewServer(rendezvous.ServerConfig{Rand: e.Entropy()}))
+	cfg := rendezvous.ServerConfig{Rand: e.Entropy()}
+	for i, p := range helperPorts {
+		cfg.Ports = append(cfg.Ports, rendezvous.Port{Port: p, Local: udp.Local(i)})
+	}
+	e.helper.Bind(helperPorts[0], rendezvous.NewServer(cfg))
+	for _, p := range helperPorts[1:] {
+		e.helper.Open(p, helperPorts[0])
+	}
 }
 
 // start puts a peer on a host: a sender with words, or a receiver with a phrase.
@@ -135,9 +143,17 @@ func (e *encounter) start(role rendezvous.Role, host *lab.Host, words string, ph
 			cfg.Helpers = append(cfg.Helpers, netip.AddrPortFrom(a, helperPorts[0]))
 		}
 	}
+	further := &lab.Sockets{Host: host}
+	cfg.Sockets = further
 	n.Peer = peer.New(e.Now(), cfg)
 	n.port = host.Bind(0, n)
+	further.Of = n.port
 	return n
+}
+
+// parseCode is what a person types.
+func parseCode(number uint32, words string) (secret.Phrase, error) {
+	return secret.Parse(fmt.Sprintf("%d-%s", number, words))
 }
 
 // still is an application that has nothing to do.
@@ -164,6 +180,10 @@ func (n *end) Send(now time.Time, b *udp.Batch) {
 			if n.connected == 0 {
 				n.connected, n.word = n.e.Elapsed(), v.Word
 			}
+		case peer.ContactLost:
+			n.lost = append(n.lost, n.e.Elapsed())
+		case peer.ContactBack:
+			n.back = append(n.back, n.e.Elapsed())
 		}
 	}
 	if n.failed == 0 && n.Err() != nil {
@@ -216,7 +236,7 @@ func (c condition) run(a, b *network, seed uint64) trial {
 	if s.joined {
 		e.World.Run(time.Second+time.Duration(r.IntN(2000))*time.Millisecond, nil)
 	}
-	phrase, err := secret.Parse(fmt.Sprintf("%d-%s", max(s.number, 1), words))
+	phrase, err := parseCode(max(s.number, 1), words)
 	if err != nil {
 		return trial{fate: astray, text: err.Error()}
 	}
