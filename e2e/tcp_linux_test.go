@@ -2,7 +2,9 @@ package e2e
 
 import (
 	"fmt"
+	"net"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -143,4 +145,65 @@ func TestGoesOnOverTCP(t *testing.T) {
 			w.wantNoData()
 		})
 	}
+}
+
+// TestThousandsOfConnectionsAtTheHelper: a stranger opens as many as he can and
+// holds them, with a greeting or without, trickling or silent. He has his share
+// of them, and two who have nothing but TCP meet meanwhile.
+func TestThousandsOfConnectionsAtTheHelper(t *testing.T) {
+	w := newHomes(t, "")
+	w.helper.startHelper()
+	stranger := w.host("stranger")
+	stranger.plug(w.public, "eth0", "203.0.113.66/24")
+	const greeting = "\x00\x04qft\x01"
+	openings := []string{"", "GET / HTTP/1.0\r\n\r\n", greeting, greeting + "\xff\xff", greeting + "\x04\x00half"}
+	var mu sync.Mutex
+	var held []net.Conn
+	defer func() {
+		for _, c := range held {
+			c.Close()
+		}
+	}()
+	connect := func(n int) {
+		err := stranger.inside(func() error {
+			for i := range n {
+				c, err := net.Dial("tcp4", helperAddr4)
+				if err != nil {
+					continue // reset at once
+				}
+				c.Write([]byte(openings[i%len(openings)]))
+				mu.Lock()
+				held = append(held, c)
+				mu.Unlock()
+			}
+			return nil
+		})
+		if err != nil {
+			t.Error(err)
+		}
+	}
+	connect(2000)
+	for _, r := range []*host{w.routerA, w.routerB} {
+		r.blockUDP()
+	}
+	stop := make(chan struct{})
+	var all sync.WaitGroup
+	all.Go(func() {
+		for {
+			select {
+			case <-stop:
+				return
+			default:
+				connect(100)
+			}
+		}
+	})
+	tr := w.bySend(w.a, w.b, helperAddr4, w.file("twenty", 20<<20))
+	tr.receiver.wantEnd(bigTime, 0)
+	tr.sender.wantEnd(10*time.Second, 0)
+	close(stop)
+	all.Wait()
+	tr.wantIntact()
+	tr.receiver.wantSaid("connected: TCP")
+	t.Logf("%d connections were made", len(held))
 }
