@@ -19,6 +19,10 @@ type Config struct {
 	Controlling bool    // true on exactly one side: it chooses the path
 	Local       List    // own network: hosts to recognise this machine by, the profile to plan with, the rest for the report
 
+	// Sockets gives further sockets, for NATs that need them. If nil, there is
+	// only the first.
+	Sockets Sockets
+
 	// Rand gives transaction ids, which must not be guessable. If nil,
 	// crypto/rand.Reader. It must not fail.
 	Rand io.Reader
@@ -42,7 +46,10 @@ type Agent struct {
 	window window
 	seal   sealer
 	out    outbound
-	peer   Profile          // of the peer's NAT, as it told last
+	remote []Candidate // that the peer has told
+	peer   Profile     // of the peer's NAT, as it told last
+	own    []udp.Local // sockets beside the first, to be shut when no path leads through them
+	guess  guessing
 	last   *pair            // the latest that was chosen, in whatever generation; stays in pairs
 	seen   []netip.AddrPort // own addresses, as the peer saw them from outside
 }
@@ -51,9 +58,11 @@ type Agent struct {
 type round struct {
 	generation uint32
 	began      time.Time // first address of the peer known; zero: idle
+	heard      time.Time // latest probe of the peer in this generation; zero: none
 	chosen     *pair     // nil: not settled
 	since      time.Time // chosen since
 	confirmed  bool      // controlling: the peer has answered the nomination, and proven the pair
+	tidied     bool      // the sockets that are not needed are shut
 }
 
 // NewAgent returns an agent that waits for the peer's candidates, and already
@@ -70,6 +79,7 @@ func NewAgent(now time.Time, cfg Config) *Agent {
 	}
 	cfg.Local.Candidates = probed(cfg.Local.Candidates)
 	return &Agent{
+		own:  slices.Clone(cfg.Local.Fresh),
 		cfg:  cfg,
 		now:  now,
 		seal: sealer{box: cfg.Box, controlling: cfg.Controlling, tag: cfg.Tag},
@@ -90,7 +100,8 @@ func (a *Agent) add(remote List) {
 	if remote.Profile != (Profile{}) {
 		a.peer = remote.Profile
 	}
-	for _, pl := range plan(a.cfg.Local.Candidates, remote.Candidates, a.cfg.V4, a.cfg.V6) {
+	a.remote = clean(append(a.remote, remote.Candidates...))
+	for _, pl := range a.plan(remote.Candidates) {
 		p := find(a.pairs, udp.To(pl.Addr))
 		switch {
 		case p == nil && a.named() >= maxCandidates:
@@ -106,6 +117,26 @@ func (a *Agent) add(remote List) {
 		}
 		a.startClock()
 	}
+	a.replan()
+}
+
+// plan says what to do with candidates, given both NATs.
+func (a *Agent) plan(remote []Candidate) []planned {
+	own, peer := a.ownProfile().Mapping, a.peerProfile().Mapping
+	list := plan(a.cfg.Local.Candidates, remote, a.cfg.V4, a.cfg.V6)
+	if own == Sequential && peer == Preserving {
+		inOrder(list, len(a.guess.made))
+	}
+	for i := range list {
+		switch pl := &list[i]; {
+		case !pl.Addr.Addr().Is4():
+		case own == Preserving && pl.Kind == Predicted && pl.skip == "":
+			pl.skip = "a prepared socket of this side goes there"
+		case own == Sequential && peer == Sequential:
+			pl.after += walkHold
+		}
+	}
+	return list
 }
 
 // named counts the pairs that the peer's lists name.
@@ -129,18 +160,32 @@ func (a *Agent) startClock() {
 func (a *Agent) SetLocal(now time.Time, local List) {
 	a.advance(now)
 	local.Candidates = probed(local.Candidates)
-	a.cfg.Local.Profile, a.cfg.Local.Flags = local.Profile, local.Flags
-	if slices.Equal(local.Candidates, a.cfg.Local.Candidates) {
-		return
+	old := a.cfg.Local
+	a.cfg.Local = local
+	if old.Profile != local.Profile {
+		a.guess.made = nil // the new one was seen after all that
 	}
-	// What the peer saw may be of a mapping that is gone: beside the new
-	// reflexive address it would look like a second mapping.
-	a.cfg.Local, a.seen = local, nil
-	for _, p := range a.pairs {
-		if !p.isLine() {
-			p.class = classify(local.Candidates, p.Candidate)
+	a.renew(old.Fresh)
+	if !slices.Equal(local.Candidates, old.Candidates) {
+		// What the peer saw may be of a mapping that is gone: beside the new
+		// reflexive address it would look like a second mapping.
+		a.seen = nil
+		for _, p := range a.pairs {
+			if !p.isLine() {
+				p.class = classify(local.Candidates, p.Candidate)
+				a.retry(p)
+			}
 		}
 	}
+	a.replan()
+}
+
+// retry looks again, and soon, whether a pair is better than the chosen one.
+func (a *Agent) retry(p *pair) {
+	if a.round.chosen == nil || p == a.round.chosen || p.stage == full {
+		return
+	}
+	p.timing.since, p.timing.try, p.timing.next = a.now, 0, a.now
 }
 
 // Restart searches anew, for when contact was lost or an address changed. The
@@ -157,6 +202,7 @@ func (a *Agent) Restart(now time.Time, remote, local List) {
 	}
 	a.seen = nil
 	if named := probed(remote.Candidates); len(named) > 0 {
+		a.remote = nil
 		a.pairs = slices.DeleteFunc(a.pairs, func(p *pair) bool {
 			return p != a.last && !p.learned && !p.isLine() &&
 				!slices.ContainsFunc(named, func(c Candidate) bool { return c.Addr == p.Addr })
@@ -174,12 +220,14 @@ func (a *Agent) begin(generation uint32) {
 		return p.learned && p.count.answered == 0 && p != a.last
 	})
 	a.round = round{generation: generation}
+	a.tidy(a.cfg.Local.Fresh)
+	a.guess = guessing{made: a.guess.made}
 	list := make([]Candidate, 0, len(a.pairs))
 	for _, p := range a.pairs {
 		list = append(list, p.Candidate)
 	}
 	a.startLines()
-	for _, pl := range plan(a.cfg.Local.Candidates, list, a.cfg.V4, a.cfg.V6) {
+	for _, pl := range a.plan(list) {
 		for _, p := range a.pairs {
 			if p.Addr == pl.Addr && !p.isLine() {
 				p.start(a.now, a.now.Add(pl.after))
@@ -190,6 +238,7 @@ func (a *Agent) begin(generation uint32) {
 	if a.last != nil {
 		a.last.urge(a.now)
 	}
+	a.replan()
 }
 
 // Deadline returns when Send should be called again: the zero time if only
@@ -209,6 +258,9 @@ func (a *Agent) Deadline() time.Time {
 			earliest(t)
 		}
 	}
+	if t, ok := a.guessDue(); ok {
+		earliest(t)
+	}
 	if t, ok := a.turning(); ok {
 		earliest(t)
 	}
@@ -222,6 +274,8 @@ func (a *Agent) turning() (t time.Time, ok bool) {
 	switch {
 	case r.chosen != nil && a.cfg.Controlling && !r.confirmed:
 		return r.since.Add(confirmTime), true
+	case r.chosen != nil && !r.tidied:
+		return r.since.Add(settleTime), true
 	case r.chosen != nil || r.began.IsZero():
 		return t, false
 	}
@@ -240,14 +294,22 @@ func (a *Agent) advance(now time.Time) {
 		a.now = now
 	}
 	a.choose()
+	if r := &a.round; r.chosen != nil && !r.tidied && !a.now.Before(r.since.Add(settleTime)) {
+		r.tidied = true
+		a.tidy(nil)
+	}
 }
 
 // random returns a transaction id.
 func (a *Agent) random() uint64 {
 	var b [8]byte
-	if _, err := io.ReadFull(a.cfg.Rand, b[:]); err != nil {
+	a.entropy(b[:])
+	return binary.BigEndian.Uint64(b[:])
+}
+
+func (a *Agent) entropy(b []byte) {
+	if _, err := io.ReadFull(a.cfg.Rand, b); err != nil {
 		// A predictable id would let a stranger prove a path: better none.
 		panic("nat: no randomness: " + err.Error())
 	}
-	return binary.BigEndian.Uint64(b[:])
 }

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
+
+	"qft/internal/udp"
 )
 
 // Kind says how a peer came to know an address.
@@ -79,6 +81,10 @@ type List struct {
 	Candidates []Candidate
 	Profile    Profile
 	Flags      Flags
+
+	// Fresh are the sockets behind the predicted addresses of one's own list,
+	// in their order. It does not travel.
+	Fresh []udp.Local
 }
 
 const (
@@ -145,7 +151,7 @@ func ParseCandidates(b []byte) (l List, err error) {
 	if len(b) != profileSize {
 		return l, fmt.Errorf("parsing candidates: %d bytes behind them, want %d", len(b), profileSize)
 	}
-	return List{list, parseProfile(b), Flags(b[profileSize-1])}, nil
+	return List{Candidates: list, Profile: parseProfile(b), Flags: Flags(b[profileSize-1])}, nil
 }
 
 func parseProfile(b []byte) (p Profile) {

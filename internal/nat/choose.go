@@ -105,6 +105,8 @@ func (a *Agent) settle(p *pair) {
 	a.last = p
 	a.round.chosen, a.round.since, a.round.confirmed = p, a.now, false
 	p.timing.try = 0
+	a.round.tidied = false
+	a.promote(p.local)
 	if a.cfg.Controlling {
 		p.urge(a.now)
 	}

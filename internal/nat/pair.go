@@ -99,11 +99,13 @@ func (p *pair) turn(late bool) (large bool, wait time.Duration, ok bool) {
 	return large, wait, p.affords(sizeOf(large))
 }
 
+const maxCredit = 1 << 20
+
 func (p *pair) affords(size int) bool { return !p.learned || p.reached || p.credit >= size }
 
 // earn credits a learned address with three times what came from it (RFC 9000
 // section 8.1), so that a false source address gains an attacker little.
-func (p *pair) earn(size int) { p.credit = min(p.credit+3*size, 1<<20) }
+func (p *pair) earn(size int) { p.credit = min(p.credit+3*size, maxCredit) }
 
 // sentPing is a ping that may still be answered.
 type sentPing struct {

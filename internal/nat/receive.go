@@ -22,6 +22,9 @@ func (a *Agent) Receive(now time.Time, p udp.Packet) {
 	if int32(in.generation-a.round.generation) > 0 {
 		a.begin(in.generation)
 	}
+	if in.generation == a.round.generation {
+		a.round.heard = a.now
+	}
 	if in.kind == ping {
 		a.receivePing(from, &in)
 	} else {
@@ -47,6 +50,7 @@ func (a *Agent) receivePing(from udp.Path, in *probe) {
 func (a *Agent) receivePong(from udp.Path, in *probe) {
 	p, sent, ok := a.match(in.txid)
 	if !ok {
+		a.receiveHint(from, in)
 		return
 	}
 	if p.way() != from {
@@ -78,6 +82,17 @@ func (a *Agent) receivePong(from udp.Path, in *probe) {
 		// Either a full ping is worth trying now, or the peer should learn
 		// that one has passed, and tell whether its own did.
 		p.urge(a.now)
+	}
+}
+
+// receiveHint takes a pong to no ping that is remembered, which a guess is not.
+// It proves nothing, but its source is worth a ping.
+func (a *Agent) receiveHint(from udp.Path, in *probe) {
+	if a.guess.probes == 0 || a.round.chosen != nil {
+		return
+	}
+	if q := a.learn(from, in.size()); q != nil && !q.mutual() {
+		q.urge(a.now)
 	}
 }
 
@@ -124,6 +139,9 @@ func (a *Agent) learn(from udp.Path, size int) *pair {
 	}
 	p.skip = "" // whatever spoke against it, it works in one direction
 	p.earn(size)
+	if slices.ContainsFunc(a.remote, func(c Candidate) bool { return c.Addr == from.Remote && !c.Kind.TCP() }) {
+		p.credit = maxCredit // the peer itself has named it
+	}
 	return p
 }
 

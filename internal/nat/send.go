@@ -66,6 +66,7 @@ func (a *Agent) Send(now time.Time, b *udp.Batch) {
 	if p := a.nextPair(); p != nil {
 		a.sendPing(b, p)
 	}
+	a.sendGuesses(b)
 }
 
 func (a *Agent) sendPong(b *udp.Batch, r reply) bool {
@@ -115,6 +116,7 @@ func (a *Agent) emit(b *udp.Batch, to udp.Path, p *pair, pr *probe) bool {
 	}
 	a.out.sequence++
 	pr.sequence, pr.generation = a.out.sequence, a.round.generation
+	a.mapped(to)
 	return b.Add(to, a.seal.seal(pr))
 }
 
