@@ -130,9 +130,6 @@ func (a *Agent) aim(way udp.Path) {
 func (a *Agent) walk() {
 	g := &a.guess
 	offset := len(g.made) - g.walked*walkSteps
-	if a.cfg.Controlling {
-		offset += walkShift(g.walked)
-	}
 	local := udp.Local(0)
 	if g.walked > 0 {
 		l, ok := a.open()
@@ -143,7 +140,11 @@ func (a *Agent) walk() {
 		local = l // to which all destinations are new
 	}
 	for k := 1; k <= walkSteps; k++ {
-		a.aim(udp.Path{Local: local, Remote: g.basis.peer.nth(g.walked*walkSteps + k + offset)})
+		n := g.walked*walkSteps + k + offset
+		if a.cfg.Controlling {
+			n += walkShift(g.walked, k)
+		}
+		a.aim(udp.Path{Local: local, Remote: g.basis.peer.nth(n)})
 	}
 	g.walked++
 	g.walkAt = g.walkAt.Add(walkEvery)
@@ -266,11 +267,11 @@ func (a *Agent) spreadOne(b *udp.Batch) {
 // good as another where the ports are random, as long as none comes twice; a
 // step that shares no factor with their number visits all.
 func (a *Agent) lookBlindly(b *udp.Batch) {
-	const first, count, stride = 1024, 1<<16 - 1024, 24691
+	const stride = 24691
 	g := &a.guess
 	if at, ok := a.peerOutside(); ok {
-		g.port = (g.port + stride) % count
-		a.guessAt(b, udp.To(netip.AddrPortFrom(at.Addr(), uint16(first+g.port))))
+		g.port = (g.port + stride) % portCount
+		a.guessAt(b, udp.To(netip.AddrPortFrom(at.Addr(), uint16(firstPort+g.port))))
 	}
 	every := blindEvery
 	if g.tactic.spread {

@@ -35,6 +35,12 @@ type Profile struct {
 	Last    netip.AddrPort // the outside endpoint that was seen last; invalid: none
 }
 
+// Outside ports that NATs give out, but for those that stay what they are.
+const (
+	firstPort = 1024
+	portCount = 1<<16 - firstPort
+)
+
 // nearPorts is how far apart ports in a row may be. Two that are drawn at
 // random lie so close once in a thousand.
 const nearPorts = 32
@@ -84,6 +90,11 @@ func step16(ports []int) int16 {
 	step := 0
 	for i, p := range ports[1:] {
 		d := p - ports[i]
+		if d > portCount/2 {
+			d -= portCount // it went round
+		} else if d < -portCount/2 {
+			d += portCount
+		}
 		if d < -nearPorts || d > nearPorts || d*step < 0 {
 			return 0
 		}
@@ -110,12 +121,10 @@ func gcd(a, b int) int {
 }
 
 // nth is the n-th outside port that a sequential NAT gives out after Last.
-// Those below 1024 are left out by all that count, so it goes round to there.
 func (p Profile) nth(n int) netip.AddrPort {
-	const first, count = 1024, 1<<16 - 1024
-	i := (int(p.Last.Port()) - first + n*int(p.Step)) % count
+	i := (int(p.Last.Port()) - firstPort + n*int(p.Step)) % portCount
 	if i < 0 {
-		i += count
+		i += portCount
 	}
-	return netip.AddrPortFrom(p.Last.Addr(), uint16(first+i))
+	return netip.AddrPortFrom(p.Last.Addr(), uint16(firstPort+i))
 }

@@ -9,7 +9,7 @@ const (
 	// for a NAT that tells addresses apart looks harmless to two ports of one.
 	guessSoon  = 250 * time.Millisecond
 	guessLater = time.Second
-	guessLast  = 3 * time.Second
+	guessLast  = 2 * time.Second
 
 	// guessTime, maxSockets, spreadEvery and blindEvery bound it: 256 sockets
 	// and 1,250 probes per second, for 20 s. A fresh socket's mapping is one
@@ -23,7 +23,7 @@ const (
 
 	// freshCount is how many sockets are prepared for a NAT that preserves
 	// ports.
-	freshCount = 8
+	freshCount = 12
 
 	// windowSteps is how many of the next mappings of a sequential NAT are
 	// tried: what else its network does meanwhile takes some of them.
@@ -31,12 +31,12 @@ const (
 
 	// walkSteps is how many mappings two sequential NATs make for each other in
 	// one walk, and walkEvery the time between two walks.
-	walkSteps = 8
+	walkSteps = 32
 	walkEvery = 600 * time.Millisecond
-	walks     = 12
+	walks     = 8
 
 	// walkHold keeps the pings to candidates back until the first walk is done.
-	walkHold = 60 * time.Millisecond
+	walkHold = 100 * time.Millisecond
 )
 
 // aimed says where the first packets of prepared sockets go. That packet decides
@@ -118,10 +118,12 @@ func inOrder(list []planned, made int) {
 }
 
 // rowShift is how far the place in the row that a prepared socket aims at is
-// ahead of its own: most expect that nobody else makes mappings, some that one,
-// two or three were made.
-func rowShift(i int) int { return max(0, i-(freshCount-4)) }
+// ahead of its own: the first expect that nobody else makes mappings, the next
+// that one was made, and so on.
+func rowShift(i int) int {
+	return [freshCount]int{0, 0, 0, 1, 1, 2, 2, 3, 3, 4, 5, 6}[min(i, freshCount-1)]
+}
 
-// walkShift is by how much the n-th walk of the controlling side expects both
-// NATs together to have been moved on by others.
-func walkShift(n int) int { return max(0, n-1) }
+// walkShift is by how much, at the k-th step of the n-th walk, the controlling
+// side expects both NATs together to have been moved on by others.
+func walkShift(n, k int) int { return 4*n + (k-1)/4 }

@@ -134,6 +134,9 @@ type natType struct {
 	// router itself: it tracks that as a connection for 30 s, and the same
 	// addresses and ports are not given to another one meanwhile.
 	clash bool
+	// inARow gives each new mapping the port after the one before, instead of
+	// one at random; single gives no port to two mappings at a time.
+	inARow, single bool
 }
 
 var (
@@ -143,6 +146,10 @@ var (
 	symmetric      = natType{mapping: perPort, filtering: perPort}
 	masquerade     = natType{mapping: perPort, filtering: perPort, keepPort: true}
 	openMasquerade = natType{mapping: perPort, filtering: perPort, keepPort: true, clash: true}
+	preserving     = natType{mapping: perPort, filtering: perPort, keepPort: true, single: true}
+	sequential     = natType{mapping: perPort, filtering: perPort, inARow: true, single: true}
+	loose          = natType{mapping: perPort, filtering: perAddress}               // symmetric, with a weak filter
+	byAddress      = natType{mapping: perAddress, filtering: perPort, single: true} // looks like a cone to two ports of one address
 )
 
 // router is a NAT between two realms, with one outside address. Its mappings
@@ -155,6 +162,7 @@ type router struct {
 	byInside     map[[2]netip.AddrPort]*mapping
 	byPort       map[uint16][]*mapping
 	unexpected   map[[2]netip.AddrPort]time.Time // clash: from, to
+	next         int                             // inARow
 }
 
 type mapping struct {
@@ -171,6 +179,9 @@ const mappingLife = 2 * time.Minute
 func (w *world) router(kind natType, outer, inner *realm, ip string) *router {
 	n := &router{natType: kind, world: w, outer: outer, inner: inner, ip: netip.MustParseAddr(ip)}
 	n.rebind()
+	if kind.inARow {
+		n.next = w.rng.IntN(1<<16 - 1024)
+	}
 	outer.nodes[n.ip], inner.gateway = n, n
 	return n
 }
@@ -194,8 +205,11 @@ func (n *router) free(port uint16, src, dst netip.AddrPort) bool {
 	if clash && n.world.now.Sub(at) < 30*time.Second {
 		return false
 	}
+	n.byPort[port] = slices.DeleteFunc(n.byPort[port], func(m *mapping) bool {
+		return !m.open && n.world.now.Sub(m.used) > mappingLife
+	})
 	return !slices.ContainsFunc(n.byPort[port], func(m *mapping) bool {
-		return m.inside != src || m.open || m.remote == n.mapping.key(dst)
+		return n.single || m.inside != src || m.open || m.remote == n.mapping.key(dst)
 	})
 }
 
@@ -205,7 +219,11 @@ func (n *router) translate(src, dst netip.AddrPort) netip.AddrPort {
 	if m == nil || n.world.now.Sub(m.used) > mappingLife {
 		port := src.Port()
 		for fixed := n.keepPort; !fixed || !n.free(port, src, dst); fixed = true {
-			port = uint16(20000 + n.world.rng.IntN(40000))
+			port = uint16(1024 + n.world.rng.IntN(1<<16-1024))
+			if n.inARow {
+				n.next = (n.next + 1) % (1<<16 - 1024)
+				port = uint16(1024 + n.next)
+			}
 		}
 		m = &mapping{inside: src, outside: netip.AddrPortFrom(n.ip, port), remote: n.mapping.key(dst), allowed: make(map[netip.AddrPort]time.Time)}
 		n.byInside[k] = m
@@ -242,19 +260,26 @@ func (n *router) receive(src, dst netip.AddrPort, data []byte) {
 	}
 }
 
-// host has at most one port per family and realm, and an agent once started.
+// host has one port, further ones if its agent wants them, and an agent once
+// started.
 type host struct {
-	name   string
-	world  *world
-	port   uint16
-	homes  []home
-	agent  *Agent
-	batch  *udp.Batch
-	got    []byte // latest packet that is no probe
-	from   netip.AddrPort
-	sent   []shot // every probe
-	heard  [][]byte
-	tapped func(shot)
+	name     string
+	world    *world
+	port     uint16
+	opened   []uint16 // by Local less 1; 0: shut
+	most     int      // sockets that were open at a time
+	alone    bool     // has no sockets but the first
+	prepared List     // what was prepared
+	homes    []home
+	agent    *Agent
+	batch    *udp.Batch
+	got      []byte // latest packet that is no probe
+	from     netip.AddrPort
+	sent     []shot // every probe
+	heard    [][]byte
+	tapped   func(shot)
+
+	promoted []udp.Local
 }
 
 type home struct {
@@ -290,25 +315,65 @@ func (h *host) leave() {
 	h.homes = nil
 }
 
-func (h *host) transmit(to netip.AddrPort, data []byte) {
+// Open, PortOf, Promote and Shut make the host the Sockets of its agent.
+func (h *host) Open(n int) (opened []udp.Local) {
+	for range n {
+		h.opened = append(h.opened, uint16(50000+len(h.opened)))
+		opened = append(opened, udp.Local(len(h.opened)))
+	}
+	open := 0
+	for _, p := range h.opened {
+		if p != 0 {
+			open++
+		}
+	}
+	h.most = max(h.most, open)
+	return opened
+}
+
+func (h *host) PortOf(l udp.Local) uint16 {
+	if l == 0 {
+		return h.port
+	}
+	return h.opened[l-1]
+}
+
+func (h *host) Promote(l udp.Local) { h.promoted = append(h.promoted, l) }
+
+func (h *host) Shut(l udp.Local) {
+	if h.opened[l-1] == 0 {
+		h.world.t.Errorf("%s: socket %d is shut twice", h.name, l)
+	}
+	h.opened[l-1] = 0
+}
+
+func (h *host) transmit(way udp.Path, data []byte) {
+	to, port := way.Remote, h.PortOf(way.Local)
+	if port == 0 {
+		h.world.t.Errorf("%s: sends through socket %d, which is shut", h.name, way.Local)
+	}
 	for _, at := range slices.Backward(h.homes) {
 		if at.addr.Is4() == to.Addr().Is4() {
 			if to.Addr() == at.addr { // the machine itself, whoever has the port
 				for _, o := range h.world.hosts {
 					if o.port == to.Port() && slices.Contains(o.homes, at) {
-						h.world.at(h.world.now, func() { o.receive(netip.AddrPortFrom(at.addr, h.port), to, data) })
+						h.world.at(h.world.now, func() { o.receive(netip.AddrPortFrom(at.addr, port), to, data) })
 					}
 				}
 				return
 			}
-			at.realm.route(netip.AddrPortFrom(at.addr, h.port), to, data)
+			at.realm.route(netip.AddrPortFrom(at.addr, port), to, data)
 			return
 		}
 	}
 }
 
 func (h *host) receive(src, dst netip.AddrPort, data []byte) {
-	if dst.Port() != h.port || h.agent == nil {
+	at := udp.Path{Remote: src}
+	if dst.Port() != h.port {
+		at.Local = udp.Local(slices.Index(h.opened, dst.Port()) + 1)
+	}
+	if dst.Port() != h.port && at.Local == 0 || h.agent == nil {
 		return
 	}
 	if data[0] != firstByte {
@@ -316,7 +381,7 @@ func (h *host) receive(src, dst netip.AddrPort, data []byte) {
 		return
 	}
 	h.heard = append(h.heard, data)
-	h.agent.Receive(h.world.now, udp.Packet{Path: udp.To(src), Data: data})
+	h.agent.Receive(h.world.now, udp.Packet{Path: at, Data: data})
 	h.flush()
 }
 
@@ -334,7 +399,7 @@ func (h *host) flush() {
 			if h.tapped != nil {
 				h.tapped(s)
 			}
-			h.transmit(p.Remote, s.data)
+			h.transmit(p.Path, s.data)
 		}
 		if d := h.agent.Deadline(); d.IsZero() || d.After(w.now) {
 			return
@@ -354,11 +419,7 @@ func (h *host) candidates() (list []Candidate) {
 			if at.addr.Is4() != to.Addr().Is4() {
 				continue
 			}
-			src := netip.AddrPortFrom(at.addr, h.port)
-			for n := at.realm.gateway; n != nil; n = n.outer.gateway {
-				src = n.translate(src, to)
-			}
-			if c := (Candidate{Reflexive, src}); !slices.Contains(list, c) {
+			if c := (Candidate{Reflexive, at.outside(h.port, to)}); !slices.Contains(list, c) {
 				list = append(list, c)
 			}
 			break
@@ -367,11 +428,46 @@ func (h *host) candidates() (list []Candidate) {
 	return list
 }
 
+// list is what the host tells of itself: its candidates, and what it has seen
+// of its NAT.
+func (h *host) list() List {
+	l := List{Candidates: h.candidates()}
+	var seen []netip.AddrPort
+	for _, to := range helpers {
+		for _, at := range h.homes {
+			if at.addr.Is4() && to.Addr().Is4() {
+				seen = append(seen, at.outside(h.port, to))
+			}
+		}
+	}
+	l.Profile = NewProfile(h.port, seen)
+	if h.alone {
+		return l
+	}
+	if h.prepared.Fresh == nil {
+		h.prepared = Prepare(h, List{Profile: l.Profile})
+	}
+	l.Candidates, l.Fresh = append(l.Candidates, h.prepared.Candidates...), h.prepared.Fresh
+	return l
+}
+
+// outside is the address that a destination sees, whose mapping is kept.
+func (at home) outside(port uint16, to netip.AddrPort) netip.AddrPort {
+	src := netip.AddrPortFrom(at.addr, port)
+	for n := at.realm.gateway; n != nil; n = n.outer.gateway {
+		src = n.translate(src, to)
+	}
+	return src
+}
+
 // start gives the host an agent, and keeps its mapping at the helpers alive.
 func (h *host) start(controlling bool, change ...func(*Config)) {
 	cfg := Config{
 		Box: newBox(h.world.rand), Tag: [4]byte{1, 2, 3, 4}, Controlling: controlling,
-		Local: List{Candidates: h.candidates()}, Rand: h.world.rand, V4: true, V6: true,
+		Local: h.list(), Rand: h.world.rand, V4: true, V6: true,
+	}
+	if !h.alone {
+		cfg.Sockets = h
 	}
 	for _, f := range change {
 		f(&cfg)
@@ -470,9 +566,9 @@ func (p peers) start(change ...func(*Config)) {
 
 // exchange tells each side the other's candidates now.
 func (p peers) exchange() {
-	ca, cb := p.a.candidates(), p.b.candidates()
-	p.a.agent.AddRemote(p.now, List{Candidates: cb})
-	p.b.agent.AddRemote(p.now, List{Candidates: ca})
+	ca, cb := p.a.list(), p.b.list()
+	p.a.agent.AddRemote(p.now, cb)
+	p.b.agent.AddRemote(p.now, ca)
 }
 
 func (p peers) connected() bool {
@@ -505,7 +601,7 @@ func (p peers) wantPassage() {
 			p.t.Fatalf("%s has no path", d[0].name)
 		}
 		d[1].got = nil
-		d[0].transmit(path.Way.Remote, append([]byte{0x80}, make([]byte, fullSize-1)...))
+		d[0].transmit(path.Way, append([]byte{0x80}, make([]byte, fullSize-1)...))
 		p.run(p.now.Sub(epoch)+2*p.delay+p.jitter+10*time.Millisecond, nil)
 		if len(d[1].got) != fullSize {
 			p.t.Fatalf("%s calls %v its path, but a full-size packet does not arrive", d[0].name, path.Way.Remote)
