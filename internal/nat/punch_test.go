@@ -200,7 +200,7 @@ func TestLinuxRouterMetByAnEarlyPing(t *testing.T) {
 		p.run(500*time.Millisecond, nil)
 		p.b.agent.AddRemote(p.now, la)
 		if !c.ok {
-			p.run(25*time.Second, nil)
+			p.run(7*time.Second, nil)
 			if p.connected() {
 				t.Errorf("%+v before %+v: connected", c.early, c.late)
 			}
