@@ -23,6 +23,7 @@ const layout = `
 internal/udp:
 internal/tcp:        internal/udp
 internal/stun:
+internal/token:
 internal/portmap:
 internal/beacon:     internal/udp
 internal/secret:
@@ -43,7 +44,7 @@ internal/nat:        internal/udp
 internal/proxy:
 internal/rendezvous: internal/udp internal/stun
 internal/survey:     internal/udp internal/stun internal/nat internal/rendezvous
-internal/peer:       internal/udp internal/tcp internal/stun internal/secret internal/transport internal/nat internal/rendezvous internal/beacon
+internal/peer:       internal/udp internal/tcp internal/stun internal/secret internal/transport internal/nat internal/rendezvous internal/beacon internal/token
 .:                   internal/portmap internal/survey internal/udp internal/tcp internal/stun internal/secret internal/walk internal/plant internal/transfer internal/nat internal/rendezvous internal/peer internal/proxy
 cmd/qft:             .
 e2e/floor:

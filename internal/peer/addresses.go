@@ -52,6 +52,9 @@ func (p *Peer) network() nat.List {
 	for _, c := range p.observers() {
 		l.Candidates = append(l.Candidates, listed(nat.Reflexive, c.Reflexive())...)
 	}
+	if p.pasted != nil {
+		l.Candidates = append(l.Candidates, listed(nat.Reflexive, p.pasted.out.seen())...)
+	}
 	l.Candidates = unique(l.Candidates)
 	for _, a := range p.self.local {
 		if a.Addr().Is4() {
@@ -66,6 +69,9 @@ func (p *Peer) network() nat.List {
 // outside are our addresses as the helper's saw them, in the order of asking. A
 // sender on this network sees us from inside.
 func (p *Peer) outside() (seen []netip.AddrPort) {
+	if p.pasted != nil {
+		return p.pasted.out.seen()
+	}
 	c := p.search.client
 	if n := p.named(); n != nil && n.client != nil {
 		c = n.client

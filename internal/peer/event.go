@@ -57,6 +57,11 @@ type (
 		Again   bool
 	}
 
+	// Token is what a person has to give to the other one; WantToken asks for
+	// the other's, see Paste.
+	Token     struct{ Text string }
+	WantToken struct{}
+
 	// RoomLeft: the rooms are free for the next meeting.
 	RoomLeft struct{}
 

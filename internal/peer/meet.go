@@ -96,6 +96,10 @@ func (p *Peer) kept(pl *place) int {
 
 // begin opens the places that are known from the start.
 func (p *Peer) begin(now time.Time) {
+	if len(p.cfg.Stun) > 0 {
+		p.pasted = &pasted{out: newOutside(now, p.cfg.Rand, p.cfg.Stun)}
+		return
+	}
 	if len(p.cfg.Host) > 0 {
 		p.open(now, atHost, p.cfg.Host)
 	} else if len(p.cfg.Helpers) > 0 {
@@ -154,6 +158,10 @@ func (p *Peer) joined() Joined {
 }
 
 func (p *Peer) stepMeeting(now time.Time) {
+	if p.pasted != nil && p.state == meeting {
+		p.stepPasted(now)
+		return
+	}
 	p.stepNearby(now)
 	p.pump(now)
 	p.answerHeld(now)
@@ -192,11 +200,16 @@ func (p *Peer) servers() string {
 	if len(p.cfg.Host) > 0 {
 		list, what = p.cfg.Host, "the sender's machine at "
 	}
+	return what + addresses(list)
+}
+
+// addresses lists some for people.
+func addresses(list []netip.AddrPort) string {
 	var all []string
 	for _, a := range list {
 		all = append(all, a.String())
 	}
-	return what + strings.Join(all, " or ")
+	return strings.Join(all, " or ")
 }
 
 // patience is until when the place that was named may take to let us in: longer
@@ -358,12 +371,18 @@ func (p *Peer) onDeparted(now time.Time, pl *place, id rendezvous.ID) {
 
 // met: the other side knows the phrase.
 func (p *Peer) met(now time.Time, b *bond, partner rendezvous.ID, list []byte) {
-	first, began := len(p.bonds) == 0, b.at.find(b.partner).began
+	began := b.at.find(b.partner).began
+	p.pair(now, b, partner, p.remote(b.at, list), max(searchTime-now.Sub(began), givenUp))
+}
+
+// pair begins to look for a path to the partner, for so long.
+func (p *Peer) pair(now time.Time, b *bond, partner rendezvous.ID, remote nat.List, limit time.Duration) {
+	first := len(p.bonds) == 0
 	p.bonds = append(p.bonds, b)
 	if first {
 		p.meet.partner = partner
 		p.meet.rivalEnd = now.Add(rivalTime)
-		p.meet.punchEnd = began.Add(punchTime)
+		p.meet.punchEnd = now.Add(limit + punchTime - searchTime)
 		if p.cfg.Many {
 			p.meet.handOver = now.Add(handOver)
 		}
@@ -372,8 +391,8 @@ func (p *Peer) met(now time.Time, b *bond, partner rendezvous.ID, list []byte) {
 		b.punchAt = now.Add(max(laterBond, b.punchAt.Sub(now)))
 	}
 	p.tell(Met{Members: []rendezvous.ID{b.partner, partner}, Again: !first})
-	p.startAgent(now, b, max(searchTime-now.Sub(began), givenUp))
-	b.remote = p.remote(b.at, list)
+	p.startAgent(now, b, limit)
+	b.remote = remote
 	p.heedLines(b.remote)
 	if first {
 		var hosts nat.List

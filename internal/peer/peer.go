@@ -11,6 +11,7 @@ import (
 	"qft/internal/nat"
 	"qft/internal/rendezvous"
 	"qft/internal/secret"
+	"qft/internal/stun"
 	"qft/internal/transport"
 	"qft/internal/udp"
 )
@@ -40,6 +41,11 @@ type Config struct {
 	// Door is, for a sender, the own server of another meeting of this machine,
 	// at the port that people were told.
 	Door netip.AddrPort
+
+	// Stun are STUN servers. If there are any, nobody is met anywhere: two people
+	// pass each other tokens, as the events Token and WantToken and the method
+	// Paste have it. Phrase may then be zero.
+	Stun []netip.AddrPort
 
 	// Phrase is what both sides know. A sender may leave it zero and set
 	// Words instead: the helper then assigns the number of the code, or
@@ -164,6 +170,7 @@ type Peer struct {
 	parted []*rendezvous.Client // of places that were given up, saying good-bye
 	desk   *desk                // of our own place; nil: there is none
 	near   nearbyState
+	pasted *pasted // nil: tokens are not what we meet by
 	meet   meetState
 	bonds  []*bond // with the partner; once connected, one
 	away   bool    // the rooms are left
@@ -232,6 +239,10 @@ func (p *Peer) Receive(now time.Time, k udp.Packet) {
 		}
 	case k.Data[0] == markRendezvous:
 		p.receiveRendezvous(now, k)
+	case stun.Is(k.Data):
+		if p.pasted != nil {
+			p.pasted.out.Receive(now, k)
+		}
 	case k.Data[0] == beacon.Mark:
 		if p.near.beacon != nil {
 			p.near.beacon.Receive(now, k)
@@ -272,6 +283,9 @@ type speaker interface {
 func (p *Peer) eachMachine(f func(speaker)) {
 	p.eachClient(func(c *rendezvous.Client) { f(c) })
 	if p.state != over && p.state != parting {
+		if p.pasted != nil && p.state != connected {
+			f(p.pasted.out)
+		}
 		if p.near.beacon != nil {
 			f(p.near.beacon)
 		}

@@ -23,6 +23,8 @@ const (
 	// atDoor: the own server of another meeting of this machine, which has the
 	// port that people were told.
 	atDoor
+	// byToken: none; two people have passed each other tokens.
+	byToken
 	// nearby: somebody on this network who answered a beacon.
 	nearby
 )

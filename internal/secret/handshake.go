@@ -174,6 +174,10 @@ func (i *Initiator) Finish(m2, payload []byte) (m3 []byte, s *Session, peerPaylo
 	return m3, a.session(i.rand, true, i.aes && m2[2]&flagAES != 0), peerPayload, nil
 }
 
+// CheckFirst reports what is wrong with the form of message 1, before anything
+// is computed from it. The errors are those of NewResponder.
+func CheckFirst(m1 []byte) error { return check(m1, 1, m1Size, true) }
+
 // Responder is the receiver's side of one handshake, between message 2 and 3.
 type Responder struct {
 	rand io.Reader
@@ -247,6 +251,19 @@ func (r *Responder) Finish(m3 []byte) (s *Session, peerPayload []byte, err error
 		return nil, nil, fmt.Errorf("%w: its payload was altered", ErrMalformed)
 	}
 	return a.session(r.rand, false, r.aes), peerPayload, nil
+}
+
+// Trust returns the session at once, in place of Finish, where no message 3 can
+// come: the other side shows that it has the right phrase by the first thing
+// that it seals under the session. Until then nothing is known of it.
+func (r *Responder) Trust() (*Session, error) {
+	a := r.a
+	if a.master == nil {
+		return nil, errors.New("trusting the handshake: it is already finished")
+	}
+	r.a.master = nil
+	defer clear(a.master)
+	return a.session(r.rand, false, r.aes), nil
 }
 
 // agreement is what both sides compute once they have both shares; it is equal
