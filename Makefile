@@ -1,6 +1,7 @@
 # make demo    sends a real file from one process to another on this machine
 # make test    everything that must pass; installs what it needs
 # make soak    the long versions: ten thousand lab seeds, fuzzing
+# make matrix  every kind of network meets every other, 100 times; writes the table of docs/connectivity.md
 # make crash   kills both sides 300 times in the middle of trees; disks that fail, by simulation
 # make bench   figures of the real program beside the least possible, nc, rsync and scp
 
@@ -9,7 +10,7 @@ export CGO_ENABLED ?= 1
 FUZZTIME ?= 3s
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
-.PHONY: all build demo test check cross fuzz soak crash bench tools clean
+.PHONY: all build demo test check cross fuzz soak matrix crash bench tools clean
 
 all: build
 
@@ -49,6 +50,9 @@ soak:
 	$(MAKE) cross SYSTEMS="linux/riscv64 linux/mipsle linux/386 darwin/amd64 windows/arm64 freebsd/arm64 android/arm64"
 	QFT_SEEDS=10000 go test -timeout 2h -run 'TestMeetings|TestSessionsComeAndGo' -v .
 	./scripts/fuzz 5m
+
+matrix:
+	QFT_MATRIX=$${QFT_MATRIX:-100} QFT_MATRIX_FILE=docs/connectivity.md go test -count=1 -timeout 60m -run 'TestConnectivity$$' .
 
 crash: tools
 	QFT_CRASH=300 go test -timeout 60m -run 'PowerFails|DiskFails' ./internal/transfer

@@ -47,6 +47,9 @@ var networks = []network{
 	{name: "dual stack, v4 symmetric", v4: true, v6: true, nat: &lab.NAT{Mapping: byPort, Filtering: byPort}, firewall: true},
 }
 
+// carrierNetwork is what lies between a carrier's NAT and its customers (RFC 6598).
+var carrierNetwork = netip.MustParsePrefix("100.64.0.0/10")
+
 var carrierNAT = &lab.NAT{Filtering: byAddress, Hairpin: true}
 
 // attach puts a host in the network. The access line has the delay and the
@@ -65,7 +68,7 @@ func (n *network) attach(w *lab.World, name string, line lab.Link, maps bool) (*
 	}
 	var carrier *lab.Router
 	if n.carrier != nil {
-		carrier = w.Router(nil, lab.RouterConfig{Name: name + " carrier", NAT: n.carrier, LAN: netip.MustParsePrefix("100.64.0.0/16")})
+		carrier = w.Router(nil, lab.RouterConfig{Name: name + " carrier", NAT: n.carrier, LAN: carrierNetwork})
 	}
 	home := lab.RouterConfig{Name: name + " router", NAT: n.nat, Up: line, Down: line, Maps: maps, BlockUDP: n.blocked}
 	if n.firewall {
@@ -152,6 +155,24 @@ func (e *encounter) start(role rendezvous.Role, host *lab.Host, words string, ph
 	return n
 }
 
+// openPorts has the host's router open ports for the peer, and tells it when
+// that has taken the time that it takes.
+func (n *end) openPorts(r *lab.Router) {
+	n.e.After(300*time.Millisecond, func() {
+		var mapped []netip.AddrPort
+		for _, a := range n.host.Addrs() {
+			outside, ok := r.Map(n.port, netip.AddrPortFrom(a, n.port))
+			// What a router gives that is itself behind a carrier's NAT is no
+			// address for the other side.
+			if ok && !carrierNetwork.Contains(outside.Addr()) {
+				mapped = append(mapped, outside)
+			}
+		}
+		n.SetMapped(n.e.Now(), mapped)
+		n.host.Wake(n.port)
+	})
+}
+
 // parseCode is what a person types.
 func parseCode(number uint32, words string) (secret.Phrase, error) {
 	return secret.Parse(fmt.Sprintf("%d-%s", number, words))
@@ -231,10 +252,13 @@ func (c condition) run(a, b *network, seed uint64) trial {
 	e := newEncounter(seed)
 	line := lab.Link{Delay: helperDelay, Loss: c.loss}
 	r := e.Rand()
-	from, _ := a.attach(e.World, "sender", line, c.maps)
+	from, router := a.attach(e.World, "sender", line, c.maps)
 	to, _ := b.attach(e.World, "receiver", line, false)
 	words := secret.NewWords(e.Entropy())
 	s := e.start(rendezvous.Sender, from, words, secret.Phrase{})
+	if c.maps && router != nil {
+		s.openPorts(router)
+	}
 	e.Run(30*time.Second, func() bool { return s.joined || s.failed != 0 })
 	if s.joined {
 		e.World.Run(time.Second+time.Duration(r.IntN(2000))*time.Millisecond, nil)

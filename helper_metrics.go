@@ -8,6 +8,8 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"os"
+	"runtime"
 	"time"
 
 	"github.com/VictoriaMetrics/metrics"
@@ -112,9 +114,22 @@ func (h *helper) metricsPage(w http.ResponseWriter, _ *http.Request) {
 	}
 	metrics.WriteCounterFloat64(&page, "qft_helper_busy_seconds_total", s.busy.Seconds())
 	metrics.WriteGaugeUint64(&page, fmt.Sprintf("qft_helper_info{version=%q,protocol=\"%d\"}", Version, ProtocolVersion), 1)
-	metrics.WriteProcessMetrics(&page)
+	if processTold() {
+		metrics.WriteProcessMetrics(&page)
+	}
 	w.Header().Set("Content-Type", "text/plain; version=0.0.4; charset=utf-8")
 	w.Write(page.Bytes())
+}
+
+// processTold reports whether the system tells what a process uses. On Linux
+// that takes /proc, and whoever reads it for us would complain on stderr where
+// there is none.
+func processTold() bool {
+	if runtime.GOOS != "linux" {
+		return true
+	}
+	_, err := os.Stat("/proc/self/stat")
+	return err == nil
 }
 
 // figure is one number with its name, in metrics and logs.

@@ -146,6 +146,7 @@ func TestGoesOnSoon(t *testing.T) {
 		name   string
 		change func(w *homes)
 		goes   func(w *homes) *host // who can go to another home
+		v6     bool                 // there is IPv6 too
 		near   string               // the receiver has a second interface, in the sender's home: "later", "first"
 		path   string               // what they are connected by after the change
 	}{
@@ -176,6 +177,17 @@ func TestGoesOnSoon(t *testing.T) {
 		{name: "receiver goes away", near: "first", path: "punched", change: func(w *homes) {
 			w.b.ip("link set dev eth1 down")
 		}},
+		{name: "IPv6 firewalls forget", v6: true, path: "IPv6", change: func(w *homes) {
+			w.routerA.forget(keepsPort)
+			w.routerB.forget(keepsPort)
+		}},
+		{name: "receiver has another IPv6 address", v6: true, path: "IPv6", change: func(w *homes) {
+			w.b.ip("addr add 2001:db8:2::77/64 dev eth0 nodad", "addr del 2001:db8:2::2/64 dev eth0",
+				"route replace default via 2001:db8:2::1")
+		}},
+		{name: "there is no IPv6 any more", v6: true, path: "punched", change: func(w *homes) {
+			w.routerB.nft("insert rule inet filter forward meta nfproto ipv6 drop")
+		}},
 		{name: "narrower and silent", change: func(w *homes) { // larger packets vanish
 			w.routerB.ip("link set dev wan mtu 1280")
 			w.public.ip("link set dev rb.wan mtu 1280")
@@ -186,7 +198,7 @@ func TestGoesOnSoon(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
-			w := newHomes(t, keepsPort)
+			w := newHomesOf(t, home{v6: c.v6}, home{v6: c.v6})
 			if c.goes != nil {
 				w.neighbour(c.goes(w))
 			}
@@ -198,8 +210,10 @@ func TestGoesOnSoon(t *testing.T) {
 			}
 			x := w.roaming()
 			w.wantOnward(x, func() { c.change(w) })
-			if at := x.sender.last("connected"); c.path != "" && at.Path != c.path {
-				t.Errorf("connected by %s, want %s", at.Path, c.path)
+			for _, p := range []*proc{x.sender, x.receiver} {
+				if at := p.last("connected"); c.path != "" && at.Path != c.path {
+					t.Errorf("%s is connected by %s, want %s", p.title, at.Path, c.path)
+				}
 			}
 		})
 	}

@@ -39,6 +39,18 @@ func (a *Agent) Best() (Path, bool) {
 	return Path{Way: p.way(), Kind: p.Kind, Via: p.class.String(), RTT: p.rtt, Since: a.round.since}, true
 }
 
+// Via is the word for people for a way to the peer, whether it was chosen or
+// the peer's packets come by it.
+func (a *Agent) Via(way udp.Path) string {
+	switch p := find(a.pairs, way); {
+	case p != nil:
+		return p.class.String()
+	case way.IsLine():
+		return tcp.String()
+	}
+	return classify(a.cfg.Local.Candidates, Candidate{PeerReflexive, way.Remote}).String()
+}
+
 // choose settles what can be settled. The first path that works is used at once:
 // what is better replaces it when it has shown itself.
 func (a *Agent) choose() {

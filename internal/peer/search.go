@@ -62,7 +62,7 @@ func (p *Peer) watchContact(now time.Time) {
 	}
 	if !silent && p.told != p.conn.Path() {
 		p.told = p.conn.Path()
-		p.tell(Connected{Word: p.path.Via, Remote: p.told.Remote, RTT: p.conn.Stats().RTT})
+		p.tell(Connected{Word: p.agent().Via(p.told), Remote: p.told.Remote, RTT: p.conn.Stats().RTT})
 	}
 }
 

@@ -8,7 +8,7 @@ import (
 )
 
 const (
-	firstWait   = 250 * time.Millisecond // for an answer, as long as the round trip is not known; then twice as long
+	firstWait   = 150 * time.Millisecond // for an answer, as long as the round trip is not known; then twice as long
 	leastWait   = 100 * time.Millisecond // for an answer, however near the helper is
 	mostWait    = time.Second            // for the first answer, however far
 	promptWait  = 250 * time.Millisecond // between things that an answer makes us send at once

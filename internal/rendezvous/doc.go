@@ -93,7 +93,7 @@
 // While joined, a join leaves every 10 s ± 20 %, and a hello to each other
 // address of the helper, so that NAT mappings of 30 s hold in both families. An
 // answer that does not come is asked for again after two round trips to the
-// helper (0.25 s while that is not known, 0.1 to 1 s), then after twice and four
+// helper (0.15 s while that is not known, 0.1 to 1 s), then after twice and four
 // times as long, then every 5 s, forever; from the third try on through the
 // other addresses, too. Notes are sent again after four round trips, then after
 // twice as long each time, up to every 2.5 s.

@@ -11,7 +11,7 @@ import (
 
 const (
 	expiry      = 60 * time.Second // of a member that is silent
-	pushWait    = 200 * time.Millisecond
+	pushWait    = 150 * time.Millisecond
 	pushMaxWait = 5 * time.Second
 	pushTries   = 8 // then the member's next join, or the author, tries again
 )

@@ -11,7 +11,11 @@ import (
 const (
 	challengeTries    = 6
 	challengeInterval = 100 * time.Millisecond
-	leastChallenge    = HeaderSize + 1 + 8 + secret.Overhead // bytes of the packet
+
+	// leftTime is how long the peer may go on to use, beyond two round trips,
+	// the way that the caller has left: it makes up its mind a little later.
+	leftTime       = time.Second
+	leastChallenge = HeaderSize + 1 + 8 + secret.Overhead // bytes of the packet
 )
 
 // pathState is the way that packets go. It changes only to one that has
@@ -21,6 +25,9 @@ const (
 type pathState struct {
 	chosen  udp.Path
 	highest uint64 // largest packet number that arrived
+
+	left     udp.Path  // the caller has left this way for a better one
+	returnAt time.Time // until then the peer's packets do not bring it back
 
 	candidate udp.Path // the peer's newest packets come this way
 	challenge [8]byte
@@ -49,6 +56,9 @@ func (c *Conn) seen(now time.Time, pn uint64, from udp.Path, size int) {
 	}
 	// "an endpoint MUST NOT send more than three times as many bytes" to an
 	// address that has not been validated (RFC 9000 section 8.2).
+	if from == p.left && now.Before(p.returnAt) {
+		return
+	}
 	if from == p.candidate && !p.askAt.IsZero() {
 		p.credit = min(p.credit+3*size, 1<<20)
 		return
@@ -74,13 +84,24 @@ func (c *Conn) onChallenge(data []byte, from udp.Path, size int) {
 func (c *Conn) onResponse(now time.Time, data []byte) {
 	p := &c.path
 	if p.candidate.Remote.IsValid() && p.tries > 0 && bytes.Equal(data, p.challenge[:]) {
-		c.SetPath(now, p.candidate)
+		c.move(now, p.candidate)
 	}
 }
 
-// SetPath makes to, which the caller or a challenge has validated, the way that
-// packets go.
+// SetPath makes to, which the caller has validated, the way that packets go.
+// Where the peer's packets come from then moves it elsewhere; only not at once
+// back to where it was.
 func (c *Conn) SetPath(now time.Time, to udp.Path) {
+	p := &c.path
+	if to != p.chosen {
+		p.left, p.returnAt = p.chosen, now.Add(leftTime+2*c.rtt.smoothed)
+	}
+	c.move(now, to)
+}
+
+// move makes to, which the caller or a challenge has validated, the way that
+// packets go.
+func (c *Conn) move(now time.Time, to udp.Path) {
 	p := &c.path
 	p.candidate = udp.Path{}
 	p.askAt = time.Time{}
