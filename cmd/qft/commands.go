@@ -56,7 +56,7 @@ func rootCommand(t *terminal) *cobra.Command {
 		},
 	}
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
-	root.AddCommand(sendCommand(t), receiveCommand(t), resumeCommand(t), helperCommand(t),
+	root.AddCommand(sendCommand(t), receiveCommand(t), resumeCommand(t), helperCommand(t), doctorCommand(t),
 		senderCommand(t), receiverCommand(t), versionCommand(t))
 	return root
 }

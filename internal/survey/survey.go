@@ -206,7 +206,9 @@ func (s *Survey) first(why purpose, family int) *ask {
 }
 
 // own reports whether an address is of an interface: there is no NAT then.
-func (s *Survey) own(ip netip.Addr) bool { return slices.Contains(s.cfg.Local, ip) }
+func (s *Survey) own(ip netip.Addr) bool {
+	return ip.IsLoopback() || slices.Contains(s.cfg.Local, ip)
+}
 
 // Send appends what should leave now.
 func (s *Survey) Send(now time.Time, b *udp.Batch) {

@@ -73,27 +73,31 @@ func newReader(conn *net.UDPConn, l Local, cfg Config, c *counters) func(*Receiv
 		h.Control = (*byte)(unsafe.Pointer(&t.controls[i]))
 	}
 	if !cfg.NoOffload && !cfg.Crowd {
-		receiveTrains(conn)
+		c.merging.Store(receiveTrains(conn))
 	}
 	return t.read
 }
 
-// receiveTrains has the kernel deliver trains from now on, if it can.
-func receiveTrains(conn *net.UDPConn) {
+// receiveTrains has the kernel deliver trains from now on, and reports whether
+// it can.
+func receiveTrains(conn *net.UDPConn) (on bool) {
 	if raw, err := conn.SyscallConn(); err == nil {
-		_ = raw.Control(enableGRO) // without it, packets come one by one
+		_ = raw.Control(func(fd uintptr) { on = enableGRO(fd) }) // without it, packets come one by one
 	}
+	return on
 }
 
 // enableGRO has the kernel deliver packets of one source in trains. Kernels
 // before 5.12 cannot tell whether it is on, and had bugs in it; they do without.
-func enableGRO(fd uintptr) {
+func enableGRO(fd uintptr) bool {
 	if unix.SetsockoptInt(int(fd), unix.IPPROTO_UDP, unix.UDP_GRO, 1) != nil {
-		return
+		return false
 	}
 	if on, err := unix.GetsockoptInt(int(fd), unix.IPPROTO_UDP, unix.UDP_GRO); err != nil || on == 0 {
 		_ = unix.SetsockoptInt(int(fd), unix.IPPROTO_UDP, unix.UDP_GRO, 0)
+		return false
 	}
+	return true
 }
 
 // read waits for packets and appends them to r.

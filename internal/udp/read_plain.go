@@ -19,7 +19,7 @@ const (
 )
 
 // receiveTrains has nothing to do: these systems receive packet by packet.
-func receiveTrains(*net.UDPConn) {}
+func receiveTrains(*net.UDPConn) bool { return false }
 
 // newReader returns a function that waits for a packet and appends it to a
 // Received.

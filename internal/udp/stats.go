@@ -21,6 +21,7 @@ type Stats struct {
 	LastRefusal     error  // reason of the latest in Refused
 
 	Offload                 bool // packets are sent in trains
+	Merging                 bool // packets are received in trains
 	ReadBuffer, WriteBuffer int  // bytes that the kernel granted, the smaller family's
 }
 
@@ -33,7 +34,7 @@ func (s *Socket) Stats() Stats {
 		Reads: c.reads.Load(), Truncated: c.truncated.Load(), ReadErrors: c.readErrors.Load(),
 		Sent: c.sent.Load(), SentBytes: c.sentBytes.Load(),
 		Writes: c.writes.Load(), TooBig: c.tooBig.Load(), Refused: c.refused.Load(),
-		Offload: s.trains(s.v4) || s.trains(s.v6),
+		Merging: c.merging.Load(), Offload: s.trains(s.v4) || s.trains(s.v6),
 	}
 	s.notes.Lock()
 	defer s.notes.Unlock()
@@ -46,6 +47,7 @@ func (s *Socket) Stats() Stats {
 type counters struct {
 	received, receivedBytes, reads, truncated, readErrors atomic.Uint64
 	sent, sentBytes, writes, tooBig, refused              atomic.Uint64
+	merging                                               atomic.Bool
 }
 
 // notes is what changes rarely: the state that people are told of.

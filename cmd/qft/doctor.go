@@ -1,0 +1,274 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"qft"
+)
+
+const aboutDoctor = `Measures what this network allows: what the NAT does to ports, what the firewall
+lets in, which UDP ports get out, whether IPv6 works, whether the router opens
+ports, how large packets may be, how long an idle connection is kept, and what
+this machine's buffers are. The last lines say in plain words with whom transfers
+will work, and what would help.
+
+It asks the servers that are named, each HOST:PORT of a helper or of any STUN
+server; with none, the helper of the settings. Two tell more than one, as does a
+helper on two ports. It takes some 25 seconds, most of them waiting to see how
+long an idle connection is kept; --long waits for up to a minute.
+
+To see whether the router opens ports, one is opened and closed again, unless
+--no-portmap says not to.
+
+    qft doctor
+    qft doctor helper.example:4277 stun.example:3478`
+
+func doctorCommand(t *terminal) *cobra.Command {
+	var o options
+	var asJSON bool
+	var cfg qft.DoctorConfig
+	cmd := &cobra.Command{
+		Use:   "doctor [HOST:PORT...]",
+		Short: "measure what this network allows, and say what would help",
+		Long:  aboutDoctor,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			cfg.Servers = args
+			if len(args) == 0 {
+				s, err := settings(o)
+				if err != nil {
+					return err
+				}
+				if h := s[keyHelper].value; h != "" {
+					cfg.Servers = []string{h}
+				}
+			}
+			if t.redraws {
+				fmt.Fprintln(t.err, "Asking …")
+				cfg.Waiting = func(rest time.Duration) {
+					fmt.Fprintf(t.err, "Waiting to see how long an idle connection is kept: %d s more\n", int(rest.Seconds()+0.5))
+				}
+			}
+			d, err := qft.Doctor(cmd.Context(), cfg)
+			if err != nil {
+				return err
+			}
+			if asJSON {
+				return json.NewEncoder(t.out).Encode(d)
+			}
+			printDiagnosis(t.out, d)
+			return nil
+		},
+	}
+	f := cmd.Flags()
+	f.StringVar(&o.helper, "helper", "", "HOST:PORT of the helper, if no servers are named")
+	f.BoolVar(&cfg.Long, "long", false, "measure for up to a minute how long an idle connection is kept")
+	f.BoolVar(&cfg.NoPortMapping, "no-portmap", false, "do not ask the router to open a port")
+	f.BoolVar(&asJSON, "json", false, "print a line of JSON for programs instead (docs/events.md)")
+	return cmd
+}
+
+// printDiagnosis shows what was found, a line each, and then the verdict.
+func printDiagnosis(w io.Writer, d qft.Diagnosis) {
+	line := func(name, text string) { fmt.Fprintf(w, "%-14s %s\n", name, clean(text)) }
+	for _, s := range d.Servers {
+		line("server", serverLine(s))
+	}
+	line("IPv4", ipLine(d.IPv4))
+	line("IPv6", ipLine(d.IPv6))
+	if d.IPv4.NAT == qft.Yes {
+		line("NAT", natLine(d))
+	}
+	if d.IPv4.Outside != "" || d.IPv6.Outside != "" {
+		line("filter", filterLine(d))
+	}
+	if text := livesLine(d.NAT); text != "" {
+		line("idle", text)
+	}
+	line("router", routerLine(d.Routers))
+	if text := sizeLine(d); text != "" {
+		line("packets", text)
+	}
+	m := d.Machine
+	line("buffers", fmt.Sprintf("receive %d KiB, send %d KiB", m.ReceiveBuffer>>10, m.SendBuffer>>10))
+	line("offload", fmt.Sprintf("send (GSO) %s, receive (GRO) %s", onOff(m.SendOffload), onOff(m.ReceiveOffload)))
+	line("clock", map[qft.Tri]string{qft.Yes: "synchronised", qft.No: "not synchronised", qft.Unknown: "not known"}[m.Clock])
+	fmt.Fprintf(w, "\n%s\n", wrap(clean(d.Verdict.Text), 78))
+	for _, a := range d.Verdict.Advice {
+		fmt.Fprintf(w, "- %s\n", strings.ReplaceAll(wrap(clean(a), 76), "\n", "\n  "))
+	}
+}
+
+func onOff(b bool) string {
+	if b {
+		return "on"
+	}
+	return "off"
+}
+
+func serverLine(s qft.ServerCheck) string {
+	name := s.Name
+	if s.Error != "" {
+		return name + ": " + s.Error
+	}
+	if s.Address != name {
+		name += " (" + s.Address + ")"
+	}
+	var answered, silent, tcp []string
+	for _, p := range s.UDP {
+		if p.Answered {
+			answered = append(answered, fmt.Sprint(p.Port))
+		} else {
+			silent = append(silent, fmt.Sprint(p.Port))
+		}
+	}
+	for _, p := range s.TCP {
+		if p.State == "connected" {
+			tcp = append(tcp, fmt.Sprint(p.Port))
+		}
+	}
+	var says []string
+	switch {
+	case len(answered) == 0:
+		says = append(says, "no answer over UDP")
+	case s.Helper:
+		says = append(says, fmt.Sprintf("a helper, %.0f ms away", s.RTTMS), "UDP answers at "+strings.Join(answered, ", "))
+	default:
+		says = append(says, fmt.Sprintf("a STUN server, %.0f ms away", s.RTTMS), "UDP answers at "+strings.Join(answered, ", "))
+	}
+	if len(silent) > 0 && len(answered) > 0 {
+		says = append(says, "not at "+strings.Join(silent, ", "))
+	}
+	if len(tcp) > 0 {
+		says = append(says, "TCP at "+strings.Join(tcp, ", "))
+	}
+	return name + ": " + strings.Join(says, "; ")
+}
+
+func ipLine(c qft.IPCheck) string {
+	here := strings.Join(c.Local, ", ")
+	switch {
+	case len(c.Local) == 0 && c.Outside == "":
+		return "none"
+	case !c.Asked:
+		return here + "; no server with such an address was asked"
+	case len(c.Local) == 0:
+		here = "no address"
+		fallthrough
+	case c.Outside == "":
+		return here + "; no server has answered"
+	case c.NAT == qft.No:
+		return c.Outside + ", no NAT"
+	}
+	return fmt.Sprintf("%s seen from outside, %s here: behind a NAT", c.Outside, here)
+}
+
+func natLine(d qft.Diagnosis) string {
+	text := map[string]string{
+		"independent": "the same port for every destination",
+		"preserving":  "another port for each destination, the inside one where it is free",
+		"sequential":  "another port for each destination, one after the other",
+		"random":      "another port for each destination, at random",
+		"unknown":     "not known what it does: only one destination has answered",
+	}[d.NAT.Mapping]
+	if d.NAT.Mapping == "independent" && d.NAT.KeepsPort == qft.Yes {
+		text += ", the inside one"
+	}
+	switch d.NAT.Hairpin {
+	case qft.Yes:
+		text += "; hairpin works"
+	case qft.No:
+		text += "; no hairpin"
+	}
+	return text
+}
+
+func filterLine(d qft.Diagnosis) string {
+	var all []string
+	for _, c := range []struct {
+		name string
+		is   qft.IPCheck
+	}{{"IPv4", d.IPv4}, {"IPv6", d.IPv6}} {
+		if c.is.Outside == "" {
+			continue
+		}
+		all = append(all, c.name+": "+map[qft.Tri]string{
+			qft.Yes:     "lets in other ports than those written to",
+			qft.No:      "lets in answers only",
+			qft.Unknown: "not known, that takes a helper on two ports",
+		}[c.is.OtherPorts])
+	}
+	return strings.Join(all, "; ")
+}
+
+func livesLine(n qft.NATCheck) string {
+	switch {
+	case n.LivesS > 0 && n.LivesLessS > 0:
+		return fmt.Sprintf("a connection is kept for %g to %g s without traffic", n.LivesS, n.LivesLessS)
+	case n.LivesS > 0:
+		return fmt.Sprintf("a connection is kept for %g s or longer without traffic", n.LivesS)
+	case n.LivesLessS > 0:
+		return fmt.Sprintf("a connection is kept for less than %g s without traffic", n.LivesLessS)
+	}
+	return ""
+}
+
+func routerLine(routers []qft.RouterCheck) string {
+	var says []string
+	for _, r := range routers {
+		switch {
+		case len(r.Opened) > 0:
+			says = append(says, fmt.Sprintf("opens ports by %s (%s)", r.Protocol, strings.Join(r.Opened, ", ")))
+		case r.Said != "":
+			says = append(says, fmt.Sprintf("%s: %s", r.Protocol, r.Said))
+		case r.Speaks:
+			says = append(says, "speaks "+r.Protocol)
+		}
+	}
+	if len(says) == 0 {
+		return "does not open ports (no PCP, NAT-PMP, UPnP)"
+	}
+	return strings.Join(says, "; ")
+}
+
+func sizeLine(d qft.Diagnosis) string {
+	var all []string
+	for _, c := range []struct {
+		name string
+		is   qft.IPCheck
+	}{{"IPv4", d.IPv4}, {"IPv6", d.IPv6}} {
+		switch {
+		case c.is.Outside == "":
+		case c.is.MTU == 0:
+			all = append(all, c.name+": nothing of 1228 bytes got through")
+		case c.is.MTUMost:
+			all = append(all, fmt.Sprintf("%s: %d bytes get through", c.name, c.is.MTU))
+		default:
+			all = append(all, fmt.Sprintf("%s: up to %d bytes get through", c.name, c.is.MTU))
+		}
+	}
+	return strings.Join(all, "; ")
+}
+
+// wrap breaks a text into lines.
+func wrap(text string, width int) string {
+	var b strings.Builder
+	n := 0
+	for word := range strings.FieldsSeq(text) {
+		if n > 0 && n+1+len(word) > width {
+			b.WriteByte('\n')
+			n = 0
+		} else if n > 0 {
+			b.WriteByte(' ')
+			n++
+		}
+		b.WriteString(word)
+		n += len(word)
+	}
+	return b.String()
+}
