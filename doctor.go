@@ -131,7 +131,7 @@ func (x *examination) askRouters(ctx context.Context) {
 	}
 	s := x.sockets[len(x.sockets)-1]
 	v4, v6 := s.Families()
-	m := portmap.Start(ctx, portmap.Config{Port: s.Port(), V4: v4, V6: v6, All: true})
+	m := portmap.Start(ctx, portmap.Config{Port: s.Port(), UDP: true, V4: v4, V6: v6, All: true})
 	defer m.Close()
 	select {
 	case <-m.Searched():

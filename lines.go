@@ -16,6 +16,8 @@ type lineOpener struct {
 	want  uint16     // port, if it is free: that of UDP
 	lines *tcp.Lines // nil: not opened, or it cannot be
 	tried bool
+
+	opened func(port uint16) // is told of the port; may be nil
 }
 
 func (o *lineOpener) open() *tcp.Lines {
@@ -27,6 +29,9 @@ func (o *lineOpener) open() *tcp.Lines {
 		if l, err := tcp.Listen(tcp.Config{Ports: []uint16{port}, Dials: true}); err == nil {
 			o.lines = l
 			o.loop.SetLines(l)
+			if o.opened != nil {
+				o.opened(l.Port())
+			}
 			break
 		}
 	}

@@ -242,6 +242,12 @@ func (h *host) meet(ctx context.Context, a *attempt) (guesses int, err error) {
 	defer lines.close()
 	pc.Lines = lines
 	d.Peer = peer.New(time.Now(), pc)
+	if !h.cfg.NoPortMapping {
+		doors := &doors{loop: loop, peer: d.Peer}
+		defer doors.close()
+		doors.udp(socket)
+		lines.opened = doors.tcp
+	}
 	st := &steered{cfg: h.cfg, loop: loop, peer: d.Peer}
 	defer h.steer(st)()
 	if a.plan.first {

@@ -81,6 +81,10 @@ type Config struct {
 	// Control changes the two while the transfer runs. It may be nil.
 	Control *Control
 
+	// NoPortMapping leaves the router in peace: it is not asked to open a port
+	// (PCP, NAT-PMP, UPnP) for the time of the transfer.
+	NoPortMapping bool
+
 	// NoOffload sends and receives packets one by one, without the system's
 	// segmentation offload: slow, and a way out where a driver does it wrong.
 	NoOffload bool

@@ -17,6 +17,7 @@ const lookEvery = time.Second
 type selfState struct {
 	local  []netip.AddrPort // of interfaces
 	mapped []netip.AddrPort // opened in the router
+	lines  []netip.AddrPort // the same, for TCP
 	due    time.Time        // next look
 }
 
@@ -43,6 +44,11 @@ func (p *Peer) look(now time.Time) bool {
 // in the loop.
 func (p *Peer) SetMapped(_ time.Time, mapped []netip.AddrPort) {
 	p.self.mapped = slices.Clone(mapped)
+}
+
+// SetMappedLines does so for the TCP port of the lines.
+func (p *Peer) SetMappedLines(_ time.Time, mapped []netip.AddrPort) {
+	p.self.lines = slices.Clone(mapped)
 }
 
 // network is what the partner is told of ours, as known now.

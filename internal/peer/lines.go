@@ -305,6 +305,7 @@ func (p *Peer) addLines(l *nat.List) {
 	for _, a := range p.ownLines(p.self.local) {
 		l.Candidates = append(l.Candidates, nat.Candidate{Kind: nat.TCPHost, Addr: a})
 	}
+	l.Candidates = append(l.Candidates, listed(nat.TCPMapped, p.self.lines)...)
 	for _, c := range p.clients() {
 		l.Candidates = append(l.Candidates, listed(nat.TCPReflexive, c.LineReflexive())...)
 	}

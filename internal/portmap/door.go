@@ -88,9 +88,9 @@ type door struct {
 	said  string // why it has opened nothing
 }
 
-func newDoor(now time.Time, local netip.Addr, port uint16, tcp bool, rand io.Reader) *door {
-	d := &door{local: local, port: port, rand: rand}
-	for _, tcp := range []bool{false, true}[:1+count(tcp)] {
+func newDoor(now time.Time, local netip.Addr, cfg Config, rand io.Reader) *door {
+	d := &door{local: local, port: cfg.Port, rand: rand}
+	for _, tcp := range cfg.protocols() {
 		g := &grant{tcp: tcp}
 		if _, err := io.ReadFull(rand, g.nonce[:]); err != nil {
 			panic("portmap: no randomness: " + err.Error())
@@ -99,13 +99,6 @@ func newDoor(now time.Time, local netip.Addr, port uint16, tcp bool, rand io.Rea
 		d.grants = append(d.grants, g)
 	}
 	return d
-}
-
-func count(b bool) int {
-	if b {
-		return 1
-	}
-	return 0
 }
 
 // ask begins a search.

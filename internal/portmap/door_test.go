@@ -25,7 +25,7 @@ type doorTest struct {
 
 func newDoorTest(t *testing.T, local netip.Addr, tcp bool) *doorTest {
 	k := &doorTest{t: t, now: time.Unix(1e9, 0)}
-	k.door = newDoor(k.now, local, 4000, tcp, new(counter))
+	k.door = newDoor(k.now, local, Config{Port: 4000, UDP: true, TCP: tcp}, new(counter))
 	k.advance(0)
 	return k
 }

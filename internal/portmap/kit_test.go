@@ -174,7 +174,7 @@ func (r *fakeRouter) wantOpen(want map[string]string) {
 // mapper starts one at the router, and returns it with what it finds.
 func (r *fakeRouter) mapper(cfg Config) (*Mapper, <-chan []Mapping) {
 	found := make(chan []Mapping, 100)
-	cfg.V4 = true
+	cfg.V4, cfg.UDP = true, true
 	cfg.Port = 4000
 	cfg.Gateways = func() []Gateway { return []Gateway{r.gateway()} }
 	cfg.Found = func(m []Mapping) { found <- slices.Clone(m) }

@@ -29,7 +29,7 @@ func (m *Mapper) knock(ctx context.Context, g Gateway) {
 	defer conn.Close()
 	defer close(done)
 
-	d := newDoor(time.Now(), g.Local, m.cfg.Port, m.cfg.TCP, rand.Reader)
+	d := newDoor(time.Now(), g.Local, m.cfg, rand.Reader)
 	stop := ctx.Done()
 	timer := time.NewTimer(0)
 	defer timer.Stop()

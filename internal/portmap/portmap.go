@@ -51,8 +51,9 @@ func public(ip netip.Addr) bool {
 
 // Config is what is to be opened.
 type Config struct {
-	Port   uint16 // of this machine, in UDP
-	TCP    bool   // the TCP port of the same number as well
+	Port   uint16 // of this machine
+	UDP    bool   // in UDP,
+	TCP    bool   // in TCP, or both
 	V4, V6 bool   // the families in which the port is in use
 
 	// All asks by every protocol, to learn which ones the router speaks, even
@@ -66,6 +67,17 @@ type Config struct {
 	// Gateways says which routers to ask; it is asked again every few seconds.
 	// If nil, those of the system's routing table.
 	Gateways func() []Gateway
+}
+
+// protocols are those to open the port in: false is UDP, true is TCP.
+func (c Config) protocols() (tcp []bool) {
+	if c.UDP {
+		tcp = append(tcp, false)
+	}
+	if c.TCP {
+		tcp = append(tcp, true)
+	}
+	return tcp
 }
 
 // lookAgain is how often it is looked whether the way out has changed.
@@ -265,7 +277,7 @@ func (m *Mapper) mappings() []Mapping {
 		all = append(all, a.Open...)
 	}
 	slices.SortFunc(all, func(a, b Mapping) int {
-		return cmp.Or(a.Outside.Compare(b.Outside), count(a.TCP)-count(b.TCP), cmp.Compare(a.By, b.By))
+		return cmp.Or(a.Outside.Compare(b.Outside), cmp.Compare(protocolNumber(b.TCP), protocolNumber(a.TCP)), cmp.Compare(a.By, b.By))
 	})
 	return slices.CompactFunc(all, func(a, b Mapping) bool { return a.Outside == b.Outside && a.TCP == b.TCP })
 }

@@ -151,7 +151,7 @@ func (m *Mapper) serve(ctx context.Context, dev *device, a Answer, settle func()
 	}
 	var pins []*pin
 	defer func() { dev.close(pins) }()
-	for _, tcp := range []bool{false, true}[:1+count(m.cfg.TCP)] {
+	for _, tcp := range m.cfg.protocols() {
 		p := &pin{tcp: tcp}
 		err := dev.pin(ctx, m.cfg.Port, p)
 		if err != nil {
