@@ -79,6 +79,7 @@ type options struct {
 	ask        bool
 	limit      string
 	background string
+	portmap    string // "no", or not said
 	json       bool
 }
 
@@ -93,7 +94,18 @@ func (o *options) register(cmd *cobra.Command) {
 		o.background = v // as text, so that "not said" differs from "no"
 		return nil
 	})
+	registerPortmap(cmd, o)
 	f.BoolVar(&o.json, "json", false, "print events for programs on stdout, a line of JSON each (docs/events.md)")
+}
+
+func registerPortmap(cmd *cobra.Command, o *options) {
+	cmd.Flags().BoolFunc("no-portmap", "do not ask the router to open a port (PCP, NAT-PMP, UPnP)", func(v string) error {
+		no, err := strconv.ParseBool(v)
+		if o.portmap = "yes"; no {
+			o.portmap = "no"
+		}
+		return err
+	})
 }
 
 // phrase is one of the user's own choice, from the environment or the

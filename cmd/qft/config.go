@@ -23,9 +23,10 @@ const (
 	keyLimit      = "limit"      // see qft.ParseRate
 	keyBackground = "background" // yes or no
 	keySecretFile = "helper-secret-file"
+	keyPortmap    = "portmap" // yes or no; the flag is --no-portmap
 )
 
-var keys = []string{keyHelper, keyLimit, keyBackground, keySecretFile}
+var keys = []string{keyHelper, keyLimit, keyBackground, keySecretFile, keyPortmap}
 
 // configPath is the file with settings: lines of KEY = VALUE, with # for
 // comments.
@@ -41,7 +42,7 @@ type setting struct{ value, from string }
 // add anything: an error in it is then nobody's concern.
 func settings(o options) (map[string]setting, error) {
 	said := map[string]string{
-		keyHelper: o.helper, keyLimit: o.limit, keyBackground: o.background, keySecretFile: o.secretFile,
+		keyHelper: o.helper, keyLimit: o.limit, keyBackground: o.background, keySecretFile: o.secretFile, keyPortmap: o.portmap,
 	}
 	s := make(map[string]setting)
 	for _, key := range keys {
@@ -72,7 +73,7 @@ func readConfig() (map[string]string, error) {
 	s := make(map[string]string)
 	err := readSettings(configPath(), func(_ int, key, value string) error {
 		if !slices.Contains(keys, key) {
-			return errors.New("the settings are helper = HOST:PORT, limit = RATE, background = yes and helper-secret-file = FILE")
+			return errors.New("the settings are helper = HOST:PORT, limit = RATE, background = yes, portmap = no and helper-secret-file = FILE")
 		}
 		s[key] = value
 		return nil
@@ -124,6 +125,9 @@ func (t *terminal) config(o options, helper string) (qft.Config, error) {
 		return cfg, err
 	}
 	if cfg.Background, err = s[keyBackground].yes(); err != nil {
+		return cfg, err
+	}
+	if cfg.NoPortMapping, err = s[keyPortmap].no(); err != nil {
 		return cfg, err
 	}
 	if cfg.HelperSecret, err = helperSecret(s[keySecretFile]); err != nil {
@@ -226,4 +230,13 @@ func parseYes(text string) (bool, error) {
 		return false, nil
 	}
 	return false, fmt.Errorf("%q is neither yes nor no", text)
+}
+
+// no reads a setting that is on or off; empty is on.
+func (s setting) no() (bool, error) {
+	if s.value == "" {
+		return false, nil
+	}
+	on, err := s.yes()
+	return !on, err
 }

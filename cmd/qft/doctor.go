@@ -39,11 +39,14 @@ func doctorCommand(t *terminal) *cobra.Command {
 		Long:  aboutDoctor,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			cfg.Servers = args
+			s, err := settings(o)
+			if err != nil {
+				return err
+			}
+			if cfg.NoPortMapping, err = s[keyPortmap].no(); err != nil {
+				return err
+			}
 			if len(args) == 0 {
-				s, err := settings(o)
-				if err != nil {
-					return err
-				}
 				if h := s[keyHelper].value; h != "" {
 					cfg.Servers = []string{h}
 				}
@@ -68,7 +71,7 @@ func doctorCommand(t *terminal) *cobra.Command {
 	f := cmd.Flags()
 	f.StringVar(&o.helper, "helper", "", "HOST:PORT of the helper, if no servers are named")
 	f.BoolVar(&cfg.Long, "long", false, "measure for up to a minute how long an idle connection is kept")
-	f.BoolVar(&cfg.NoPortMapping, "no-portmap", false, "do not ask the router to open a port")
+	registerPortmap(cmd, &o)
 	f.BoolVar(&asJSON, "json", false, "print a line of JSON for programs instead (docs/events.md)")
 	return cmd
 }
