@@ -5,7 +5,7 @@ package qft
 const DiagnosisVersion = 1
 
 // Diagnosis is what a network allows, as far as it could be measured. In JSON
-// it is what docs/events.md describes.
+// it is what docs/doctor.md describes.
 type Diagnosis struct {
 	V       int     `json:"v"`
 	Verdict Verdict `json:"verdict"`

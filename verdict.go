@@ -26,6 +26,8 @@ func reach(d *Diagnosis) Verdict {
 	asked := slices.ContainsFunc(d.Servers, func(s ServerCheck) bool { return s.Error == "" })
 	v4, v6 := d.IPv4.Outside != "", d.IPv6.Outside != ""
 	switch {
+	case !asked && len(d.Servers) > 0:
+		return Verdict{Rating: RatingUnknown, Text: "No server could be looked up, so what this network allows is not known."}
 	case !asked && !anyPublic(d.Routers):
 		return Verdict{Rating: RatingUnknown, Text: "No server was asked, so what this network allows is not known."}
 	case !asked:
@@ -58,11 +60,9 @@ func tooNarrow(c IPCheck) bool { return c.Outside == "" || c.MTU < leastMTU }
 
 // silent is where no server has answered over UDP.
 func silent(d *Diagnosis) Verdict {
-	var tcp, there, failed []string
+	var tcp, there []string
 	for _, s := range d.Servers {
 		switch {
-		case s.Error != "":
-			failed = append(failed, s.Name)
 		case slices.ContainsFunc(s.TCP, func(p TCPPort) bool { return p.State == "connected" }):
 			tcp = append(tcp, s.Name)
 		case slices.ContainsFunc(s.TCP, func(p TCPPort) bool { return p.State == "refused" }):
@@ -76,8 +76,6 @@ func silent(d *Diagnosis) Verdict {
 	case len(there) > 0:
 		return Verdict{Rating: RatingUnknown, Text: fmt.Sprintf(
 			"%s is there, and does not answer over UDP: either no helper runs there, or UDP is blocked here.", there[0])}
-	case len(failed) == len(d.Servers):
-		return Verdict{Rating: RatingUnknown, Text: "No server could be looked up, so what this network allows is not known."}
 	}
 	return Verdict{Rating: RatingUnknown, Text: "No server answers, neither over UDP nor over TCP: is this machine connected, and are they running?"}
 }
@@ -171,7 +169,7 @@ func advice(d *Diagnosis, r Rating) []string {
 	switch {
 	case len(d.Servers) == 0:
 		add("Name a helper or a STUN server: qft doctor HOST:PORT")
-	case r == RatingBlocked && d.IPv4.MTU == 0 && d.IPv6.MTU == 0:
+	case r == RatingBlocked && d.IPv4.Outside == "" && d.IPv6.Outside == "", onlyPorts(d) != nil:
 		add("Ask who runs this network to let UDP out, or use another network, such as a phone's.")
 	case r == RatingUnknown && d.NAT.Destinations == 1:
 		add("Name a second server as well, or a helper that listens on two ports (qft helper 4277 443).")

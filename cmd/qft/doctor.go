@@ -72,7 +72,7 @@ func doctorCommand(t *terminal) *cobra.Command {
 	f.StringVar(&o.helper, "helper", "", "HOST:PORT of the helper, if no servers are named")
 	f.BoolVar(&cfg.Long, "long", false, "measure for up to a minute how long an idle connection is kept")
 	registerPortmap(cmd, &o)
-	f.BoolVar(&asJSON, "json", false, "print a line of JSON for programs instead (docs/events.md)")
+	f.BoolVar(&asJSON, "json", false, "print a line of JSON for programs instead (docs/doctor.md)")
 	return cmd
 }
 
@@ -90,7 +90,7 @@ func printDiagnosis(w io.Writer, d qft.Diagnosis) {
 	if d.IPv4.Outside != "" || d.IPv6.Outside != "" {
 		line("filter", filterLine(d))
 	}
-	if text := livesLine(d.NAT); text != "" {
+	if text := livesLine(d); text != "" {
 		line("idle", text)
 	}
 	line("router", routerLine(d.Routers))
@@ -135,22 +135,31 @@ func serverLine(s qft.ServerCheck) string {
 			tcp = append(tcp, fmt.Sprint(p.Port))
 		}
 	}
-	var says []string
-	switch {
-	case len(answered) == 0:
-		says = append(says, "no answer over UDP")
-	case s.Helper:
-		says = append(says, fmt.Sprintf("a helper, %.0f ms away", s.RTTMS), "UDP answers at "+strings.Join(answered, ", "))
-	default:
-		says = append(says, fmt.Sprintf("a STUN server, %.0f ms away", s.RTTMS), "UDP answers at "+strings.Join(answered, ", "))
-	}
-	if len(silent) > 0 && len(answered) > 0 {
-		says = append(says, "not at "+strings.Join(silent, ", "))
+	says := []string{"no answer over UDP"}
+	if len(answered) > 0 {
+		says = []string{fmt.Sprintf("%s, %s away", kindOf(s), roundTrip(s.RTTMS)), "UDP answers at " + strings.Join(answered, ", ")}
+		if len(silent) > 0 {
+			says = append(says, "not at "+strings.Join(silent, ", "))
+		}
 	}
 	if len(tcp) > 0 {
 		says = append(says, "TCP at "+strings.Join(tcp, ", "))
 	}
 	return name + ": " + strings.Join(says, "; ")
+}
+
+func kindOf(s qft.ServerCheck) string {
+	if s.Helper {
+		return "a helper"
+	}
+	return "a STUN server"
+}
+
+func roundTrip(ms float64) string {
+	if ms < 1 {
+		return "less than 1 ms"
+	}
+	return fmt.Sprintf("%.0f ms", ms)
 }
 
 func ipLine(c qft.IPCheck) string {
@@ -209,8 +218,11 @@ func filterLine(d qft.Diagnosis) string {
 	return strings.Join(all, "; ")
 }
 
-func livesLine(n qft.NATCheck) string {
+func livesLine(d qft.Diagnosis) string {
+	n := d.NAT
 	switch {
+	case d.IPv4.NAT != qft.Yes && d.IPv4.OtherPorts == qft.Yes:
+		return "" // nothing that could forget
 	case n.LivesS > 0 && n.LivesLessS > 0:
 		return fmt.Sprintf("a connection is kept for %g to %g s without traffic", n.LivesS, n.LivesLessS)
 	case n.LivesS > 0:

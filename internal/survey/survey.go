@@ -105,7 +105,7 @@ func (s *Survey) meet(now time.Time, at netip.AddrPort) {
 	var name [16]byte
 	fill(s.cfg.Rand, name[:])
 	c := rendezvous.NewClient(rendezvous.ClientConfig{
-		Servers: []netip.AddrPort{at}, Room: rendezvous.PrivateRoom(name), Role: rendezvous.Sender, Rand: s.cfg.Rand,
+		Servers: []netip.AddrPort{at}, Ports: Ports, Room: rendezvous.PrivateRoom(name), Role: rendezvous.Sender, Rand: s.cfg.Rand,
 	})
 	s.presence = append(s.presence, &presence{member: member{c, 0}, server: at, began: now, until: now.Add(askTime)})
 }
@@ -150,7 +150,7 @@ func (s *Survey) Receive(now time.Time, p udp.Packet) {
 func (s *Survey) onAnswer(now time.Time, a *ask) {
 	family := familyOf(a.way.Remote.Addr())
 	for _, m := range s.presence {
-		if a.way.Remote == m.server {
+		if a.purpose == forReach && a.way.Remote.Addr() == m.server.Addr() {
 			m.until = m.began.Add(meetTime)
 		}
 	}

@@ -88,8 +88,8 @@ func TestBlockedUDP(t *testing.T) {
 	}
 	f = newScene(t, setting{router: &lab.RouterConfig{BlockUDP: true, Except: []uint16{443}}}).run(8 * time.Second)
 	want := []Port{{4000, false}, {53, false}, {123, false}, {443, true}, {4277, false}}
-	if !slices.Equal(f.Servers[0].Ports, want) {
-		t.Errorf("ports %v, want %v", f.Servers[0].Ports, want)
+	if !slices.Equal(f.Servers[0].Ports, want) || !f.Servers[0].Helper {
+		t.Errorf("server %+v, want a helper at the ports %v", f.Servers[0], want)
 	}
 }
 
