@@ -50,8 +50,8 @@ func forgets(d *Diagnosis) {
 	d.NAT.LivesLessS = 10
 }
 
-// tcp has the server be silent over UDP.
-func tcp(state string) func(*Diagnosis) {
+// overTCP has the server be silent over UDP.
+func overTCP(state string) func(*Diagnosis) {
 	return func(d *Diagnosis) {
 		d.IPv4 = IPCheck{Asked: true}
 		d.Servers[0].UDP = []UDPPort{{4000, false}}
@@ -91,9 +91,9 @@ func TestVerdicts(t *testing.T) {
 		{"unknown, keeps the port", diagnosed(mapping("unknown")), RatingUnknown, "nearly everybody, probably", "a second server"},
 		{"unknown", diagnosed(mapping("unknown"), func(d *Diagnosis) { d.NAT.KeepsPort = No }), RatingUnknown, "only one has", "a second server"},
 		{"IPv6 only", diagnosed(no4, six), RatingLimited, "everybody who has IPv6", ""},
-		{"UDP blocked", diagnosed(tcp("connected")), RatingBlocked, "UDP is blocked: helper:4000 is reached over TCP", "let UDP out"},
-		{"no helper there", diagnosed(tcp("refused")), RatingUnknown, "either no helper runs there, or UDP is blocked", ""},
-		{"nobody there", diagnosed(tcp("silent")), RatingUnknown, "neither over UDP nor over TCP", ""},
+		{"UDP blocked", diagnosed(overTCP("connected")), RatingBlocked, "UDP is blocked: helper:4000 is reached over TCP", "let UDP out"},
+		{"no helper there", diagnosed(overTCP("refused")), RatingUnknown, "either no helper runs there, or UDP is blocked", ""},
+		{"nobody there", diagnosed(overTCP("silent")), RatingUnknown, "neither over UDP nor over TCP", ""},
 		{"one port", diagnosed(answers(UDPPort{4000, false}, UDPPort{443, true})), RatingLimited, "UDP gets out to port 443 only", "let UDP out"},
 		{"three ports", diagnosed(answers(UDPPort{4000, false}, UDPPort{53, true}, UDPPort{443, true}, UDPPort{123, true})), RatingLimited, "the ports 53, 123 and 443 only", "let UDP out"},
 		{"nothing asked", diagnosed(nobody), RatingUnknown, "No server was asked", "Name a helper"},
