@@ -28,7 +28,7 @@ func (s *Server) admissible(q *request) bool {
 }
 
 // admit makes a member, or says why not.
-func (s *Server) admit(now time.Time, src *source, id ID, q *request) (*member, refusal) {
+func (s *Server) admit(now time.Time, src *source, q *request) (*member, refusal) {
 	name := q.room
 	if name.unassigned() {
 		if s.draining {
@@ -52,15 +52,22 @@ func (s *Server) admit(now time.Time, src *source, id ID, q *request) (*member, 
 		s.stats.Lookups++
 		return nil, refusedBusy
 	}
-	m := &member{id: id, role: q.role, heard: at(now), born: s.rng.Uint32()}
+	m := s.seat(now, src, q, name)
 	if lookup {
 		m.flags = guessed
 	}
-	s.members[id] = m
+	return m, 0
+}
+
+// seat makes a member of a room that has a seat for it.
+func (s *Server) seat(now time.Time, src *source, q *request, name Room) *member {
+	m := &member{id: q.key.id(), role: q.role, heard: at(now), born: s.rng.Uint32()}
+	s.members[m.id] = m
 	s.settleSource(m, src)
+	s.opening(name)
 	s.enter(now, m, name)
 	s.timers.add(m)
-	return m, 0
+	return m
 }
 
 // enter puts m into a room that has a seat for it.

@@ -43,11 +43,13 @@ func (r *room) empty() bool { return r.sides[0].first == nil && r.sides[1].first
 
 // lobby is the index of the rooms.
 type lobby struct {
-	rooms   rooms
-	members int    // in all rooms
-	taken   [7]int // numbered rooms by decade
-	rest    rest
-	opened  time.Time
+	rooms    rooms
+	members  int    // in all rooms
+	taken    [7]int // numbered rooms by decade
+	rest     rest
+	opened   time.Time
+	claimed  map[uint32]bool // numbers that we ask the other instances about
+	objected [7]objections
 }
 
 // rooms finds rooms by their names. The many numbered ones do with a short key,
@@ -232,12 +234,12 @@ func (l *lobby) assign(now time.Time, rng *rand.Rand) uint32 {
 	// The last decade is for numbers that only a user would make up.
 	for ; d < len(l.taken)-1; d++ {
 		lo, n := decadeRange(d)
-		if 2*l.taken[d] >= int(n) || 4*(l.taken[d]+l.rest.decades[d]) >= 3*int(n) {
+		if l.objected[d].until > at(now) || 2*l.taken[d] >= int(n) || 4*(l.taken[d]+l.rest.decades[d]) >= 3*int(n) {
 			continue
 		}
 		for { // four draws on average at worst
 			k := lo + rng.Uint32N(n)
-			if _, rests := l.rest.until[k]; !rests && l.rooms.numbered[k] == nil {
+			if _, rests := l.rest.until[k]; !rests && !l.claimed[k] && l.rooms.numbered[k] == nil {
 				return k
 			}
 		}

@@ -51,6 +51,7 @@ type flags byte
 const (
 	guessed  flags = 1 << iota // it came to a number that nobody held
 	outlived                   // it waited for too long, and its joins are refused
+	ousted                     // another has its seat, and its joins are refused
 )
 
 // more is what a member has that writes, is written to, or comes by a proxy.
@@ -100,7 +101,17 @@ func (p *push) sent(now time.Time) {
 }
 
 // expires is when m is forgotten, should nothing be heard of it.
-func (m *member) expires() instant { return m.heard.add(expiry) }
+func (m *member) expires() instant {
+	if m.isFar() {
+		return m.heard.add(farExpiry)
+	}
+	return m.heard.add(expiry)
+}
+
+// meets reports whether m and o can write to each other.
+func (m *member) meets(o *member) bool {
+	return m != nil && m.room != nil && m.room == o.room && m.role != o.role
+}
 
 // due is when something is to be done for m.
 func (m *member) due() instant { return m.expires().or(m.roster.due).or(m.held().due()) }
@@ -187,22 +198,45 @@ func (s *Server) join(now time.Time, c caller, src *source, q *request) {
 		m.heard = at(now)
 		s.refuse(c.path, q, refusedExpired)
 		return
+	case m.flags&ousted != 0 && !q.room.unassigned():
+		s.ousted(c, m, q)
+		return
+	case m.flags&ousted != 0:
+		s.remove(now, m)
+		m = nil
 	case m.room == nil || int32(q.req-m.req) < 0:
 		return // overtaken on the way by a later join, or by leave
 	}
-	fresh := m == nil
-	if fresh {
+	if m == nil {
 		var code refusal
-		if m, code = s.admit(now, src, id, q); code != 0 {
+		if s.bus != nil && q.room.unassigned() {
+			code = s.claim(now, c, src, q)
+		} else {
+			m, code = s.admit(now, src, q)
+		}
+		if code != 0 {
 			s.refuse(c.path, q, code)
+		}
+		if m == nil {
 			return
 		}
 	}
+	s.welcome(now, m, c, src, q)
+}
+
+// welcome tells a member, new or not, how things are in its room, and the other
+// instances that it is here.
+func (s *Server) welcome(now time.Time, m *member, c caller, src *source, q *request) {
 	s.stats.Joins++
+	fresh := m.req == 0
+	if m.isFar() {
+		s.bus.far-- // it has come over
+	}
 	s.hear(now, m, c, src, q)
 	if fresh {
 		s.log("member joined", m)
 	}
+	s.announce(m)
 	s.reply(c.path, s.joined(now, m))
 	if m.seen != m.others().version {
 		m.roster = push{}
@@ -266,8 +300,10 @@ func (s *Server) joined(now time.Time, m *member) answer {
 // tellOthers plans a push of the roster to everyone who meets that role.
 func (s *Server) tellOthers(r *room, role Role, now time.Time) {
 	for o := r.side(role.other()).first; o != nil; o = o.next {
-		o.roster = push{due: at(now)}
-		s.timers.hasten(o)
+		if !o.isFar() {
+			o.roster = push{due: at(now)}
+			s.timers.hasten(o)
+		}
 	}
 }
 
@@ -283,8 +319,10 @@ func (s *Server) leave(now time.Time, m *member, c caller, q *request) {
 // known until it expires, so that a join which leave overtook does not bring a
 // ghost.
 func (s *Server) vacate(now time.Time, m *member) {
-	r := m.room
-	s.log("member left", m)
+	r, far := m.room, m.isFar()
+	if !far {
+		s.log("member left", m)
+	}
 	s.dropHeld(m, func(*heldNote) bool { return true })
 	m.more = nil
 	s.lobby.exit(now, m)
@@ -295,6 +333,13 @@ func (s *Server) vacate(now time.Time, m *member) {
 	}
 	s.tellOthers(r, m.role, now)
 	s.timers.hasten(m)
+	switch {
+	case far:
+		s.bus.far--
+	case s.bus != nil:
+		s.bus.publish(roomSubject(r.name), wire{kind: wireGone, room: r.name, role: m.role, id: m.id})
+		s.farewell(now, r)
+	}
 }
 
 // log tells what became of a member that is in a room. Its address is not for

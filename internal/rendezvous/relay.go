@@ -66,33 +66,53 @@ func (h *held) drop(f func(*heldNote) bool) (cost int) {
 	return cost
 }
 
-// note holds a note from m until its addressee confirms it.
+// note holds a note from m until its addressee confirms it, or hands it to the
+// instance where the addressee is, which does.
 func (s *Server) note(now time.Time, m *member, q *request) {
 	to := s.members[q.to]
-	if to == nil || to.room != m.room || to.role == m.role {
+	if to == nil || !m.meets(to) {
 		return // gone, of which m is being told
 	}
-	n, has := to.held().from(m.id, q.seq)
-	if has {
+	if _, has := to.held().from(m.id, q.seq); has {
 		return // m tries again, and so do we
 	}
 	perMinute := float64(s.cfg.SourceNotes)
 	switch cost := noteCost + len(q.data); {
 	case m.extra().spent+cost > memberBudget:
 		s.refuse(s.zones.path(m.at), q, refusedBusy)
+		return
 	case !m.src.notes.take(now, float64(cost), rate{2 * perMinute, perMinute / 60}):
 		s.stats.Limited++
-	case n >= window || s.stats.NoteBytes+cost > s.cfg.NoteMemory:
-		s.stats.Dropped++
-	default:
-		m.room.used = true
-		m.more.spent += cost
-		s.stats.Notes++
-		s.stats.NoteBytes += cost
-		x := to.extra()
-		x.held = append(x.held, heldNote{m.id, q.seq, q.part, slices.Clone(q.data), push{due: at(now)}})
-		s.timers.hasten(to)
+		return
+	case to.isFar():
+		s.bus.publish(to.instance().subject(), wire{kind: wireNote, id: m.id, to: to.id, seq: q.seq, part: q.part, data: q.data})
+	case !s.hold(now, to, heldNote{from: m.id, seq: q.seq, part: q.part, data: q.data}):
+		return
 	}
+	m.room.used = true
+	m.more.spent += noteCost + len(q.data)
+	s.stats.Notes++
+}
+
+// hold keeps a note for a member and has it pushed. It reports false if there
+// is no room for it, or it is there already.
+func (s *Server) hold(now time.Time, to *member, n heldNote) bool {
+	cost := noteCost + len(n.data)
+	of, has := to.held().from(n.from, n.seq)
+	if has {
+		return false
+	}
+	if of >= window || s.stats.NoteBytes+cost > s.cfg.NoteMemory {
+		s.stats.Dropped++
+		return false
+	}
+	to.room.used = true
+	s.stats.NoteBytes += cost
+	n.data, n.push = slices.Clone(n.data), push{due: at(now)}
+	x := to.extra()
+	x.held = append(x.held, n)
+	s.timers.hasten(to)
+	return true
 }
 
 // ack takes m's word for what it has: of the roster, or of another's notes; of
@@ -107,9 +127,18 @@ func (s *Server) ack(m *member, q *request) {
 	}
 	s.dropHeld(m, func(n *heldNote) bool { return n.from == q.to && n.seq < q.seq })
 	s.timers.hasten(m)
-	if author := s.members[q.to]; author != nil && author.room == m.room && author.role != m.role {
-		s.reply(s.zones.path(author.at), answer{typ: typeAcked, token: author.token, from: m.id, seq: q.seq})
+	switch author := s.members[q.to]; {
+	case author == nil || !m.meets(author):
+	case author.isFar():
+		s.bus.publish(author.instance().subject(), wire{kind: wireAck, id: m.id, to: author.id, seq: q.seq})
+	default:
+		s.confirm(author, m.id, q.seq)
 	}
+}
+
+// confirm tells an author what a member has of its notes.
+func (s *Server) confirm(author *member, by ID, next uint32) {
+	s.reply(s.zones.path(author.at), answer{typ: typeAcked, token: author.token, from: by, seq: next})
 }
 
 // pushNotes sends the notes to m that are due, and gives up those that m did

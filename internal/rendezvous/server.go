@@ -33,6 +33,10 @@ type ServerConfig struct {
 	// Lifetime is how long somebody may wait in a room in which nothing was
 	// said. If zero, an hour.
 	Lifetime time.Duration
+	// Bus says that other instances share their rooms with this one: what
+	// ToBus and Subscriptions return has to be carried to and from them.
+	// Read once, by NewServer.
+	Bus bool
 	// Members is how many members all rooms have together. If zero, 65,536.
 	// One that waits alone costs about 400 bytes, with its room and its source.
 	// Read once, by NewServer, for the size of its tables.
@@ -100,10 +104,11 @@ func (c ServerConfig) withDefaults() ServerConfig {
 	return c
 }
 
-// Stats counts what a helper did since it started; the first three are what it
+// Stats counts what a helper did since it started; the first four are what it
 // holds now.
 type Stats struct {
 	Rooms, Members, NoteBytes int
+	Far                       int // of the members, those at other instances
 
 	Hellos, Joins, Notes, Stun uint64 // served
 	Refused                    uint64 // joins and notes turned down, with an answer
@@ -133,6 +138,7 @@ type Server struct {
 	timers   timers
 	replies  replies
 	draining bool
+	bus      *bus   // nil: there is no other instance
 	ids      []ID   // scratch of joined
 	view     answer // scratch of emit
 	stats    Stats
@@ -153,6 +159,12 @@ func NewServer(cfg ServerConfig) *Server {
 	var seed [16]byte
 	fill(cfg.Rand, seed[:])
 	s.cells = newCells(cfg.Members, seed[:])
+	if cfg.Bus {
+		s.bus = &bus{}
+		fill(cfg.Rand, s.bus.self[:])
+		s.bus.adds = []string{subjectClaim, s.bus.self.subject()}
+		s.lobby.claimed = make(map[uint32]bool)
+	}
 	return s
 }
 
@@ -178,6 +190,9 @@ func newRand(seed io.Reader) *rand.Rand {
 func (s *Server) Stats() Stats {
 	st := s.stats
 	st.Rooms, st.Members = s.lobby.rooms.count(), s.lobby.members
+	if s.bus != nil {
+		st.Far = s.bus.far
+	}
 	return st
 }
 
@@ -323,6 +338,7 @@ func (s *Server) otherPort(c caller) udp.Local {
 
 // Send appends answers, and whatever is due to members.
 func (s *Server) Send(now time.Time, b *udp.Batch) {
+	s.settleClaims(now)
 	if !s.replies.drain(b) {
 		return
 	}
@@ -338,10 +354,14 @@ func (s *Server) Deadline() time.Time {
 	if s.replies.pending() {
 		return soon()
 	}
+	var next instant
 	if m := s.timers.next(); m != nil {
-		return m.timer.time()
+		next = m.timer
 	}
-	return time.Time{}
+	if s.bus != nil {
+		next = next.or(s.bus.claims.due())
+	}
+	return next.time()
 }
 
 // emit appends an answer to b, or reports that there is no room.
