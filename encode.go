@@ -122,7 +122,11 @@ type (
 		TCP     []uint16 `json:"tcp"`
 	}
 	waitingBody struct {
-		Again bool `json:"again"`
+		Again  bool   `json:"again"`
+		Helper bool   `json:"helper"`
+		Host   bool   `json:"host"`
+		Nearby bool   `json:"nearby"`
+		Port   uint16 `json:"port"`
 	}
 	reasonBody struct {
 		Reason string `json:"reason"`

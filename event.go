@@ -16,11 +16,18 @@ type (
 	// that was given no phrase.
 	Code struct{ Code string }
 
-	// Waiting: we are known to the helper and wait for the other side. Again
-	// says that somebody was met before: a session was interrupted, or its
-	// contact is lost, and another one under the same code or phrase may
-	// continue it; or further receivers are waited for.
-	Waiting struct{ Again bool }
+	// Waiting: we wait for the other side. Again says that somebody was met
+	// before: a session was interrupted, or its contact is lost, and another one
+	// under the same code or phrase may continue it; or further receivers are
+	// waited for. Helper says that we are known to the helper, Host that the
+	// sender's machine, as it was named, has let us in, Nearby that the other side
+	// is looked for on this network. Port is where a sender without a helper
+	// listens, for receivers that are told its host; zero: there is a helper, or
+	// this is a receiver.
+	Waiting struct {
+		Again, Helper, Host, Nearby bool
+		Port                        uint16
+	}
 
 	// HelperSilent: the helper has stopped answering; it is asked on and on.
 	HelperSilent struct{}

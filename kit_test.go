@@ -26,7 +26,9 @@ type meeting struct {
 	dir        string
 	helperHost *lab.Host
 	server     *rendezvous.Server
-	packet     int // peer.Config.PacketBytes of those who join
+	packet     int  // peer.Config.PacketBytes of those who join
+	nearby     bool // they look on their networks as well
+	alone      bool // they have no helper
 }
 
 const helperPort = 4000
@@ -61,7 +63,9 @@ type node struct {
 	*driver
 	m      *meeting
 	host   *lab.Host
-	port   uint16
+	port   uint16           // to have, if not 0
+	at     []netip.AddrPort // where the sender listens
+	door   netip.AddrPort
 	events []Event
 	path   string // of the file
 	over   func() // called once it is done; may be nil
@@ -78,7 +82,11 @@ func (n *node) Send(now time.Time, b *udp.Batch) {
 
 // join puts a peer on a host. An empty phrase makes a code.
 func (m *meeting) join(h *lab.Host, role rendezvous.Role, phrase string, a *app) *node {
-	n := &node{m: m, host: h}
+	return m.joinAs(&node{m: m, host: h}, role, phrase, a)
+}
+
+// joinAs does so as a node that knows its port, or where the sender is.
+func (m *meeting) joinAs(n *node, role rendezvous.Role, phrase string, a *app) *node {
 	var pl plan
 	if phrase == "" {
 		pl.words = secret.NewWords(m.Entropy())
@@ -116,16 +124,22 @@ func (n *node) start(role rendezvous.Role, pl plan, d *driver) {
 		families[addr.Is6()] = true
 	}
 	for _, addr := range m.helperHost.Addrs() {
-		if families[addr.Is6()] {
+		if families[addr.Is6()] && !m.alone && n.at == nil {
 			cfg.Helpers = append(cfg.Helpers, netip.AddrPortFrom(addr, helperPort))
 		}
 	}
 	if d.app.emit == nil {
 		d.app.emit = d.event
 	}
+	n.port = h.Bind(n.port, n)
+	cfg.Port, cfg.Nearby, cfg.Host, cfg.Door = n.port, m.nearby, n.at, n.door
+	if m.nearby {
+		for _, g := range peer.Groups() {
+			h.Hear(n.port, g)
+		}
+	}
 	d.Peer = peer.New(m.Now(), cfg)
 	n.driver = d
-	n.port = h.Bind(0, n)
 }
 
 // send starts a sender of a file.

@@ -63,7 +63,7 @@ func (d *driver) post(f func(s *stand)) {
 func (d *driver) pass(e peer.Event) {
 	switch e := e.(type) {
 	case peer.Joined:
-		d.joined(e.Number)
+		d.joined(e)
 	case peer.HelperSilent:
 		d.event(HelperSilent{})
 	case peer.HelperBack:
@@ -100,16 +100,16 @@ func (d *driver) pass(e peer.Event) {
 }
 
 // joined tells the code where one was made.
-func (d *driver) joined(number uint32) {
+func (d *driver) joined(e peer.Joined) {
 	again := d.at != nil && !d.at.plan.first
 	if d.words != "" {
-		code := strconv.FormatUint(uint64(number), 10) + "-" + d.words
+		code := strconv.FormatUint(uint64(e.Number), 10) + "-" + d.words
 		d.event(Code{code})
 		if phrase, err := secret.ParseCode(code); err == nil {
 			d.post(func(s *stand) { s.joined(phrase) })
 		}
 	}
-	d.event(Waiting{Again: again})
+	d.event(Waiting{Again: again, Helper: e.Helper, Host: e.Host, Nearby: e.Nearby, Port: e.Port})
 }
 
 // quit ends a session in whose place there is another.
@@ -136,8 +136,10 @@ type host struct {
 	running sync.WaitGroup
 
 	mu      sync.Mutex
-	ported  bool             // an attempt has the port of the configuration
-	helpers []netip.AddrPort // as they were found last
+	port    uint16           // that people are told; zero: none
+	told    bool             // an attempt has it
+	door    netip.AddrPort   // where it is reached on this machine
+	addrs   []netip.AddrPort // of the helper, or of the sender's host, as they were found last
 	control *Control
 	shared  map[*steered]struct{}
 }
@@ -209,21 +211,35 @@ func (h *host) launch(a *attempt) {
 	a.stop = cancel
 	h.running.Go(func() {
 		defer cancel()
-		guesses, err := h.meet(ctx, a)
-		h.stand.inbox.post(func() { h.stand.ended(a, err, guesses) })
+		guesses, told, err := h.meet(ctx, a)
+		h.stand.inbox.post(func() {
+			h.stand.ended(a, err, guesses)
+			if told && h.serves() {
+				h.stand.portFree()
+			}
+		})
 	})
 }
 
 // meet runs an attempt to its end. The error is of a meeting that came to
-// nothing; guesses are those left, negative if none could be made.
-func (h *host) meet(ctx context.Context, a *attempt) (guesses int, err error) {
-	port, free := h.port()
-	defer free()
-	socket, err := listen(h.op, udp.Config{Port: port, NoOffload: h.cfg.NoOffload})
+// nothing; guesses are those left, negative if none could be made; told says
+// that it had the port that people are told.
+func (h *host) meet(ctx context.Context, a *attempt) (guesses int, told bool, err error) {
+	socket, told, err := h.socket()
 	if err != nil {
-		return -1, err
+		return -1, false, err
 	}
-	defer socket.Close()
+	defer func() {
+		socket.Close()
+		if told {
+			h.free()
+		}
+	}()
+	guesses, err = h.meetOn(ctx, a, socket, told)
+	return guesses, told, err
+}
+
+func (h *host) meetOn(ctx context.Context, a *attempt, socket *udp.Socket, told bool) (guesses int, err error) {
 	loop := peer.NewLoop(socket)
 	d := &driver{emit: h.emit, words: a.plan.words, stand: h.stand, at: a, count: &h.count, many: a.plan.many}
 	d.app = h.newApp(a, d, loop)
@@ -233,11 +249,15 @@ func (h *host) meet(ctx context.Context, a *attempt) (guesses int, err error) {
 		}
 	}
 	defer func() { d.app.close() }()
-	helpers, err := h.lookUp(ctx, socket)
-	if err != nil {
+	pc := h.peerConfig(a, socket, d.app)
+	if pc.Helpers, pc.Host, err = h.named(ctx, socket); err != nil {
 		return -1, err
 	}
-	pc := h.peerConfig(a, socket, helpers, d.app)
+	if pc.Nearby = h.hear(socket); told && h.serves() {
+		h.openDoor(socket)
+	} else {
+		pc.Door = h.behind()
+	}
 	lines := &lineOpener{loop: loop, want: socket.Port()}
 	defer lines.close()
 	pc.Lines = lines
@@ -275,9 +295,9 @@ func (h *host) newApp(a *attempt, d *driver, loop *peer.Loop) *app {
 	return x
 }
 
-func (h *host) peerConfig(a *attempt, socket *udp.Socket, helpers []netip.AddrPort, x *app) peer.Config {
+func (h *host) peerConfig(a *attempt, socket *udp.Socket, x *app) peer.Config {
 	pc := peer.Config{
-		Role: h.role, Helpers: helpers, Secret: h.cfg.HelperSecret, Phrase: a.plan.phrase, Words: a.plan.words,
+		Role: h.role, Port: socket.Port(), Secret: h.cfg.HelperSecret, Phrase: a.plan.phrase, Words: a.plan.words,
 		Rand: rand.Reader, AES: secret.HardwareAES(), App: x,
 		PacketBytes: h.cfg.PacketBytes, Limit: h.cfg.Limit, Background: h.cfg.Background,
 		Local:   func() []netip.AddrPort { return localAddrs(socket) },
@@ -285,37 +305,6 @@ func (h *host) peerConfig(a *attempt, socket *udp.Socket, helpers []netip.AddrPo
 	}
 	pc.V4, pc.V6 = socket.Families()
 	return pc
-}
-
-// port is the local port for an attempt: that of the configuration if no other
-// one has it.
-func (h *host) port() (port uint16, free func()) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	if h.cfg.Port == 0 || h.ported {
-		return 0, func() {}
-	}
-	h.ported = true
-	return h.cfg.Port, func() {
-		h.mu.Lock()
-		defer h.mu.Unlock()
-		h.ported = false
-	}
-}
-
-// lookUp finds the helper's addresses, or those that it had before: what has
-// interrupted a transfer may keep names from being looked up as well.
-func (h *host) lookUp(ctx context.Context, socket *udp.Socket) ([]netip.AddrPort, error) {
-	found, err := resolve(ctx, h.op, h.cfg.Helper, socket)
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	switch {
-	case err == nil:
-		h.helpers = found
-	case len(h.helpers) > 0 && ctx.Err() == nil:
-		return h.helpers, nil
-	}
-	return found, err
 }
 
 // steer has the transfer's control act on an attempt until the function is

@@ -47,21 +47,31 @@ const (
 	ProtocolVersion = 1
 )
 
-// Config is how to meet the other side. Only Helper must be set.
+// Config is how to meet the other side. The zero value meets on this network,
+// without a helper.
 type Config struct {
-	// Helper is the HOST:PORT at which both sides meet.
+	// Helper is the HOST:PORT at which both sides meet. If empty, they find each
+	// other on this network, or at the sender's machine: see Host.
 	Helper string
 
 	// HelperSecret is what a private helper lets in by
 	// (HelperRules.Secrets). If empty, none is shown.
 	HelperSecret []byte
 
+	// Host is, for Receive, the HOST or HOST:PORT of the sender's machine, to be
+	// asked there instead of at a helper. Without a port it is DirectPort.
+	Host string
+
+	// NoNearby does not look for the other side on this network.
+	NoNearby bool
+
 	// Phrase is what both sides know. If empty, Send makes a code and tells
 	// it in a Code event. Receive needs it.
 	Phrase string
 
-	// Port is the local UDP port. If zero, any free one. A meeting beside
-	// another one takes any free one as well.
+	// Port is the local UDP port. If zero, any free one; for a Send without a
+	// helper, DirectPort if that is free. A meeting beside another one takes any
+	// free one as well.
 	Port uint16
 
 	// PacketBytes bounds the file bytes in one packet. If zero, the path

@@ -89,7 +89,7 @@ func Receive(ctx context.Context, to Target, cfg Config) (Result, error) {
 	if cfg.Phrase == "" {
 		return Result{}, &Error{Op: op, Kind: KindUsage, Err: errors.New("receiving needs the sender's phrase")}
 	}
-	if _, _, err := splitHelper(op, cfg.Helper); err != nil {
+	if err := cfg.checkPlaces(op); err != nil {
 		return Result{}, err
 	}
 	h := &host{op: op, cfg: cfg, role: rendezvous.Receiver, ask: newAsker(to, func(work func()) { go work() })}

@@ -113,7 +113,7 @@ func Send(ctx context.Context, src Source, cfg Config) (Result, error) {
 	if err := src.check(); err != nil {
 		return Result{}, &Error{Op: op, Kind: KindUsage, Err: err}
 	}
-	if _, _, err := splitHelper(op, cfg.Helper); err != nil {
+	if err := cfg.checkPlaces(op); err != nil {
 		return Result{}, err
 	}
 	h := &host{op: op, cfg: cfg, role: rendezvous.Sender}

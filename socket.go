@@ -36,6 +36,11 @@ func localAddrs(s *udp.Socket) []netip.AddrPort {
 			all = append(all, netip.AddrPortFrom(a, s.Port()))
 		}
 	}
+	if v6 {
+		for _, a := range udp.LinkLocals() {
+			all = append(all, netip.AddrPortFrom(a, s.Port()))
+		}
+	}
 	return all
 }
 
@@ -77,6 +82,11 @@ func resolve(ctx context.Context, op, helper string, s *udp.Socket) ([]netip.Add
 	if err != nil {
 		return nil, err
 	}
+	return resolveHost(ctx, op, host, port, s)
+}
+
+// resolveHost looks up the addresses of a host.
+func resolveHost(ctx context.Context, op, host string, port uint16, s *udp.Socket) ([]netip.AddrPort, error) {
 	ctx, cancel := context.WithTimeout(ctx, resolveTime)
 	defer cancel()
 	addrs, err := net.DefaultResolver.LookupNetIP(ctx, "ip", host)
@@ -84,7 +94,7 @@ func resolve(ctx context.Context, op, helper string, s *udp.Socket) ([]netip.Add
 		return nil, &Error{Op: op, Kind: KindCanceled, Err: errors.New("interrupted")}
 	}
 	if err != nil {
-		return nil, helperError(op, KindHelper, fmt.Errorf("looking up the helper: %w", err))
+		return nil, helperError(op, KindHelper, fmt.Errorf("looking up %s: %w", host, err))
 	}
 	v4, v6 := s.Families()
 	var all []netip.AddrPort
@@ -94,7 +104,7 @@ func resolve(ctx context.Context, op, helper string, s *udp.Socket) ([]netip.Add
 		}
 	}
 	if len(all) == 0 {
-		return nil, helperError(op, KindHelper, fmt.Errorf("the helper %s has no address that this machine can use", host))
+		return nil, helperError(op, KindHelper, fmt.Errorf("%s has no address that this machine can use", host))
 	}
 	return all, nil
 }

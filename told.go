@@ -36,6 +36,16 @@ func (s *stand) leftRoom(a *attempt, guesses int) {
 	s.guessed(guesses)
 }
 
+// portFree: the port that people were told is free again. Who waits elsewhere
+// gives way to one that takes it.
+func (s *stand) portFree() {
+	for _, a := range s.attempts {
+		if a.stage == atHelper {
+			s.dismiss(a)
+		}
+	}
+}
+
 // guessed notes how many wrong guesses are left.
 func (s *stand) guessed(left int) {
 	s.next.guesses = left

@@ -21,9 +21,12 @@ path allows.
     qft send photos/ notes.txt     prints a code such as 7-acid-robot-zebra
     qft receive 7-acid-robot-zebra on the other machine
 
-Both need a helper that both can reach: --helper HOST:PORT, QFT_HELPER in the
-environment, or a line "helper = HOST:PORT" in the configuration file. Anybody
-can run one with "qft helper PORT"; it never sees a file or the words.
+On one network the two find each other by themselves. Across networks they meet
+at a helper that both can reach: --helper HOST:PORT, QFT_HELPER in the
+environment, or a line "helper = HOST:PORT" in the configuration file; "none" is
+no helper. Anybody can run one with "qft helper PORT"; it never sees a file or
+the words. Without one, a sender that can be reached at an address (a forwarded
+UDP port, a VPN) is received from with "qft receive CODE@HOST[:PORT]".
 
 The sender waits through whatever happens to the receiver: type the same command
 there again. Where both sides were stopped, "qft resume" lists what can go on.
@@ -76,6 +79,7 @@ type options struct {
 	helper     string
 	secretFile string
 	port       uint16
+	alone      bool
 	ask        bool
 	limit      string
 	background string
@@ -85,9 +89,10 @@ type options struct {
 
 func (o *options) register(cmd *cobra.Command) {
 	f := cmd.Flags()
-	f.StringVar(&o.helper, "helper", "", "HOST:PORT of the helper that both sides use")
+	f.StringVar(&o.helper, "helper", "", "HOST:PORT of the helper that both sides use, or none")
 	f.StringVar(&o.secretFile, "helper-secret-file", "", "`FILE` with the secret of a private helper (or set QFT_HELPER_SECRET)")
-	f.Uint16Var(&o.port, "port", 0, "local UDP port (default: any free one)")
+	f.Uint16Var(&o.port, "port", 0, "local UDP port (default: any free one; to send without a helper: 4277)")
+	f.BoolVar(&o.alone, "no-lan", false, "do not look for the other side on this network")
 	f.BoolVar(&o.ask, "ask", false, "ask for a phrase of your own instead of using a code (or set QFT_PHRASE)")
 	f.StringVar(&o.limit, "limit", "", "send no more than `RATE`, such as 20mbit or 2.5MB/s")
 	f.BoolFunc("background", "yield to other traffic", func(v string) error {
@@ -125,33 +130,42 @@ func (o *options) phrase(ctx context.Context, t *terminal) (string, error) {
 }
 
 // receivePhrase is the code of the command line, a phrase of the user's own, or
-// a code that is asked for.
-func (o *options) receivePhrase(ctx context.Context, t *terminal, args []string) (string, error) {
+// a code that is asked for; and where the sender is, if that is said.
+func (o *options) receivePhrase(ctx context.Context, t *terminal, args []string) (phrase, host string, err error) {
 	if len(args) > 0 {
-		if o.ask {
-			return "", usageError{errors.New("either a code or --ask")}
+		if phrase, host, err = splitCode(args[0]); err != nil || phrase != "" {
+			if err == nil && o.ask {
+				err = usageError{errors.New("either a code or --ask")}
+			}
+			return phrase, host, err
 		}
-		return checkCode(args[0])
 	}
 	if p, err := o.phrase(ctx, t); p != "" || err != nil {
-		return p, err
+		return p, host, err
 	}
 	if o.json {
-		return "", usageError{errors.New("with --json nobody is asked: give the code as an argument, or QFT_PHRASE")}
+		return "", "", usageError{errors.New("with --json nobody is asked: give the code as an argument, or QFT_PHRASE")}
 	}
-	code, err := t.ask(ctx, "Code: ")
+	text, err := t.ask(ctx, "Code: ")
 	if err != nil {
-		return "", err
+		return "", "", err
 	}
-	return checkCode(code)
+	phrase, at, err := splitCode(text)
+	if at != "" {
+		host = at
+	}
+	if err == nil && phrase == "" {
+		err = usageError{errors.New("the code is missing")}
+	}
+	return phrase, host, err
 }
 
-func checkCode(text string) (string, error) {
-	code, err := qft.CheckCode(text)
+func splitCode(text string) (code, host string, err error) {
+	code, host, err = qft.SplitCode(text)
 	if err != nil {
-		return "", usageError{err}
+		return "", "", usageError{err}
 	}
-	return code, nil
+	return code, host, nil
 }
 
 func completeCode(_ *cobra.Command, _ []string, typed string) ([]string, cobra.ShellCompDirective) {

@@ -19,7 +19,7 @@ import (
 // line "KEY = VALUE" of the configuration file; the first of these that says
 // something counts.
 const (
-	keyHelper     = "helper"     // HOST:PORT
+	keyHelper     = "helper"     // HOST:PORT, or none
 	keyLimit      = "limit"      // see qft.ParseRate
 	keyBackground = "background" // yes or no
 	keySecretFile = "helper-secret-file"
@@ -34,6 +34,10 @@ func configPath() string { return filepath.Join(xdg.ConfigHome, "qft", "config")
 
 // statePath is where unfinished transfers are remembered.
 func statePath() string { return filepath.Join(xdg.StateHome, "qft") }
+
+// noHelper in the place of a helper's address means that there is none, whatever
+// the configuration file says.
+const noHelper = "none"
 
 // setting is a value with where it was said, for errors.
 type setting struct{ value, from string }
@@ -116,7 +120,7 @@ func readSettings(path string, f func(line int, key, value string) error) error 
 // config joins flags, environment and configuration file, in this order. The
 // helper is the one given, if there is one.
 func (t *terminal) config(o options, helper string) (qft.Config, error) {
-	cfg := qft.Config{Port: o.port, NoOffload: noOffload(), Events: t.event, State: statePath()}
+	cfg := qft.Config{Port: o.port, NoNearby: o.alone, NoOffload: noOffload(), Events: t.event, State: statePath()}
 	s, err := settings(o)
 	if err != nil {
 		return cfg, err
@@ -137,13 +141,10 @@ func (t *terminal) config(o options, helper string) (qft.Config, error) {
 		return cfg, nil
 	}
 	h := s[keyHelper]
-	if cfg.Helper = h.value; h.value == "" {
-		return cfg, usageError{fmt.Errorf(`no helper is set. Both sides need the same one:
-  --helper HOST:PORT, or QFT_HELPER=HOST:PORT in the environment, or a line
-  helper = HOST:PORT
-  in %s
-Anybody can run a helper on a machine that both reach: qft helper 4000`, configPath())}
+	if h.value == "" || h.value == noHelper {
+		return cfg, nil
 	}
+	cfg.Helper = h.value
 	if err := qft.CheckHelper(h.value); err != nil {
 		return cfg, usageError{fmt.Errorf("%s: %w", h.from, err)}
 	}

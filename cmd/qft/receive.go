@@ -11,7 +11,9 @@ import (
 )
 
 const aboutReceive = `Receives what the sender offers into the current folder, or where -o says.
-Without CODE it asks. On a terminal it shows what is coming and asks whether you
+Without CODE it asks. CODE@HOST or CODE@HOST:PORT asks for the sender at its own
+machine, without a helper: one that was started without one listens on UDP port
+4277, or that of its --port. On a terminal it shows what is coming and asks whether you
 want it, and what to do about what exists already; elsewhere it takes what comes
 and ends with exit code 4 where something is in the way. Nothing that exists is
 overwritten unasked. What is there already and identical is not sent again.
@@ -39,7 +41,7 @@ type receiveFlags struct {
 func receiveCommand(t *terminal) *cobra.Command {
 	var r receiveFlags
 	cmd := &cobra.Command{
-		Use:   "receive [CODE]",
+		Use:   "receive [CODE[@HOST[:PORT]]]",
 		Short: "receive with the code that the sender tells",
 		Long:  aboutReceive + aboutRates,
 		Args:  exactly(0, 1, "at most one code"),
@@ -51,7 +53,7 @@ func receiveCommand(t *terminal) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			if cfg.Phrase, err = r.receivePhrase(cmd.Context(), t, args); err != nil {
+			if cfg.Phrase, cfg.Host, err = r.receivePhrase(cmd.Context(), t, args); err != nil {
 				return err
 			}
 			openTarget(t, &r.target, r.output)

@@ -110,7 +110,7 @@ func (t *terminal) resume(ctx context.Context, r *qft.Record, o options, code []
 	}
 	o.ask = o.ask || r.Own && len(code) == 0
 	if r.Role == "receive" || len(code) > 0 {
-		cfg.Phrase, err = o.receivePhrase(ctx, t, code)
+		cfg.Phrase, cfg.Host, err = o.receivePhrase(ctx, t, code)
 	} else {
 		cfg.Phrase, err = o.phrase(ctx, t)
 	}

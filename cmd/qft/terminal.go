@@ -184,16 +184,39 @@ func (t *terminal) tellTransfer(v *view, e qft.Event) {
 
 func (t *terminal) tellWaiting(w qft.Waiting) {
 	v := t.views[0]
+	if !w.Helper && !w.Host && !w.Again {
+		t.tellDirect(v, w)
+	}
 	switch {
 	case w.Again && t.many:
 		// said once is enough, and the code is still good
-	case w.Again:
+	case w.Again && w.Helper:
 		t.say(v, "waiting at the helper as well: the same command on the other side continues")
+	case w.Again:
+		t.say(v, "waiting here as well: the same command on the other side continues")
 	case t.many:
 		t.say(v, "waiting for receivers")
 	default:
 		t.say(v, "waiting for the other side")
 	}
+}
+
+// tellDirect says how the two sides can find each other without a helper.
+func (t *terminal) tellDirect(v *view, w qft.Waiting) {
+	switch {
+	case w.Nearby && w.Port != 0:
+		t.say(v, "no helper is set: found on this network only")
+	case w.Nearby:
+		t.say(v, "looking on this network only: no helper is set")
+	}
+	if w.Port == 0 {
+		return
+	}
+	at := "HOST"
+	if w.Port != qft.DirectPort {
+		at = fmt.Sprintf("HOST:%d", w.Port)
+	}
+	t.say(v, "from elsewhere, if UDP port %d of this machine can be reached there: qft receive CODE@%s", w.Port, at)
 }
 
 // showCode shows the code: alone on stdout, and for people with the command to

@@ -41,9 +41,10 @@ const (
 	// maxAnswers wait for the next Send.
 	maxAnswers = 16
 
-	// maxFound is how many found addresses wait for Next. More answers are a
-	// flood; whoever is meant calls again.
-	maxFound = 16
+	// maxFound is how many found addresses wait for Next, maxOfHost how many of
+	// one host. More are a flood; whoever is meant calls again.
+	maxFound  = 16
+	maxOfHost = 3
 )
 
 // Beacon announces a number, or asks for it: a machine.
@@ -87,8 +88,23 @@ func (b *Beacon) Receive(now time.Time, p udp.Packet) {
 		if len(b.answers) < maxAnswers && b.take(now) {
 			b.answers = append(b.answers, p.Path)
 		}
-	case m.kind == announce && b.asks() && len(b.found) < maxFound:
-		b.found = append(b.found, netip.AddrPortFrom(p.Remote.Addr().Unmap(), m.port))
+	case m.kind == announce && b.asks():
+		b.find(netip.AddrPortFrom(p.Remote.Addr().Unmap(), m.port))
+	}
+}
+
+func (b *Beacon) find(a netip.AddrPort) {
+	ofHost := 0
+	for _, f := range b.found {
+		if f.Addr() == a.Addr() {
+			ofHost++
+		}
+		if f == a {
+			return
+		}
+	}
+	if len(b.found) < maxFound && ofHost < maxOfHost {
+		b.found = append(b.found, a)
 	}
 }
 
@@ -104,7 +120,7 @@ func (b *Beacon) take(now time.Time) bool {
 }
 
 // Next returns an address at which somebody says to have the number. The same
-// one comes as often as it is said.
+// one comes again when it is said again.
 func (b *Beacon) Next() (netip.AddrPort, bool) {
 	if len(b.found) == 0 {
 		return netip.AddrPort{}, false

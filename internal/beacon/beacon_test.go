@@ -1,6 +1,7 @@
 package beacon
 
 import (
+	"encoding/binary"
 	"net/netip"
 	"testing"
 	"time"
@@ -103,6 +104,7 @@ func TestFloodsAreBounded(t *testing.T) {
 		now := start.Add(time.Duration(i) * time.Millisecond)
 		for range 20 {
 			teller.Receive(now, from(alice, q))
+			binary.BigEndian.PutUint16(a[7:], uint16(1+i))
 			asker.Receive(now, from(alice, a))
 		}
 		answers += len(sent(teller, now))
@@ -110,12 +112,14 @@ func TestFloodsAreBounded(t *testing.T) {
 	if answers > answerBurst+answerRate {
 		t.Errorf("%d answers in a second", answers)
 	}
-	n := 0
-	for _, ok := asker.Next(); ok; _, ok = asker.Next() {
+	asker.Receive(start, from(bob, a))
+	n, other := 0, false
+	for f, ok := asker.Next(); ok; f, ok = asker.Next() {
 		n++
+		other = other || f.Addr() == bob.Addr()
 	}
-	if n > maxFound {
-		t.Errorf("%d found addresses waited", n)
+	if n != maxOfHost+1 || !other {
+		t.Errorf("%d found addresses waited, that of another host among them: %v", n, other)
 	}
 }
 

@@ -14,11 +14,13 @@ type Event any
 
 type (
 	// Joined: the other side can find us. Number is that of a generated code,
-	// zero for an own phrase. Named says that it is at a place that a person has
-	// named, such as the helper; Nearby that it is on this network.
+	// zero for an own phrase. Helper says that the helper has let us in, Host
+	// that the sender's machine has, Nearby that we look on this network. Port is
+	// where a sender without a helper listens.
 	Joined struct {
-		Number        uint32
-		Named, Nearby bool
+		Number               uint32
+		Helper, Host, Nearby bool
+		Port                 uint16
 	}
 
 	// HelperSilent: the helper has not answered for some seconds; it is asked

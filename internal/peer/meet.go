@@ -55,16 +55,17 @@ const (
 // meetState is the meeting in all places together.
 type meetState struct {
 	phrase   secret.Phrase
-	ready    bool          // phrase is known
-	own      bool          // it is of the user's own choice
-	left     int           // guesses
-	me       rendezvous.ID // what the partner knows us by, in whatever place
-	partner  rendezvous.ID // what we know it by
-	held     []hello       // receiver: not answered yet
-	refused  time.Time     // receiver: a place on this network says then that the code is wrong; zero: none did
-	rivalEnd time.Time     // two senders are noticed until then; zero: no rival
-	punchEnd time.Time     // no path by then: there is none
-	handOver time.Time     // sender of many: the rooms are left by then
+	ready    bool            // phrase is known
+	own      bool            // it is of the user's own choice
+	left     int             // guesses
+	me       rendezvous.ID   // what the partner knows us by, in whatever place
+	partner  rendezvous.ID   // what we know it by
+	held     []hello         // receiver: not answered yet
+	refusers []rendezvous.ID // receiver: who has said so on this network, by whatever address
+	refused  time.Time       // receiver: a place on this network says then that the code is wrong; zero: none did
+	rivalEnd time.Time       // two senders are noticed until then; zero: no rival
+	punchEnd time.Time       // no path by then: there is none
+	handOver time.Time       // sender of many: the rooms are left by then
 }
 
 func (m *meetState) init(cfg *Config) error {
@@ -153,8 +154,12 @@ func (p *Peer) openOwn(now time.Time) {
 }
 
 func (p *Peer) joined() Joined {
-	n, _ := p.meet.phrase.Number()
-	return Joined{Number: n, Named: p.named() != nil, Nearby: p.near.beacon != nil}
+	j := Joined{Helper: p.helper() != nil, Host: len(p.cfg.Host) > 0, Nearby: p.near.beacon != nil}
+	j.Number, _ = p.meet.phrase.Number()
+	if p.cfg.Role == rendezvous.Sender && !j.Helper {
+		j.Port = p.cfg.Port
+	}
+	return j
 }
 
 func (p *Peer) stepMeeting(now time.Time) {

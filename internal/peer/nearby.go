@@ -21,6 +21,9 @@ type shunned struct {
 	until time.Time
 }
 
+// Groups are what a socket has to hear for Config.Nearby.
+func Groups() []netip.AddrPort { return []netip.AddrPort{beacon.Group4(), beacon.Group6()} }
+
 // call begins to call on this network: a receiver for the sender, a sender once
 // it has a place there.
 func (p *Peer) call(now time.Time) {

@@ -32,7 +32,7 @@ type Config struct {
 	Host []netip.AddrPort
 
 	// Nearby has the two sides find each other by beacons on this network, too.
-	// The socket hears beacon.Group4 and beacon.Group6.
+	// The socket hears Groups.
 	Nearby bool
 
 	// Port is the socket's own. A sender needs it, to tell others.

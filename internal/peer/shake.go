@@ -165,7 +165,7 @@ func (p *Peer) heldDeadline() time.Time {
 // answer answers a hello. The tag in the answer lets the sender test one guess
 // at our phrase, so answers are counted like guesses unless they are confirmed.
 func (p *Peer) answer(now time.Time, pl *place, from rendezvous.ID, m1 []byte) {
-	if p.unconfirmed()+p.kept(pl) >= p.meet.left {
+	if p.unconfirmed()+p.kept(pl) >= p.meet.left || pl.kind == nearby && slices.Contains(p.meet.refusers, from) {
 		return
 	}
 	r, m2, err := secret.NewResponder(p.cfg.Rand, p.meet.phrase, pl.sid(p.cfg.Role, from), m1, p.introduction(), p.cfg.AES)
@@ -249,8 +249,7 @@ func (p *Peer) confirm(now time.Time, pl *place, from rendezvous.ID, m3 []byte) 
 	m.responder = nil
 	sess, payload, err := responder.Finish(m3)
 	if err != nil {
-		pl.drop(from)
-		p.onWrongFrom(now, pl, errors.Is(err, secret.ErrWrongPhrase), m.counted)
+		p.onWrongFrom(now, pl, m, errors.Is(err, secret.ErrWrongPhrase))
 		return nil, nil, false
 	}
 	return sess, payload, true
@@ -292,25 +291,25 @@ func (p *Peer) onLater(now time.Time, pl *place, from rendezvous.ID, m3 []byte) 
 // onWrong: a sender says that our tag was wrong.
 func (p *Peer) onWrong(now time.Time, pl *place, from rendezvous.ID) {
 	if m := pl.find(from); m != nil && m.responder != nil {
-		pl.drop(from)
-		p.onWrongFrom(now, pl, true, m.counted)
+		p.onWrongFrom(now, pl, m, true)
 	}
 }
 
-// onWrongFrom counts a guess, if it is not counted yet. A receiver with a code meets the one sender that
-// holds the number: told by it that the words differ, it need not wait on. On
-// this network anybody may say so.
-func (p *Peer) onWrongFrom(now time.Time, pl *place, told, counted bool) {
+// onWrongFrom counts a guess, if it is not counted yet. A receiver with a code
+// meets the one sender that holds the number: told by it that the words differ,
+// it need not wait on. On this network anybody may say so; who does is not
+// answered again under another address.
+func (p *Peer) onWrongFrom(now time.Time, pl *place, m *member, told bool) {
+	pl.drop(m.id)
 	if told && !p.meet.own && p.sess() == nil {
 		if pl.named() {
 			p.fail(now, PhraseWrong, errors.New("the code does not match the sender's"))
 			return
 		}
-		if p.meet.refused.IsZero() {
-			p.meet.refused = now
-		}
+		p.meet.refusers = append(p.meet.refusers, m.id) // no more than there are guesses
+		p.meet.refused = earlier(p.meet.refused, now)
 	}
-	if !counted {
+	if !m.counted {
 		p.wrong(now)
 	}
 }

@@ -61,3 +61,23 @@ func usable(found []netip.Addr) []netip.Addr {
 	slices.SortFunc(good, netip.Addr.Compare)
 	return slices.Compact(good)
 }
+
+// maxLinkLocals bounds LinkLocals: a machine with many bridges has dozens.
+const maxLinkLocals = 4
+
+// LinkLocals returns the IPv6 link-local addresses, with their zones: between
+// two machines on one link they work when nothing else does.
+func LinkLocals() []netip.Addr {
+	var all []netip.Addr
+	for _, n := range nets() {
+		if !carries(n.Flags) {
+			continue
+		}
+		for _, a := range n.addrs {
+			if ip := a.Addr(); ip.Is6() && ip.IsLinkLocalUnicast() && len(all) < maxLinkLocals {
+				all = append(all, ip.WithZone(n.Name))
+			}
+		}
+	}
+	return all
+}
