@@ -66,7 +66,7 @@ func TestDoctor(t *testing.T) {
 		},
 		{
 			name: "UDP blocked but 443", home: home{nat: keepsPort}, rating: "limited",
-			prepare: func(w *homes) { w.routerA.blockUDP(443) },
+			prepare: func(w *homes) { w.routerA.block("udp dport != 443 udp sport != 443") },
 			says:    []string{"UDP answers at 443; not at 4000", "UDP gets out to port 443 only"},
 			check:   func(d *diagnosis) bool { return d.IPv4.MTU == 1500 },
 		},
