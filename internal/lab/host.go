@@ -40,6 +40,7 @@ type Host struct {
 	local   *Pipe     // loopback
 	sockets []*socket // in order of binding
 	ports   map[uint16]*socket
+	tcp     map[uint16]*Lines // by TCP port
 	ears    []hearing
 }
 
@@ -221,8 +222,12 @@ func (h *Host) accept(k *packet) {
 		h.w.lose(k, LostRoute, h.name)
 		return
 	}
+	if l := h.tcp[k.to.Port()]; l != nil && k.tcp != noSegment {
+		l.receive(k)
+		return
+	}
 	s := h.ports[k.to.Port()]
-	if s == nil {
+	if s == nil || k.tcp != noSegment {
 		h.w.lose(k, LostSocket, h.name)
 		return
 	}

@@ -17,6 +17,7 @@ type packet struct {
 	seq            uint64
 	next           *packet // in its pipe, its socket buffer, or the pool
 	pipe           *Pipe
+	tcp            segment
 	pipeGeneration uint32
 }
 
@@ -57,7 +58,7 @@ func (w *World) newPacket(from, to netip.AddrPort, data []byte) *packet {
 	} else {
 		w.pool = k.next
 	}
-	k.from, k.to = from, to
+	k.from, k.to, k.tcp = from, to, noSegment
 	k.data = append(k.data[:0], data...)
 	return k
 }

@@ -113,7 +113,7 @@ type RouterConfig struct {
 	// Maps says that inside hosts may have ports opened (Map), as by PCP.
 	Maps bool
 
-	// BlockUDP lets nothing pass but what goes to, or comes from, one of the
+	// BlockUDP lets no UDP pass but what goes to, or comes from, one of the
 	// ports Except of outside hosts, as the networks of some offices and hotels do.
 	BlockUDP bool
 	Except   []uint16
@@ -122,8 +122,10 @@ type RouterConfig struct {
 // Router forwards between its children and its parent.
 type Router struct {
 	Access
-	nat      *nat
-	firewall *firewall
+	nat      *nat      // of UDP
+	natTCP   *nat      // both, or neither
+	firewall *firewall // of UDP
+	wallTCP  *firewall
 	maps     bool
 	block    bool
 	except   []uint16
@@ -160,10 +162,10 @@ func (w *World) Router(parent *Router, c RouterConfig) *Router {
 	r := &Router{routes: make(map[netip.Addr]*Access), lan: c.LAN, lan6: lan6(n), maps: c.Maps, block: c.BlockUDP, except: c.Except}
 	r.connect(w, parent, c.Name, c.Up, c.Down, false, r.descend)
 	if c.Firewall != nil {
-		r.firewall = newFirewall(*c.Firewall)
+		r.firewall, r.wallTCP = newFirewall(*c.Firewall), newFirewall(*c.Firewall)
 	}
 	if c.NAT != nil {
-		r.nat = newNAT(*c.NAT, dice)
+		r.nat, r.natTCP = newNAT(*c.NAT, dice), newNAT(*c.NAT, dice)
 		if !r.lan.IsValid() {
 			r.lan = netip.PrefixFrom(netip.AddrFrom4([4]byte{192, 168, byte(n), 0}), 24)
 		}
@@ -184,18 +186,23 @@ func (r *Router) Renumber(public ...netip.Addr) {
 		public = []netip.Addr{r.parent.assign(false)}
 	}
 	r.announce(public)
-	r.nat.Public = r.addrs
-	r.nat.forget()
+	for _, n := range []*nat{r.nat, r.natTCP} {
+		n.Public = r.addrs
+		n.forget()
+	}
 }
 
 // Forget drops all mappings and permissions, as a restart of the router does.
 func (r *Router) Forget() {
 	if r.nat != nil {
 		r.nat.forget()
+		r.natTCP.forget()
 	}
-	if f := r.firewall; f != nil {
-		f.filter = newFilter(f.by, time.Duration(f.timeout))
-		clear(f.pinholes)
+	for _, f := range []*firewall{r.firewall, r.wallTCP} {
+		if f != nil {
+			f.filter = newFilter(f.by, time.Duration(f.timeout))
+			clear(f.pinholes)
+		}
 	}
 }
 
@@ -264,8 +271,18 @@ func nth(p netip.Prefix, n int) netip.Addr {
 	return a
 }
 
-// blocks reports whether packets to or from an outside port do not pass.
-func (r *Router) blocks(outside uint16) bool { return r.block && !slices.Contains(r.except, outside) }
+// blocks reports whether a packet to or from an outside port does not pass.
+func (r *Router) blocks(k *packet, outside uint16) bool {
+	return r.block && k.tcp == noSegment && !slices.Contains(r.except, outside)
+}
+
+// tables are the NAT and the firewall that a packet meets.
+func (r *Router) tables(k *packet) (*nat, *firewall) {
+	if k.tcp != noSegment {
+		return r.natTCP, r.wallTCP
+	}
+	return r.nat, r.firewall
+}
 
 // ascend takes a packet from below.
 func (r *Router) ascend(k *packet) {
@@ -279,21 +296,22 @@ func (r *Router) ascend(k *packet) {
 		return
 	}
 	now := r.w.now
+	nat, firewall := r.tables(k)
 	switch {
 	case r.parent == nil:
 		r.w.lose(k, LostRoute, r.name)
-	case r.blocks(k.to.Port()):
+	case r.blocks(k, k.to.Port()):
 		r.w.lose(k, LostFilter, r.name)
-	case r.nat == nil || !dst.Is4():
-		if r.firewall != nil {
-			r.firewall.note(k.from, k.to, now)
+	case nat == nil || !dst.Is4():
+		if firewall != nil {
+			firewall.note(k.from, k.to, now)
 		}
 		r.up.offer(k)
-	case r.nat.owns(dst) && !r.nat.Hairpin:
+	case nat.owns(dst) && !nat.Hairpin:
 		r.w.lose(k, LostFilter, r.name)
-	case !r.nat.out(k, now):
+	case !nat.out(k, now):
 		r.w.lose(k, LostPorts, r.name)
-	case r.nat.owns(dst):
+	case nat.owns(dst):
 		r.descend(k)
 	default:
 		r.up.offer(k)
@@ -304,12 +322,13 @@ func (r *Router) ascend(k *packet) {
 func (r *Router) descend(k *packet) {
 	now := r.w.now
 	ok := true
-	if r.blocks(k.from.Port()) {
+	nat, firewall := r.tables(k)
+	if r.blocks(k, k.from.Port()) {
 		ok = false
-	} else if r.nat != nil && k.to.Addr().Is4() {
-		ok = r.nat.in(k, now)
-	} else if r.firewall != nil {
-		ok = r.firewall.in(k, now)
+	} else if nat != nil && k.to.Addr().Is4() {
+		ok = nat.in(k, now)
+	} else if firewall != nil {
+		ok = firewall.in(k, now)
 	}
 	if !ok {
 		r.w.lose(k, LostFilter, r.name)

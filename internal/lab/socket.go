@@ -130,6 +130,10 @@ func (s *socket) poll() {
 // send takes a packet that the machine appended. One for a socket that was shut
 // is lost, as the system would refuse it.
 func (s *socket) send(p udp.Packet) {
+	if p.IsLine() {
+		s.host.sendLine(s.port, p)
+		return
+	}
 	if p.Local != 0 {
 		if s = s.at(p.Local); s == nil {
 			return
@@ -153,6 +157,9 @@ func (s *socket) close() {
 		if f != nil {
 			s.host.Unbind(f.port)
 		}
+	}
+	if s.main == s {
+		s.host.shutLines(s.port)
 	}
 	s.closed = true
 	w := s.host.w
