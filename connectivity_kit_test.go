@@ -82,6 +82,7 @@ func (n *network) attach(w *lab.World, name string, line lab.Link, maps bool) (*
 type encounter struct {
 	*lab.World
 	helper *lab.Host
+	tcp    bool // the peers have lines, and so has the helper if it listens
 }
 
 // end is one side: a peer without an application.
@@ -90,12 +91,16 @@ type end struct {
 	e         *encounter
 	host      *lab.Host
 	port      uint16
+	tcp       *lab.Lines
 	number    uint32
 	joined    bool
-	began     time.Duration   // since the world began, as all that follow
-	connected time.Duration   // zero: not
-	failed    time.Duration   // zero: not
-	word      string          // of the first path
+	began     time.Duration // since the world began, as all that follow
+	connected time.Duration // zero: not
+	failed    time.Duration // zero: not
+	word      string        // of the first path
+	path      string        // of the latest
+	told      []peer.HelperPorts
+	toldAt    []time.Duration
 	lost      []time.Duration // when contact was lost,
 	back      []time.Duration // and when it was there again
 	token     func(string)    // takes our token; may be nil
@@ -149,9 +154,13 @@ func (e *encounter) start(role rendezvous.Role, host *lab.Host, words string, ph
 	}
 	further := &lab.Sockets{Host: host}
 	cfg.Sockets = further
+	n.tcp = host.Lines(0)
+	if e.tcp {
+		cfg.Lines = n.tcp
+	}
 	n.Peer = peer.New(e.Now(), cfg)
 	n.port = host.Bind(0, n)
-	further.Of = n.port
+	further.Of, n.tcp.Of = n.port, n.port
 	return n
 }
 
@@ -202,6 +211,10 @@ func (n *end) Send(now time.Time, b *udp.Batch) {
 			if n.connected == 0 {
 				n.connected, n.word = n.e.Elapsed(), v.Word
 			}
+			n.path = v.Word
+		case peer.HelperPorts:
+			n.told = append(n.told, v)
+			n.toldAt = append(n.toldAt, n.e.Elapsed())
 		case peer.Token:
 			n.token(v.Text)
 		case peer.ContactLost:

@@ -11,7 +11,8 @@ import (
 // segment says what a packet is to TCP, which the world has only as much of as
 // punching needs: connections come about as they do (RFC 9293 section 3.5),
 // through tables of their own in NATs and firewalls, and then carry datagrams.
-// These are lost like others, where TCP would delay them.
+// These are lost like others, where TCP would delay them. A serial does what
+// sequence numbers do: what is left of an old connection is told from a new one.
 type segment byte
 
 const (
@@ -35,19 +36,29 @@ type liner interface {
 // from its first Dial on, or Listen.
 type Lines struct {
 	host  *Host
-	of    uint16 // the machine's port
+	Of    uint16 // the machine's UDP port
 	port  uint16 // zero: not open
 	next  udp.Local
-	lines []udp.Path
+	lines []*line
 	dials map[netip.AddrPort]*dial
 }
 
 // dial is an address that is being dialled.
-type dial struct{ until int64 }
+type dial struct {
+	until  int64
+	serial uint64
+}
 
-// Lines are the lines of the machine on a UDP port.
+// line is a connection, with the serial that each side gave it.
+type line struct {
+	udp.Path
+	own, other uint64
+}
+
+// Lines are the lines of the machine on a UDP port, which may be bound later:
+// then Of is to be set.
 func (h *Host) Lines(of uint16) *Lines {
-	return &Lines{host: h, of: of, next: udp.FirstLine, dials: make(map[netip.AddrPort]*dial)}
+	return &Lines{host: h, Of: of, next: udp.FirstLine, dials: make(map[netip.AddrPort]*dial)}
 }
 
 // Listen opens a TCP port, 0 being any that is free.
@@ -76,7 +87,7 @@ func (l *Lines) Dial(remote netip.AddrPort, limit time.Duration) {
 	if l.dials[remote] != nil || l.to(remote) != nil {
 		return
 	}
-	d := &dial{until: l.host.w.now + int64(limit)}
+	d := &dial{l.host.w.now + int64(limit), uint64(l.host.w.tick())}
 	l.dials[remote] = d
 	l.attempt(remote, d)
 }
@@ -87,7 +98,7 @@ func (l *Lines) attempt(remote netip.AddrPort, d *dial) {
 	case l.host.w.now >= d.until || l.machine() == nil:
 		delete(l.dials, remote)
 	default:
-		l.send(syn, remote, nil)
+		l.send(syn, d.serial, remote, nil)
 		l.host.w.After(again, func() { l.attempt(remote, d) })
 	}
 }
@@ -95,30 +106,32 @@ func (l *Lines) attempt(remote netip.AddrPort, d *dial) {
 // Undial ends that.
 func (l *Lines) Undial(remote netip.AddrPort) { delete(l.dials, remote) }
 
-// Hang ends a line.
+// Hang ends a line. The machine, which may be busy asking for it, is told a
+// moment later.
 func (l *Lines) Hang(at udp.Local) {
-	for _, p := range l.lines {
-		if p.Local == at {
-			l.send(rst, p.Remote, nil)
-			l.down(p.Remote)
+	for _, x := range l.lines {
+		if x.Local == at {
+			l.send(rst, x.other, x.Remote, nil)
+			l.host.w.After(0, func() { l.down(x) })
 			return
 		}
 	}
 }
 
-func (l *Lines) machine() *socket { return l.host.ports[l.of] }
+func (l *Lines) machine() *socket { return l.host.ports[l.Of] }
 
 // to is the line to an address, nil if there is none.
-func (l *Lines) to(remote netip.AddrPort) *udp.Path {
-	i := slices.IndexFunc(l.lines, func(p udp.Path) bool { return p.Remote == remote })
-	if i < 0 {
-		return nil
+func (l *Lines) to(remote netip.AddrPort) *line {
+	for _, x := range l.lines {
+		if x.Remote == remote {
+			return x
+		}
 	}
-	return &l.lines[i]
+	return nil
 }
 
 // send sends a segment.
-func (l *Lines) send(kind segment, remote netip.AddrPort, data []byte) {
+func (l *Lines) send(kind segment, serial uint64, remote netip.AddrPort, data []byte) {
 	h := l.host
 	dst := remote.Addr()
 	src, ok := h.source(dst.Is6())
@@ -127,7 +140,7 @@ func (l *Lines) send(kind segment, remote netip.AddrPort, data []byte) {
 		src = dst
 	}
 	k := h.w.newPacket(netip.AddrPortFrom(src, l.port), remote, data)
-	k.tcp = kind
+	k.tcp, k.serial = kind, serial
 	h.w.sight(k, Sent, h.name)
 	switch {
 	case local:
@@ -141,59 +154,73 @@ func (l *Lines) send(kind segment, remote netip.AddrPort, data []byte) {
 
 // receive takes a segment that has arrived, and ends it.
 func (l *Lines) receive(k *packet) {
-	kind, from := k.tcp, k.from
-	s := l.machine()
-	line := l.to(from)
-	if kind == frame && line != nil && s != nil && !l.host.paused {
-		w := l.host.w
+	kind, serial, from := k.tcp, k.serial, k.from
+	s, x, w := l.machine(), l.to(from), l.host.w
+	if kind == frame && x != nil && x.other == serial && s != nil && !l.host.paused {
 		w.record(k)
 		w.sight(k, Delivered, l.host.name)
-		s.m.Receive(l.host.now(), udp.Packet{Path: *line, Data: k.data[:len(k.data):len(k.data)]})
+		s.m.Receive(l.host.now(), udp.Packet{Path: x.Path, Data: k.data[:len(k.data):len(k.data)]})
 		w.release(k)
 		s.wake()
 		return
 	}
-	l.host.w.lose(k, LostSocket, l.host.name) // nobody is handed it
-	switch {
-	case s == nil || l.host.paused:
-	case kind == syn && line == nil:
-		l.up(from)
-		l.send(synAck, from, nil)
-	case kind == syn:
-		l.send(synAck, from, nil)
-	case kind == synAck && line == nil && l.dials[from] != nil:
-		l.up(from)
-	case kind == rst:
-		l.down(from)
-	case line == nil:
-		l.send(rst, from, nil)
+	w.lose(k, LostSocket, l.host.name) // no machine is handed it
+	if s == nil || l.host.paused {
+		return
+	}
+	switch kind {
+	case syn:
+		if x != nil && x.other != serial {
+			l.down(x) // the other end has begun anew
+			x = nil
+		}
+		if x == nil {
+			x = l.up(from, serial)
+		}
+		l.send(synAck, x.own, from, nil)
+	case synAck:
+		if x == nil && l.dials[from] != nil {
+			l.up(from, serial)
+		}
+	case frame:
+		if x == nil || x.other != serial {
+			l.send(rst, serial, from, nil)
+		}
+	case rst:
+		if x != nil && x.own == serial {
+			l.down(x)
+		}
 	}
 }
 
-func (l *Lines) up(remote netip.AddrPort) {
-	_, dialled := l.dials[remote]
+func (l *Lines) up(remote netip.AddrPort, other uint64) *line {
+	d := l.dials[remote]
 	delete(l.dials, remote)
-	p := udp.Path{Local: l.next, Remote: remote}
+	x := &line{Path: udp.Path{Local: l.next, Remote: remote}, other: other}
+	if d != nil {
+		x.own = d.serial
+	} else {
+		x.own = uint64(l.host.w.tick())
+	}
 	l.next++
-	l.lines = append(l.lines, p)
+	l.lines = append(l.lines, x)
 	if s := l.machine(); s != nil {
 		if m, ok := s.m.(liner); ok {
-			m.LineUp(l.host.now(), p, dialled)
+			m.LineUp(l.host.now(), x.Path, d != nil)
 		}
 		s.wake()
 	}
+	return x
 }
 
-func (l *Lines) down(remote netip.AddrPort) {
-	p := l.to(remote)
-	if p == nil {
+func (l *Lines) down(x *line) {
+	if !slices.Contains(l.lines, x) {
 		return
 	}
-	at := *p
-	l.lines = slices.DeleteFunc(l.lines, func(x udp.Path) bool { return x == at })
+	l.lines = slices.DeleteFunc(l.lines, func(o *line) bool { return o == x })
 	if s := l.machine(); s != nil {
 		if m, ok := s.m.(liner); ok {
-			m.LineDown(l.host.now(), at)
+			m.LineDown(l.host.now(), x.Path)
 		}
 		s.wake()
 	}
@@ -203,11 +230,11 @@ func (l *Lines) down(remote netip.AddrPort) {
 // does.
 func (h *Host) shutLines(of uint16) {
 	for port, l := range h.tcp {
-		if l.of != of {
+		if l.Of != of {
 			continue
 		}
-		for _, p := range l.lines {
-			l.send(rst, p.Remote, nil)
+		for _, x := range l.lines {
+			l.send(rst, x.other, x.Remote, nil)
 		}
 		l.lines = nil
 		clear(l.dials)
@@ -218,8 +245,8 @@ func (h *Host) shutLines(of uint16) {
 // sendLine takes a packet that the machine on a port appended for a line.
 func (h *Host) sendLine(of uint16, p udp.Packet) {
 	for _, l := range h.tcp {
-		if l.of == of && slices.Contains(l.lines, p.Path) {
-			l.send(frame, p.Remote, p.Data)
+		if x := l.to(p.Remote); l.Of == of && x != nil && x.Local == p.Local {
+			l.send(frame, x.own, p.Remote, p.Data)
 			return
 		}
 	}

@@ -55,12 +55,12 @@ func TestLinesMeetThroughTwoNATs(t *testing.T) {
 	w := New(1)
 	a, b, la, lb, ma, mb := linePair(w, NAT{PortPreserve: true, Mapping: AddressPortDependent, Filtering: AddressPortDependent})
 	la.Dial(outside(b), 10*time.Second)
-	w.Run(5 * time.Second, nil)
+	w.Run(5*time.Second, nil)
 	if len(ma.up)+len(mb.up) != 0 {
 		t.Fatal("one side alone got through")
 	}
 	lb.Dial(outside(a), 10*time.Second)
-	w.Run(5 * time.Second, nil)
+	w.Run(5*time.Second, nil)
 	if len(ma.up) != 1 || len(mb.up) != 1 || len(ma.heard) != 1 || ma.heard[0] != "from b" || len(mb.heard) != 1 || mb.heard[0] != "from a" {
 		t.Fatalf("a: %v %q, b: %v %q", ma.up, ma.heard, mb.up, mb.heard)
 	}
@@ -76,7 +76,7 @@ func TestLinesDoNotMeetThroughNATsThatScatter(t *testing.T) {
 	a, b, la, lb, ma, mb := linePair(w, NAT{Mapping: AddressPortDependent, Filtering: AddressPortDependent})
 	la.Dial(outside(b), 10*time.Second)
 	lb.Dial(outside(a), 10*time.Second)
-	w.Run(20 * time.Second, nil)
+	w.Run(20*time.Second, nil)
 	if len(ma.up)+len(mb.up) != 0 {
 		t.Errorf("lines are up: %v, %v", ma.up, mb.up)
 	}

@@ -18,6 +18,7 @@ type packet struct {
 	next           *packet // in its pipe, its socket buffer, or the pool
 	pipe           *Pipe
 	tcp            segment
+	serial         uint64 // of the connection, as its sender numbers it; rst: as its receiver does
 	pipeGeneration uint32
 }
 
@@ -58,7 +59,7 @@ func (w *World) newPacket(from, to netip.AddrPort, data []byte) *packet {
 	} else {
 		w.pool = k.next
 	}
-	k.from, k.to, k.tcp = from, to, noSegment
+	k.from, k.to, k.tcp, k.serial = from, to, noSegment, 0
 	k.data = append(k.data[:0], data...)
 	return k
 }

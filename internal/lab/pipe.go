@@ -121,7 +121,7 @@ func (p *Pipe) propagate(k *packet, end int64) {
 	if p.dice.hit(p.odds.duplicate) {
 		p.stats.Duplicated++
 		twin = p.w.newPacket(k.from, k.to, k.data)
-		twin.tcp = k.tcp
+		twin.tcp, twin.serial = k.tcp, k.serial
 	}
 	if p.dice.hit(p.odds.reorder) {
 		p.stats.HeldBack++
