@@ -295,6 +295,24 @@ func TestConnectivity(t *testing.T) {
 	}
 }
 
+// TestEncountersThatFailed runs trials that have shown bugs.
+func TestEncountersThatFailed(t *testing.T) {
+	for _, f := range []struct {
+		a, b  string
+		loss  float64
+		trial int
+		bug   string
+	}{
+		{"address-restricted", "dual stack, v4 symmetric", 0.1, 1,
+			"an address that was learned between the receiver's answer and the confirmation was never told"},
+	} {
+		c := &cell{condition: condition{loss: f.loss}, a: networkOf(t, f.a), b: networkOf(t, f.b)}
+		if wrong := c.judge(c.run(c.a, c.b, c.seed(f.trial))); wrong != "" {
+			t.Errorf("%v, trial %d (%s): %s", c, f.trial, f.bug, wrong)
+		}
+	}
+}
+
 // matrix returns the cells whose names contain a word.
 func matrix(word string) (cells []*cell) {
 	for _, maps := range []bool{false, true} {

@@ -57,6 +57,7 @@ type member struct {
 	initiator *secret.Initiator
 	responder *secret.Responder
 	began     time.Time
+	told      nat.List  // responder: our network, as in the answer
 	deadline  time.Time // responder: m3 must be here, or our answer was a guess
 	counted   bool      // it was counted as one
 }
@@ -168,21 +169,22 @@ func (p *Peer) answer(now time.Time, pl *place, from rendezvous.ID, m1 []byte) {
 	if p.unconfirmed()+p.kept(pl) >= p.meet.left || pl.kind == nearby && slices.Contains(p.meet.refusers, from) {
 		return
 	}
-	r, m2, err := secret.NewResponder(p.cfg.Rand, p.meet.phrase, pl.sid(p.cfg.Role, from), m1, p.introduction(), p.cfg.AES)
+	own := p.network()
+	r, m2, err := secret.NewResponder(p.cfg.Rand, p.meet.phrase, pl.sid(p.cfg.Role, from), m1, p.introduction(own), p.cfg.AES)
 	if errors.Is(err, secret.ErrVersion) && pl.named() && !p.meet.own && p.sess() == nil {
 		p.fail(now, Broken, fmt.Errorf("meeting the other side: %w", err))
 	}
 	if err != nil {
 		return // not our partner, and no guess: it was shown nothing
 	}
-	pl.members = append(pl.members, &member{id: from, responder: r, began: now, deadline: now.Add(confirmTime)})
+	pl.members = append(pl.members, &member{id: from, responder: r, began: now, told: own, deadline: now.Add(confirmTime)})
 	pl.post(from, noteAnswer, m2)
 }
 
 // introduction is what is sealed into the handshake: who we are, whatever the
 // place, and where.
-func (p *Peer) introduction() []byte {
-	return nat.AppendCandidates(p.meet.me[:identityLen:identityLen], p.network())
+func (p *Peer) introduction(own nat.List) []byte {
+	return nat.AppendCandidates(p.meet.me[:identityLen:identityLen], own)
 }
 
 // introduced reads the partner's introduction. One that makes no sense leaves
@@ -208,7 +210,8 @@ func (p *Peer) onAnswer(now time.Time, pl *place, from rendezvous.ID, m2 []byte)
 	}
 	initiator := m.initiator
 	m.initiator = nil
-	m3, sess, payload, err := initiator.Finish(m2, p.introduction())
+	own := p.network()
+	m3, sess, payload, err := initiator.Finish(m2, p.introduction(own))
 	if errors.Is(err, secret.ErrWrongPhrase) {
 		pl.post(from, noteWrong, nil)
 		p.wrong(now)
@@ -232,7 +235,7 @@ func (p *Peer) onAnswer(now time.Time, pl *place, from rendezvous.ID, m2 []byte)
 		// The receiver can begin when m3 is there, half a round trip from
 		// now. A router whose filter keeps state of what it refuses may map
 		// the receiver's port anew if our probes come before its own leave.
-		b := &bond{at: pl, partner: from, session: sess, posted: p.network()}
+		b := &bond{at: pl, partner: from, session: sess, posted: own}
 		b.punchAt = now.Add(min(now.Sub(m.began)/2, maxHeadStart))
 		p.met(now, b, who, list)
 	}
@@ -256,12 +259,14 @@ func (p *Peer) confirm(now time.Time, pl *place, from rendezvous.ID, m3 []byte) 
 }
 
 func (p *Peer) onConfirm(now time.Time, pl *place, from rendezvous.ID, m3 []byte) {
+	m := pl.find(from)
 	sess, payload, ok := p.confirm(now, pl, from, m3)
 	who, list := introduced(payload)
 	switch {
 	case !ok:
 	case p.sess() == nil:
-		p.met(now, &bond{at: pl, partner: from, session: sess, posted: p.network()}, who, list)
+		// What was learned since the answer is told at once, as posted lacks it.
+		p.met(now, &bond{at: pl, partner: from, session: sess, posted: m.told}, who, list)
 	case who == p.meet.partner:
 		// The same sender, met in another place before.
 	default:
