@@ -3,6 +3,7 @@
 # make soak    the long versions: ten thousand lab seeds, fuzzing
 # make matrix  every kind of network meets every other, 100 times; writes the table of docs/connectivity.md
 # make crash   kills both sides 300 times in the middle of trees; disks that fail, by simulation
+# make load    a helper on one core: requests a second, a million rooms, a minute of garbage
 # make bench   figures of the real program beside the least possible, nc, rsync and scp
 
 SHELL := /bin/bash
@@ -10,7 +11,7 @@ export CGO_ENABLED ?= 1
 FUZZTIME ?= 3s
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
-.PHONY: all build demo test check cross fuzz soak matrix crash bench tools clean
+.PHONY: all build demo test check cross fuzz soak matrix crash load bench tools clean
 
 all: build
 
@@ -57,6 +58,9 @@ matrix:
 crash: tools
 	QFT_CRASH=300 go test -timeout 60m -run 'PowerFails|DiskFails' ./internal/transfer
 	QFT_CRASH=320 go test -timeout 60m -parallel 6 -run 'TestCrash' -v ./e2e
+
+load: tools
+	QFT_BENCH=1 go test -count=1 -timeout 10m -run 'TestBenchHelper' -v ./e2e
 
 bench: tools
 	go test -run '^$$' -bench . -benchtime 1x ./internal/udp ./internal/lab ./internal/secret ./internal/transfer ./internal/transport ./internal/rendezvous

@@ -10,7 +10,6 @@ import (
 	"slices"
 	"testing"
 	"time"
-	"unsafe"
 
 	"golang.org/x/sys/unix"
 )
@@ -20,16 +19,11 @@ import (
 // socket. It speaks the protocol by docs/protocol.md section 4 alone and shares
 // no code with what it tests. One goroutine drives it.
 type crowd struct {
-	t       *testing.T
-	fd      int
-	to      netip.AddrPort
+	*wire
 	clients []member
 	salt    uint32 // begins the keys
 	began   time.Time
 	kind    byte // of the rooms: 1 numbered
-
-	outbox mailing
-	inbox  mailing
 
 	answers  int // of any kind, so far
 	refused  int // of them, refusals
@@ -47,40 +41,18 @@ type member struct {
 	number  uint32
 	joined  bool
 	knocked bool // has a cookie
+
+	came    time.Duration // for the first time
+	counted bool          // among those who were let in
 }
 
 // Sizes of messages, and where what stands in them.
 const (
-	helloBytes  = 64
-	joinBytes   = 69
-	ackBytes    = 67
-	cookieAt    = 11
-	crowdBurst  = 64
-	crowdNet    = 127<<24 | 16<<16
-	crowdMost   = 1 << 20
-	crowdBuffer = 32 << 20
+	helloBytes = 64
+	cookieAt   = 11
+	crowdNet   = 127<<24 | 16<<16
+	crowdMost  = 1 << 20
 )
-
-// mailing is what one sendmmsg or recvmmsg takes.
-type mailing struct {
-	n        int
-	hdrs     [crowdBurst]unix.Mmsghdr
-	iovs     [crowdBurst]unix.Iovec
-	names    [crowdBurst]unix.RawSockaddrInet4
-	controls [crowdBurst][4]uint64 // one in_pktinfo and its header, aligned
-	data     [crowdBurst][2048]byte
-}
-
-func (m *mailing) init() {
-	for i := range m.hdrs {
-		h := &m.hdrs[i].Hdr
-		m.iovs[i].Base = &m.data[i][0]
-		h.Iov = &m.iovs[i]
-		h.SetIovlen(1)
-		h.Name = (*byte)(unsafe.Pointer(&m.names[i]))
-		h.Control = (*byte)(unsafe.Pointer(&m.controls[i]))
-	}
-}
 
 // newCrowd makes n clients of the helper at that address, an IPv4 one of
 // loopback. Nobody has said anything yet.
@@ -89,111 +61,23 @@ func newCrowd(t *testing.T, to netip.AddrPort, n int) *crowd {
 	if n > crowdMost {
 		t.Fatalf("a crowd has at most %d clients", crowdMost)
 	}
-	c := &crowd{t: t, to: to, clients: make([]member, n), began: time.Now().Add(-time.Second), kind: 1}
+	c := &crowd{wire: newWire(t, to), clients: make([]member, n), began: time.Now().Add(-time.Second), kind: 1}
 	var salt [4]byte
 	rand.Read(salt[:])
 	c.salt = binary.BigEndian.Uint32(salt[:])
-	var err error
-	if c.fd, err = unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { unix.Close(c.fd) })
-	_ = unix.SetsockoptInt(c.fd, unix.SOL_SOCKET, unix.SO_RCVBUFFORCE, crowdBuffer) // as root; else smaller
-	_ = unix.SetsockoptInt(c.fd, unix.SOL_SOCKET, unix.SO_SNDBUFFORCE, crowdBuffer)
-	for _, err := range []error{
-		unix.SetsockoptInt(c.fd, unix.IPPROTO_IP, unix.IP_PKTINFO, 1),
-		unix.Bind(c.fd, &unix.SockaddrInet4{}),
-	} {
-		if err != nil {
-			t.Fatal(err)
-		}
-	}
-	c.outbox.init()
-	c.inbox.init()
-	for i := range c.outbox.names {
-		name := &c.outbox.names[i]
-		name.Family, name.Addr = unix.AF_INET, to.Addr().As4()
-		port := (*[2]byte)(unsafe.Pointer(&name.Port))
-		binary.BigEndian.PutUint16(port[:], to.Port())
-	}
 	return c
 }
 
 func (c *crowd) now() time.Duration { return time.Since(c.began) }
 
-// post adds a packet from client i to what leaves with the next flush.
-func (c *crowd) post(i uint32, build func(b []byte) []byte) (size int) {
-	m := &c.outbox
-	if m.n == crowdBurst {
-		c.flush()
-	}
-	k := m.n
-	m.n++
-	size = len(build(m.data[k][:0]))
-	m.iovs[k].SetLen(size)
-	h := &m.hdrs[k].Hdr
-	h.Namelen = unix.SizeofSockaddrInet4
-	h.SetControllen(unix.CmsgSpace(unix.SizeofInet4Pktinfo))
-	head := (*unix.Cmsghdr)(unsafe.Pointer(&m.controls[k]))
-	head.Level, head.Type = unix.IPPROTO_IP, unix.IP_PKTINFO
-	head.SetLen(unix.CmsgLen(unix.SizeofInet4Pktinfo))
-	info := (*unix.Inet4Pktinfo)(unsafe.Pointer(uintptr(unsafe.Pointer(head)) + uintptr(unix.CmsgLen(0))))
-	*info = unix.Inet4Pktinfo{}
-	binary.BigEndian.PutUint32(info.Spec_dst[:], crowdNet+i)
-	return size
-}
-
-// flush sends what was posted. What the kernel has no room for waits for it.
-func (c *crowd) flush() {
-	m := &c.outbox
-	for at := 0; at < m.n; {
-		n, _, errno := unix.Syscall6(unix.SYS_SENDMMSG, uintptr(c.fd), uintptr(unsafe.Pointer(&m.hdrs[at])), uintptr(m.n-at), 0, 0, 0)
-		switch errno {
-		case 0:
-			at += int(n)
-		case unix.EAGAIN, unix.EINTR, unix.ENOBUFS:
-			c.poll(unix.POLLOUT, time.Millisecond)
-		case unix.ECONNREFUSED: // of an earlier packet
-		default:
-			c.t.Fatalf("sending as a crowd: %v", errno)
-		}
-	}
-	m.n = 0
-}
-
-func (c *crowd) poll(events int16, wait time.Duration) {
-	p := []unix.PollFd{{Fd: int32(c.fd), Events: events}}
-	ts := unix.NsecToTimespec(int64(wait))
-	unix.Ppoll(p, &ts, nil)
-}
-
 // listen takes what has arrived, and reports whether that was anything.
 func (c *crowd) listen() bool {
-	m := &c.inbox
-	for i := range m.hdrs {
-		m.iovs[i].SetLen(len(m.data[i]))
-		h := &m.hdrs[i].Hdr
-		h.Namelen = unix.SizeofSockaddrInet4
-		h.SetControllen(int(unsafe.Sizeof(m.controls[i])))
-	}
-	n, _, errno := unix.Syscall6(unix.SYS_RECVMMSG, uintptr(c.fd), uintptr(unsafe.Pointer(&m.hdrs)), crowdBurst, 0, 0, 0)
-	switch errno {
-	case 0:
-	case unix.EAGAIN, unix.EINTR, unix.ECONNREFUSED:
-		return false
-	default:
-		c.t.Fatalf("receiving as a crowd: %v", errno)
-	}
 	now := c.now()
-	for k := range int(n) {
-		head := (*unix.Cmsghdr)(unsafe.Pointer(&m.controls[k]))
-		info := (*unix.Inet4Pktinfo)(unsafe.Pointer(uintptr(unsafe.Pointer(head)) + uintptr(unix.CmsgLen(0))))
-		i := binary.BigEndian.Uint32(info.Addr[:]) - crowdNet
-		if int(i) < len(c.clients) {
-			c.take(now, i, m.data[k][:m.hdrs[k].Len])
+	return c.receive(func(at uint32, b []byte) {
+		if i := at - crowdNet; int(i) < len(c.clients) {
+			c.take(now, i, b)
 		}
-	}
-	return true
+	})
 }
 
 // take is client i's packet from the helper.
@@ -247,7 +131,7 @@ var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 func (c *crowd) hello(i uint32) {
 	m := &c.clients[i]
 	m.sent, m.size = c.now(), helloBytes
-	c.post(i, func(b []byte) []byte {
+	c.post(crowdNet+i, func(b []byte) []byte {
 		return end(append(c.begin(b, 1, i), make([]byte, helloBytes-cookieAt-4)...))
 	})
 }
@@ -257,13 +141,13 @@ func (c *crowd) join(i uint32) {
 	m := &c.clients[i]
 	m.req++
 	m.sent = c.now()
-	m.size = uint16(c.post(i, func(b []byte) []byte {
+	m.size = uint16(c.post(crowdNet+i, func(b []byte) []byte {
 		b = append(c.begin(b, 2, i), m.cookie[:]...)
 		b = binary.BigEndian.AppendUint32(b, m.req)
 		b = append(b, c.kind, 1)
 		b = append(b, make([]byte, 12)...)
 		b = binary.BigEndian.AppendUint32(b, m.number)
-		return end(append(b, c.key(i)...))
+		return end(append(append(b, c.key(i)...), make([]byte, 16)...)) // no secret
 	}))
 }
 
@@ -276,7 +160,7 @@ func (c *crowd) key(i uint32) []byte {
 func (c *crowd) ack(i uint32, version uint32) {
 	m := &c.clients[i]
 	id := sha256.Sum256(append([]byte("qft rendezvous member\x00"), c.key(i)...))
-	c.post(i, func(b []byte) []byte {
+	c.post(crowdNet+i, func(b []byte) []byte {
 		b = append(c.begin(b, 4, i), m.cookie[:]...)
 		b = append(b, id[:16]...)
 		b = append(b, make([]byte, 16)...)

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
+	"runtime/debug"
 	"strings"
 	"syscall"
 
@@ -82,6 +83,11 @@ func helperCommand(t *terminal) *cobra.Command {
 
 // run runs the helper, and obeys signals.
 func (p *helperPlan) run(ctx context.Context, log io.Writer, again func() (*helperPlan, error)) error {
+	// Memory bounds how many can wait, and little of what a helper holds is
+	// short-lived: the collector may run before it has doubled.
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(25)
+	}
 	p.cfg.Log = p.logger(log)
 	p.cfg.Control = new(qft.HelperControl)
 	// The context of the program ends with the first SIGTERM already.
