@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"strings"
 	"syscall"
+	"testing"
 )
 
 // genuine is the network of routers that open ports: miniupnpd does so for
@@ -76,5 +77,39 @@ func (w *homes) openDoors(a, b home) {
 			p.signal(syscall.SIGTERM)
 			<-p.done
 		})
+	}
+}
+
+// doors are the ports that a router has opened.
+func (h *host) doors() string {
+	h.w.t.Helper()
+	return h.must("ip", "netns", "exec", h.ns, "nft", "list", "chain", "inet", "upnp", "upnp_in")
+}
+
+// TestThroughADoor: two NATs between which ports can only be guessed, and one
+// router that opens a port when it is asked to.
+func TestThroughADoor(t *testing.T) {
+	t.Parallel()
+	for _, by := range []string{"UPnP", "PCP"} {
+		for _, side := range []string{"sender", "receiver"} {
+			t.Run(by+" at the "+side, func(t *testing.T) {
+				t.Parallel()
+				with, without := home{nat: allRandom, opens: by}, home{nat: allRandom}
+				w := newHomesOf(t, with, without)
+				from, to := w.a, w.b
+				if side == "receiver" {
+					from, to = to, from
+				}
+				x := w.wantMet(from, to, helperAddr4, "")
+				if side == "sender" {
+					x.receiver.wantSaid("connected: mapped, 25.0.0.21:")
+				} else {
+					x.sender.wantSaid("connected: mapped, 25.0.0.21:")
+				}
+				if still := w.routerA.doors(); strings.Contains(still, "dnat") {
+					t.Errorf("a door was left open:\n%s", still)
+				}
+			})
+		}
 	}
 }

@@ -13,7 +13,7 @@ const (
 )
 
 // wantMet wants a file to travel over a path of that kind, past the helper.
-func (w *homes) wantMet(from, to *host, helper, path string) {
+func (w *homes) wantMet(from, to *host, helper, path string) *transfer {
 	w.t.Helper()
 	w.racing = true
 	w.helper.startHelper()
@@ -22,6 +22,7 @@ func (w *homes) wantMet(from, to *host, helper, path string) {
 	x.sender.wantSaid("connected: " + path)
 	x.receiver.wantSaid("connected: " + path)
 	w.wantNoData()
+	return x
 }
 
 // TestThroughEveryNAT has what the kernel makes of ports on both sides. Both
