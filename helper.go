@@ -8,6 +8,7 @@ import (
 	"net/netip"
 	"time"
 
+	"qft/internal/bus"
 	"qft/internal/peer"
 	"qft/internal/rendezvous"
 	"qft/internal/udp"
@@ -35,6 +36,15 @@ type HelperConfig struct {
 	// of the PROXY protocol, version 2, each of them, which says whose it is.
 	// Nobody else's headers are believed.
 	ProxyFrom []netip.Prefix
+
+	// NATS is the URL of a NATS server, or several separated by commas, through
+	// which instances of one helper share their rooms: those behind one name,
+	// so that people at different ones meet. If empty, there is one instance.
+	NATS string
+
+	// NATSCredentials is a file with what the NATS server lets in by. If empty,
+	// what the URL has counts.
+	NATSCredentials string
 
 	// Metrics is the HOST:PORT at which /metrics and /healthz are served over
 	// HTTP. If empty, nowhere.
@@ -116,6 +126,13 @@ func Helper(ctx context.Context, cfg HelperConfig) error {
 			loop.SetLines(lines)
 		}
 	}
+	if cfg.NATS != "" {
+		stop, err := h.dialBus()
+		if err != nil {
+			return err
+		}
+		defer stop()
+	}
 	if cfg.Metrics != "" {
 		stop := h.serveMetrics(cfg.Metrics)
 		defer stop()
@@ -147,6 +164,7 @@ type helper struct {
 	log     *slog.Logger
 	socket  *udp.Socket
 	loop    *peer.Loop
+	bus     *bus.Bus // nil: there is no other instance
 	started time.Time
 
 	stopped  bool
@@ -171,7 +189,7 @@ func (h *helper) serverConfig(r HelperRules) rendezvous.ServerConfig {
 		Members: r.Members, SourceMembers: r.SourceMembers,
 		Joins: r.Joins, SourceJoins: r.SourceJoins, Lookups: r.Lookups,
 		SourcePackets: r.SourcePackets, SourceNotes: r.SourceNotes, NoteMemory: r.NoteMemory,
-		Lifetime: r.Lifetime, Secrets: r.Secrets,
+		Lifetime: r.Lifetime, Secrets: r.Secrets, Bus: h.cfg.NATS != "",
 	}
 	for i, p := range h.socket.Ports() {
 		c.Ports = append(c.Ports, rendezvous.Port{Local: udp.Local(i), Port: p})
@@ -199,6 +217,9 @@ func (h *helper) drain(now time.Time) {
 // Send also logs figures now and then, when something has happened.
 func (h *helper) Send(now time.Time, b *udp.Batch) {
 	h.Server.Send(now, b)
+	if h.bus != nil {
+		h.bus.Exchange(h.Server) // the loop comes here after whatever happens
+	}
 	if !h.draining.IsZero() && (h.Stats().Members == 0 || !now.Before(h.draining)) {
 		h.stopped = true
 	}

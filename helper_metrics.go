@@ -14,6 +14,7 @@ import (
 
 	"github.com/VictoriaMetrics/metrics"
 
+	"qft/internal/bus"
 	"qft/internal/rendezvous"
 	"qft/internal/udp"
 )
@@ -26,6 +27,7 @@ const patience = 2 * time.Second
 type state struct {
 	rendezvous.Stats
 	socket   udp.Stats
+	bus      *bus.Bus // nil: none
 	headers  uint64
 	busy     time.Duration // of the loop, since the start
 	draining bool
@@ -38,7 +40,7 @@ func (h *helper) state() (state, bool) {
 	defer limit.Stop()
 	go h.loop.Post(func() {
 		got <- state{
-			Stats: h.Stats(), socket: h.socket.Stats(), headers: h.headers, draining: !h.draining.IsZero(),
+			Stats: h.Stats(), socket: h.socket.Stats(), headers: h.headers, draining: !h.draining.IsZero(), bus: h.bus,
 			busy: time.Since(h.started) - h.loop.Idle(),
 		}
 	})
@@ -144,16 +146,24 @@ func (s *state) gauges() []figure {
 	if s.draining {
 		draining = 1
 	}
-	return []figure{
+	all := []figure{
 		{"rooms", uint64(s.Rooms)}, {"members", uint64(s.Members)}, {"note_bytes", uint64(s.NoteBytes)},
 		{"draining", draining},
 		{"receive_buffer_bytes", uint64(s.socket.ReadBuffer)}, {"send_buffer_bytes", uint64(s.socket.WriteBuffer)},
 	}
+	if s.bus != nil {
+		var connected uint64
+		if s.bus.Connected() {
+			connected = 1
+		}
+		all = append(all, figure{"nats_connected", connected}, figure{"members_elsewhere", uint64(s.Far)})
+	}
+	return all
 }
 
 // counters are what has been since the start.
 func (s *state) counters() []figure {
-	return []figure{
+	all := []figure{
 		{"hellos", s.Hellos}, {"joins", s.Joins}, {"notes", s.Notes}, {"stun_requests", s.Stun},
 		{"refused", s.Refused}, {"denied", s.Denied}, {"limited", s.Limited}, {"lookups_refused", s.Lookups},
 		{"stale_cookies", s.Stale}, {"garbage", s.Garbage}, {"bad_proxy_headers", s.headers},
@@ -162,11 +172,15 @@ func (s *state) counters() []figure {
 		{"udp_sent_packets", s.socket.Sent}, {"udp_sent_bytes", s.socket.SentBytes},
 		{"udp_unsent_packets", s.socket.Refused + s.socket.TooBig}, {"udp_truncated_packets", s.socket.Truncated},
 	}
+	if s.bus != nil {
+		all = append(all, figure{"nats_lost_messages", s.bus.Lost()})
+	}
+	return all
 }
 
 // figures are what the log is told. Called in the loop, or after its end.
 func (h *helper) figures() (attrs []any) {
-	s := state{Stats: h.Stats(), socket: h.socket.Stats(), headers: h.headers}
+	s := state{Stats: h.Stats(), socket: h.socket.Stats(), headers: h.headers, bus: h.bus}
 	for _, f := range append(s.gauges()[:3], s.counters()...) {
 		if f.value > 0 {
 			attrs = append(attrs, f.name, f.value)

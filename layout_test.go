@@ -43,9 +43,10 @@ internal/transport:  internal/udp internal/secret internal/congestion
 internal/nat:        internal/udp
 internal/proxy:
 internal/rendezvous: internal/udp internal/stun
+internal/bus:        internal/rendezvous
 internal/survey:     internal/udp internal/stun internal/nat internal/rendezvous
 internal/peer:       internal/udp internal/tcp internal/stun internal/secret internal/transport internal/nat internal/rendezvous internal/beacon internal/token
-.:                   internal/portmap internal/survey internal/udp internal/tcp internal/stun internal/secret internal/walk internal/plant internal/transfer internal/nat internal/rendezvous internal/peer internal/proxy
+.:                   internal/portmap internal/survey internal/udp internal/tcp internal/stun internal/secret internal/walk internal/plant internal/transfer internal/nat internal/rendezvous internal/bus internal/peer internal/proxy
 cmd/qft:             .
 e2e/floor:
 `
@@ -58,6 +59,7 @@ var machines = []string{"internal/stun", "internal/secret", "internal/congestion
 var modules = []string{
 	"github.com/VictoriaMetrics/metrics",
 	"filippo.io/edwards25519", "github.com/adrg/xdg", "github.com/huin/goupnp", "github.com/spf13/cobra",
+	"github.com/nats-io/nats.go", // instances of a helper share their rooms, through what operators have and know
 	"github.com/klauspost/compress", "github.com/zeebo/blake3", "golang.org/x/crypto",
 	"golang.org/x/net", "golang.org/x/sys", "golang.org/x/term", "lukechampine.com/blake3", "rsc.io/qr",
 }

@@ -36,6 +36,10 @@ address of a user unless asked for.
 --secret-file makes a private helper: a line for each secret that is let in, of
 16 characters or more. Users need one (--helper-secret-file, QFT_HELPER_SECRET).
 
+--nats has several helpers behind one name or address share their rooms: people
+meet who came to different ones, and when one is lost its users go on at the
+others. NATS passes notes and sees rooms, as a helper does: keep it private.
+
 --proxy-from names load balancers that put a PROXY protocol header of version 2
 before each datagram. Nobody else's headers are believed, and from them nothing
 without one.

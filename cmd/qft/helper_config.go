@@ -52,6 +52,14 @@ var helperSettings = []helperSetting{
 		p.cfg.ProxyFrom, err = parsePrefixes(v)
 		return err
 	}},
+	{key: "nats", usage: "share rooms with the other helpers at these NATS `URLS`, so that their users meet", set: func(p *helperPlan, v string) error {
+		p.cfg.NATS = v
+		return nil
+	}},
+	{key: "nats-credentials", usage: "show NATS the credentials of `FILE`", set: func(p *helperPlan, v string) error {
+		p.cfg.NATSCredentials = v
+		return nil
+	}},
 	{key: "metrics", usage: "serve /metrics and /healthz at `HOST:PORT`, or off (default " + metricsAddress + ")", set: func(p *helperPlan, v string) error {
 		if v == "off" {
 			p.cfg.Metrics = ""
