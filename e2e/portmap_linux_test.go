@@ -1,0 +1,83 @@
+package e2e
+
+import (
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// opened are the rules by which a router lets packets in that nobody inside
+// has asked for.
+func (h *host) opened(chain ...string) string {
+	h.w.t.Helper()
+	text := h.must(append([]string{"ip", "netns", "exec", h.ns, "nft", "-n", "list", "chain"}, chain...)...)
+	var rules []string
+	for line := range strings.Lines(text) {
+		if strings.Contains(line, "dnat") || strings.Contains(line, "accept") {
+			rules = append(rules, strings.TrimSpace(line))
+		}
+	}
+	return strings.Join(rules, "\n")
+}
+
+// wantShut waits until nothing is open.
+func (h *host) wantShut(chain ...string) {
+	h.w.t.Helper()
+	eventually(h.w.t, 5*time.Second, h.role+" closes its ports", func() bool { return h.opened(chain...) == "" })
+}
+
+// TestThroughRoutersThatOpenPorts: two NATs that cannot be punched, of which
+// one opens a port or both do, by either kind of protocol. It is closed again.
+func TestThroughRoutersThatOpenPorts(t *testing.T) {
+	for name, c := range map[string]struct{ a, b string }{
+		"PCP at both": {"PCP", "PCP"}, "UPnP at both": {"UPnP", "UPnP"},
+		"PCP at the sender": {"PCP", ""}, "UPnP at the receiver": {"", "UPnP"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newHomesOf(t, home{nat: allRandom, opens: c.a}, home{nat: allRandom, opens: c.b})
+			w.helper.startHelper()
+			x := w.bySend(w.a, w.b, helperAddr4, w.file("twenty", 20<<20))
+			x.wantDelivered(bigTime)
+			x.report("two random NATs, " + name)
+			w.wantNoData()
+			for r, opens := range map[*host]string{w.routerA: c.a, w.routerB: c.b} {
+				if opens != "" {
+					r.wantShut("inet", "upnp", "upnp_in")
+				}
+			}
+		})
+	}
+}
+
+// TestPortIsOpenWhileSomebodyWaits, also in IPv6, and closed when it is
+// interrupted.
+func TestPortIsOpenWhileSomebodyWaits(t *testing.T) {
+	for _, opens := range []string{"PCP", "UPnP"} {
+		t.Run(opens, func(t *testing.T) {
+			t.Parallel()
+			w := newHomesOf(t, home{nat: keepsPort, opens: opens, v6: true}, home{nat: keepsPort, v6: true})
+			w.helper.startHelper()
+			p := w.a.qft("send", w.file("small", 1000).path, "--helper", helperAddr4, "--port", "4999")
+			eventually(t, 10*time.Second, "the router opens a port", func() bool {
+				return strings.Contains(w.routerA.opened("inet", "upnp", "upnp_in"), "192.168.1.2:4999")
+			})
+			eventually(t, 10*time.Second, "the router opens its IPv6 firewall", func() bool {
+				return strings.Contains(w.routerA.opened("inet", "filter", "upnp"), "2001:db8:1::2")
+			})
+			p.signal(syscall.SIGINT)
+			p.wantEnd(stopTime, 130)
+			w.routerA.wantShut("inet", "upnp", "upnp_in")
+			w.routerA.wantShut("inet", "filter", "upnp")
+
+			p = w.a.qft("send", w.file("small", 1000).path, "--helper", helperAddr4, "--no-portmap")
+			w.learn(p)
+			if rules := w.routerA.opened("inet", "upnp", "upnp_in"); rules != "" {
+				t.Errorf("opened against the will of who runs it: %s", rules)
+			}
+			p.signal(syscall.SIGINT)
+			p.wantEnd(stopTime, 130)
+		})
+	}
+}
