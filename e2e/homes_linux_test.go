@@ -97,14 +97,14 @@ func newHomesOf(t *testing.T, a, b home) *homes {
 	w.publish("203.0.113.10/24")
 	w.routerA, w.a = w.home(a, "a", 1)
 	w.routerB, w.b = w.home(b, "b", 2)
-	if a.opens+b.opens != "" {
-		w.openDoors(a, b)
-	}
 	if a.v6 && b.v6 {
 		w.helper.ip("addr add 2001:db8::10/64 dev eth0 nodad")
 		w.v6(w.routerA, w.a, 1)
 		w.v6(w.routerB, w.b, 2)
 		w.cross()
+	}
+	if a.opens+b.opens != "" {
+		w.openDoors(a, b) // last: what opens them looks at addresses when it starts
 	}
 	return w
 }

@@ -54,17 +54,22 @@ func TestThroughRoutersThatOpenPorts(t *testing.T) {
 // TestPortIsOpenWhileSomebodyWaits, also in IPv6, and closed when it is
 // interrupted.
 func TestPortIsOpenWhileSomebodyWaits(t *testing.T) {
-	for _, opens := range []string{"PCP", "UPnP"} {
-		t.Run(opens, func(t *testing.T) {
+	for _, c := range []struct{ opens, router string }{
+		{"PCP", "2001:db8:1::1"}, {"UPnP", "2001:db8:1::1"},
+		{"PCP", "fe80::1"}, {"UPnP", "fe80::1"}, // as it is told to the machines of a home
+	} {
+		t.Run(c.opens+" of "+c.router, func(t *testing.T) {
 			t.Parallel()
-			w := newHomesOf(t, home{nat: keepsPort, opens: opens, v6: true}, home{nat: keepsPort, v6: true})
+			w := newHomesOf(t, home{nat: keepsPort, opens: c.opens, v6: true}, home{nat: keepsPort, v6: true})
+			w.routerA.ip("addr add fe80::1/64 dev lan nodad")
+			w.a.ip("route replace default via " + c.router + " dev eth0")
 			w.helper.startHelper()
 			p := w.a.qft("send", w.file("small", 1000).path, "--helper", helperAddr4, "--port", "4999")
 			eventually(t, 10*time.Second, "the router opens a port", func() bool {
 				return strings.Contains(w.routerA.opened("inet", "upnp", "upnp_in"), "192.168.1.2:4999")
 			})
 			eventually(t, 10*time.Second, "the router opens its IPv6 firewall", func() bool {
-				return strings.Contains(w.routerA.opened("inet", "filter", "upnp"), "2001:db8:1::2")
+				return strings.Contains(w.routerA.opened("inet", "filter", "upnp"), "20010db8000100000000000000000002")
 			})
 			p.signal(syscall.SIGINT)
 			p.wantEnd(stopTime, 130)
