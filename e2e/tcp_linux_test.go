@@ -56,6 +56,37 @@ func TestOverTCP(t *testing.T) {
 	}
 }
 
+// TestOverTCPWithIPv6Only: firewalls that know who was written to, and no NAT.
+func TestOverTCPWithIPv6Only(t *testing.T) {
+	w := newHomes6(t)
+	w.helper.startHelper()
+	w.routerA.blockUDP()
+	w.routerB.blockUDP()
+	tr := w.bySend(w.a, w.b, helperAddr6, w.file("twenty", 20<<20))
+	tr.wantDelivered(bigTime)
+	tr.receiver.wantSaid("connected: TCP")
+	tr.report("UDP blocked, IPv6 only")
+	w.wantNoData()
+}
+
+// TestHonestWhereTCPDoesNotPassEither: no UDP, and NATs that scatter ports.
+func TestHonestWhereTCPDoesNotPassEither(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes the 30 s that a search may take")
+	}
+	t.Parallel()
+	w := newHomes(t, "fully-random")
+	w.helper.startHelper()
+	w.routerA.blockUDP()
+	tr := w.bySend(w.a, w.b, helperAddr4, w.file("small", 1000))
+	tr.receiver.wantEnd(40*time.Second, 9)
+	tr.sender.wantEnd(10*time.Second, 9)
+	for _, p := range []*proc{tr.sender, tr.receiver} {
+		p.wantSaid("no path", "TCP")
+		t.Log(indent(p.err.text()))
+	}
+}
+
 // TestOverAnotherPort: UDP to the given port is blocked and TCP is; the helper
 // has 443 as well, and that gets out.
 func TestOverAnotherPort(t *testing.T) {

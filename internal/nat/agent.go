@@ -48,6 +48,7 @@ type Agent struct {
 	out    outbound
 	remote []Candidate // that the peer has told
 	peer   Profile     // of the peer's NAT, as it told last
+	flags  Flags       // of the peer's, likewise
 	own    []udp.Local // sockets beside the first, to be shut when no path leads through them
 	guess  guessing
 	last   *pair            // the latest that was chosen, in whatever generation; stays in pairs
@@ -99,6 +100,9 @@ func (a *Agent) AddRemote(now time.Time, remote List) {
 func (a *Agent) add(remote List) {
 	if remote.Profile != (Profile{}) {
 		a.peer = remote.Profile
+	}
+	if len(remote.Candidates) > 0 {
+		a.flags = remote.Flags
 	}
 	a.remote = clean(append(a.remote, remote.Candidates...))
 	for _, pl := range a.plan(remote.Candidates) {

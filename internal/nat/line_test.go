@@ -3,6 +3,7 @@ package nat
 import (
 	"math/rand/v2"
 	"net/netip"
+	"strings"
 	"testing"
 	"time"
 
@@ -201,4 +202,18 @@ func TestLinesAreBoundedAndStrangersAmongThemHarmless(t *testing.T) {
 	w.up()
 	w.run(time.Second)
 	w.want("TCP")
+}
+
+func TestReportSaysThatUDPIsBlocked(t *testing.T) {
+	w := newWire(t)
+	w.agents[0].SetLocal(w.now, List{Candidates: []Candidate{{Host, w.hosts[0]}}, Flags: NoUDP})
+	w.agents[1].AddRemote(w.now, List{Candidates: []Candidate{{Host, w.hosts[0]}}, Flags: NoUDP})
+	w.agents[0].AddRemote(w.now, List{Candidates: []Candidate{{Host, w.hosts[1]}}})
+	w.run(31 * time.Second)
+	for i, whose := range []string{"this side's network lets no UDP out", "the peer's network lets no UDP out"} {
+		r := w.agents[i].Report(w.now)
+		if text := r.String(); !strings.Contains(text, whose) || !strings.Contains(text, "; no UDP gets out") || strings.Contains(text, "may be blocked") {
+			t.Errorf("side %d reports\n%s", i, text)
+		}
+	}
 }

@@ -20,6 +20,7 @@ type Report struct {
 // Side is what is known of one peer's network.
 type Side struct {
 	V4, V6 Network
+	NoUDP  bool // none gets out, as far as this side could see
 }
 
 // Network is one address family of a Side.
@@ -85,6 +86,7 @@ func (a *Agent) Report(now time.Time) Report {
 func (a *Agent) ownSide() Side {
 	s := newSide(a.cfg.Local.Candidates, a.seen)
 	s.V4.NoSocket, s.V6.NoSocket = !a.cfg.V4, !a.cfg.V6
+	s.NoUDP = a.cfg.Local.Flags&NoUDP != 0
 	return s
 }
 
@@ -99,7 +101,9 @@ func (a *Agent) peerSide() Side {
 			seen = append(seen, p.Addr)
 		}
 	}
-	return newSide(list, seen)
+	s := newSide(list, seen)
+	s.NoUDP = a.flags&NoUDP != 0
+	return s
 }
 
 func newSide(own []Candidate, seen []netip.AddrPort) Side {
@@ -169,7 +173,13 @@ func (r Report) nearest() []Tried {
 }
 
 // String describes both families in one line.
-func (s Side) String() string { return "IPv4 " + s.V4.String() + "; IPv6 " + s.V6.String() }
+func (s Side) String() string {
+	text := "IPv4 " + s.V4.String() + "; IPv6 " + s.V6.String()
+	if s.NoUDP {
+		text += "; no UDP gets out"
+	}
+	return text
+}
 
 // String describes the network in a few words.
 func (n Network) String() string {
@@ -247,7 +257,10 @@ func (r Report) Hints() []string {
 	add(own, "this side's NAT gives every destination another port: a port opened in the router, IPv6, or another network (a phone's hotspot) helps")
 	add(peer, "the peer's NAT gives every destination another port: a port opened in its router, IPv6, or another network (a phone's hotspot) helps")
 	add(!heard && shared, "both sides share one outside address, and the router keeps them apart: is one of them in a guest network?")
-	add(!heard && !shared && !own && !peer, "nothing at all came from the peer: it may have stopped, or UDP may be blocked on either side")
-	add(!heard && len(r.Own.V4.Outside)+len(r.Own.V6.Outside) == 0, "no outside address of this side is known: is UDP allowed out of this network?")
+	blocked := r.Own.NoUDP || r.Peer.NoUDP
+	add(r.Own.NoUDP, "this side's network lets no UDP out, and TCP between the two did not get through: another network (a phone's hotspot) helps, or a port opened in either router")
+	add(r.Peer.NoUDP, "the peer's network lets no UDP out, and TCP between the two did not get through: another network there (a phone's hotspot) helps, or a port opened in either router")
+	add(!heard && !blocked && !shared && !own && !peer, "nothing at all came from the peer: it may have stopped, or UDP may be blocked on either side")
+	add(!heard && !blocked && len(r.Own.V4.Outside)+len(r.Own.V6.Outside) == 0, "no outside address of this side is known: is UDP allowed out of this network?")
 	return h
 }
