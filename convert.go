@@ -81,6 +81,9 @@ func peerError(op string, e *peer.Error) error {
 	case peer.PhraseWrong:
 		out.Kind = KindPhrase
 		out.Hint = "Compare the code with the sender's screen and receive again; the sender still waits."
+		if op == "send" { // only tokens show a sender that it is wrong
+			out.Hint = "Both sides need the same phrase: agree on one, and begin again with new tokens."
+		}
 	case peer.PhraseBurnt:
 		out.Kind = KindTaken
 		out.Hint = "Somebody may be guessing. Start again with a new code or phrase."

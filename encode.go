@@ -52,6 +52,12 @@ func eventBody(e Event) (name string, body any) {
 		return "code", codeBody(e)
 	case Waiting:
 		return "waiting", waitingBody(e)
+	case Token:
+		return "token", tokenBody(e)
+	case TokenWanted:
+		return "token_wanted", noBody{}
+	case TokenRefused:
+		return "token_refused", reasonBody(e)
 	case HelperSilent:
 		return "helper_silent", noBody{}
 	case HelperBack:
@@ -120,6 +126,9 @@ type (
 		Blocked []uint16 `json:"blocked"`
 		Open    []uint16 `json:"open"`
 		TCP     []uint16 `json:"tcp"`
+	}
+	tokenBody struct {
+		Text string `json:"text"`
 	}
 	waitingBody struct {
 		Again  bool   `json:"again"`

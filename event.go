@@ -29,6 +29,17 @@ type (
 		Port                        uint16
 	}
 
+	// Token is what the other side has to be given, lines of text; only with
+	// Config.Stun.
+	Token struct{ Text string }
+
+	// TokenWanted: the other side's token is wanted; Config.Paste is asked.
+	TokenWanted struct{}
+
+	// TokenRefused: the token that Config.Paste returned is of no use, for
+	// Reason. Another one is wanted.
+	TokenRefused struct{ Reason string }
+
 	// HelperSilent: the helper has stopped answering; it is asked on and on.
 	HelperSilent struct{}
 
@@ -153,6 +164,9 @@ type (
 
 func (Code) event()          {}
 func (Waiting) event()       {}
+func (Token) event()         {}
+func (TokenWanted) event()   {}
+func (TokenRefused) event()  {}
 func (HelperSilent) event()  {}
 func (HelperBack) event()    {}
 func (HelperPorts) event()   {}

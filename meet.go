@@ -27,6 +27,7 @@ type driver struct {
 	at    *attempt
 	count *atomic.Int32 // sessions so far
 	many  bool
+	paste *paster // nil: no tokens are exchanged
 
 	number int // of the session; 0: nobody was met
 }
@@ -76,6 +77,11 @@ func (d *driver) pass(e peer.Event) {
 		d.event(WrongPhrase(e))
 	case peer.Queued:
 		d.event(Queued{})
+	case peer.Token:
+		d.event(Token(e))
+	case peer.WantToken:
+		d.event(TokenWanted{})
+		d.paste.want()
 	case peer.Met:
 		if !e.Again {
 			if d.count != nil {
@@ -152,7 +158,9 @@ func (h *host) transfer(ctx context.Context, receivers int, once bool) ([]Result
 	}
 	s.next = plan{first: true, many: s.want > 1}
 	var err error
-	if h.cfg.Phrase == "" {
+	if h.cfg.Phrase == "" && len(h.cfg.Stun) > 0 {
+		// The tokens are all that the two sides need.
+	} else if h.cfg.Phrase == "" {
 		s.next.words = secret.NewWords(rand.Reader)
 	} else if s.next.phrase, err = parsePhrase(h.cfg.Phrase); err != nil {
 		return nil, &Error{Op: h.op, Kind: KindUsage, Err: fmt.Errorf("reading the phrase: %w", err)}
@@ -258,6 +266,10 @@ func (h *host) meetOn(ctx context.Context, a *attempt, socket *udp.Socket, told 
 	} else {
 		pc.Door = h.behind()
 	}
+	if pc.Stun, err = h.stunServers(ctx, socket); err != nil {
+		return -1, err
+	}
+	d.paste = &paster{ask: h.cfg.Paste, ctx: ctx, loop: loop, d: d}
 	lines := &lineOpener{loop: loop, want: socket.Port()}
 	defer lines.close()
 	pc.Lines = lines
@@ -279,6 +291,9 @@ func (h *host) meetOn(ctx context.Context, a *attempt, socket *udp.Socket, told 
 	loop.SetMachine(d)
 	if err := loop.Run(ctx); err != nil {
 		return -1, &Error{Op: h.op, Kind: KindPort, Err: fmt.Errorf("using the socket: %w", err)}
+	}
+	if err := d.paste.failed(h.op); err != nil {
+		return -1, err
 	}
 	return d.Guesses(), d.Err()
 }

@@ -63,6 +63,8 @@ func splitHost(text string) (host string, port uint16, err error) {
 // checkPlaces says what is wrong with where to meet.
 func (c *Config) checkPlaces(op string) error {
 	switch {
+	case len(c.Stun) > 0:
+		return c.checkStun(op)
 	case c.Host != "" && op == "send":
 		return &Error{Op: op, Kind: KindUsage, Err: errors.New("a sender listens itself; the receiver is told its host")}
 	case c.Host != "":
@@ -81,6 +83,7 @@ func (c *Config) checkPlaces(op string) error {
 // named looks up the helper, or the host of the sender, whichever is named.
 func (h *host) named(ctx context.Context, socket *udp.Socket) (helpers, hosts []netip.AddrPort, err error) {
 	switch {
+	case len(h.cfg.Stun) > 0:
 	case h.cfg.Host != "":
 		name, port, err := splitHost(h.cfg.Host)
 		if err != nil {
@@ -113,7 +116,7 @@ func (h *host) lookUp(find func() ([]netip.AddrPort, error)) ([]netip.AddrPort, 
 // hear has the socket take the beacons of this network, and reports whether it
 // does. Where it cannot, a sender is still found by whoever asks at its host.
 func (h *host) hear(socket *udp.Socket) bool {
-	if h.cfg.NoNearby {
+	if h.cfg.NoNearby || len(h.cfg.Stun) > 0 {
 		return false
 	}
 	heard := false
@@ -125,7 +128,7 @@ func (h *host) hear(socket *udp.Socket) bool {
 
 // serves reports whether people may have been told a port of this machine.
 func (h *host) serves() bool {
-	return h.role == rendezvous.Sender && (h.cfg.Port != 0 || h.cfg.Helper == "")
+	return h.role == rendezvous.Sender && len(h.cfg.Stun) == 0 && (h.cfg.Port != 0 || h.cfg.Helper == "")
 }
 
 // socket opens that of an attempt: on the port that people are told, if no

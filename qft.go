@@ -33,6 +33,7 @@
 package qft
 
 import (
+	"context"
 	"runtime/debug"
 	"strings"
 
@@ -61,6 +62,20 @@ type Config struct {
 	// Host is, for Receive, the HOST or HOST:PORT of the sender's machine, to be
 	// asked there instead of at a helper. Without a port it is DirectPort.
 	Host string
+
+	// Stun are HOST:PORT of standard STUN servers (RFC 8489), which know nothing
+	// of qft. If there are any, nobody is met at a helper or on this network: a
+	// Token event says what to give to the other side, and Paste has to return
+	// what that side was told. There is then one receiver, and what is
+	// interrupted begins with new tokens. Phrase may be empty, if whatever
+	// carries the tokens can be trusted not to change them.
+	Stun []string
+
+	// Paste returns the token of the other side, as it was pasted. It runs in a
+	// goroutine of its own, until ctx ends, which it should heed, and is called
+	// again where a token is of no use, which TokenRefused tells. An error ends
+	// the transfer.
+	Paste func(ctx context.Context) (string, error)
 
 	// NoNearby does not look for the other side on this network.
 	NoNearby bool

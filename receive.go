@@ -86,7 +86,7 @@ func (t *Target) config(cfg Config, run func(work, done func())) transfer.Receiv
 // type *Error; with one of KindIncomplete the result says what is missing.
 func Receive(ctx context.Context, to Target, cfg Config) (Result, error) {
 	const op = "receive"
-	if cfg.Phrase == "" {
+	if cfg.Phrase == "" && len(cfg.Stun) == 0 {
 		return Result{}, &Error{Op: op, Kind: KindUsage, Err: errors.New("receiving needs the sender's phrase")}
 	}
 	if err := cfg.checkPlaces(op); err != nil {
@@ -108,7 +108,7 @@ func Receive(ctx context.Context, to Target, cfg Config) (Result, error) {
 	}
 	rec := startRecord(cfg, receiveRecord(to))
 	h.cfg.Events = rec.watch(cfg.Events)
-	results, err := h.transfer(ctx, 1, to.Stream != nil)
+	results, err := h.transfer(ctx, 1, to.Stream != nil || len(cfg.Stun) > 0)
 	rec.finish(err)
 	if len(results) == 0 {
 		return Result{}, err

@@ -116,6 +116,9 @@ func Send(ctx context.Context, src Source, cfg Config) (Result, error) {
 	if err := cfg.checkPlaces(op); err != nil {
 		return Result{}, err
 	}
+	if len(cfg.Stun) > 0 && src.Receivers != 0 && src.Receivers != 1 {
+		return Result{}, &Error{Op: op, Kind: KindUsage, Err: errors.New("tokens are for one receiver")}
+	}
 	h := &host{op: op, cfg: cfg, role: rendezvous.Sender}
 	if src.Stream != nil {
 		r := newCutReader(src.Stream)
@@ -131,7 +134,7 @@ func Send(ctx context.Context, src Source, cfg Config) (Result, error) {
 	}
 	rec := startRecord(cfg, sendRecord(src))
 	h.cfg.Events = rec.watch(cfg.Events)
-	results, err := h.transfer(ctx, src.Receivers, src.Stream != nil)
+	results, err := h.transfer(ctx, src.Receivers, src.Stream != nil || len(cfg.Stun) > 0)
 	r := sum(results)
 	if r.Paths = src.Paths; len(src.Paths) > 0 {
 		r.Path = src.Paths[0]

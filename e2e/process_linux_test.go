@@ -39,6 +39,7 @@ type launch struct {
 	env  []string // beside PATH and an empty home
 
 	terminal *os.File // stdin and stderr; nil: there is none
+	input    *os.File // stdin where there is no terminal; nil: empty
 }
 
 // qft starts the program on the host.
@@ -57,7 +58,7 @@ func (h *host) launch(l launch) *proc {
 		h.w.t.Fatal(err)
 	}
 	args := append([]string{"ip", "netns", "exec", h.ns}, append(l.wrap, append([]string{bin}, l.args...)...)...)
-	p := h.w.startAt(l.terminal, l.args[0]+" on "+h.role, args, l.env)
+	p := h.w.startAt(l.input, l.terminal, l.args[0]+" on "+h.role, args, l.env)
 	p.large = h.w.racing && raceDetector
 	return p
 }
@@ -72,10 +73,10 @@ func (h *host) start(title string, args, env []string) *proc {
 // start runs a program on the machine that the tests run on.
 func (w *world) start(title string, args, env []string) *proc {
 	w.t.Helper()
-	return w.startAt(nil, title, args, env)
+	return w.startAt(nil, nil, title, args, env)
 }
 
-func (w *world) startAt(terminal *os.File, title string, args, env []string) *proc {
+func (w *world) startAt(input, terminal *os.File, title string, args, env []string) *proc {
 	w.t.Helper()
 	p := &proc{t: w.t, title: title, done: make(chan struct{})}
 	p.cmd = exec.Command(args[0], args[1:]...)
@@ -86,6 +87,9 @@ func (w *world) startAt(terminal *os.File, title string, args, env []string) *pr
 	}, env...)
 	p.cmd.Dir = w.dir
 	p.cmd.Stdout, p.cmd.Stderr = &p.out, &p.err
+	if input != nil {
+		p.cmd.Stdin = input
+	}
 	if terminal != nil {
 		p.cmd.Stdin, p.cmd.Stderr = terminal, terminal
 	}

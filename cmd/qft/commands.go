@@ -81,6 +81,7 @@ type options struct {
 	port       uint16
 	alone      bool
 	ask        bool
+	stun       []string
 	limit      string
 	background string
 	portmap    string // "no", or not said
@@ -93,6 +94,7 @@ func (o *options) register(cmd *cobra.Command) {
 	f.StringVar(&o.secretFile, "helper-secret-file", "", "`FILE` with the secret of a private helper (or set QFT_HELPER_SECRET)")
 	f.Uint16Var(&o.port, "port", 0, "local UDP port (default: any free one; to send without a helper: 4277)")
 	f.BoolVar(&o.alone, "no-lan", false, "do not look for the other side on this network")
+	f.StringArrayVar(&o.stun, "stun", nil, "use no helper but tokens that people pass each other, and the STUN server `HOST:PORT`; may be repeated")
 	f.BoolVar(&o.ask, "ask", false, "ask for a phrase of your own instead of using a code (or set QFT_PHRASE)")
 	f.StringVar(&o.limit, "limit", "", "send no more than `RATE`, such as 20mbit or 2.5MB/s")
 	f.BoolFunc("background", "yield to other traffic", func(v string) error {
@@ -132,6 +134,9 @@ func (o *options) phrase(ctx context.Context, t *terminal) (string, error) {
 // receivePhrase is the code of the command line, a phrase of the user's own, or
 // a code that is asked for; and where the sender is, if that is said.
 func (o *options) receivePhrase(ctx context.Context, t *terminal, args []string) (phrase, host string, err error) {
+	if len(o.stun) > 0 && len(args) > 0 {
+		return "", "", usageError{errors.New("with --stun there is no code: the sender's token is asked for")}
+	}
 	if len(args) > 0 {
 		if phrase, host, err = splitCode(args[0]); err != nil || phrase != "" {
 			if err == nil && o.ask {
@@ -140,7 +145,7 @@ func (o *options) receivePhrase(ctx context.Context, t *terminal, args []string)
 			return phrase, host, err
 		}
 	}
-	if p, err := o.phrase(ctx, t); p != "" || err != nil {
+	if p, err := o.phrase(ctx, t); p != "" || err != nil || len(o.stun) > 0 {
 		return p, host, err
 	}
 	if o.json {

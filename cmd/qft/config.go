@@ -121,6 +121,9 @@ func readSettings(path string, f func(line int, key, value string) error) error 
 // helper is the one given, if there is one.
 func (t *terminal) config(o options, helper string) (qft.Config, error) {
 	cfg := qft.Config{Port: o.port, NoNearby: o.alone, NoOffload: noOffload(), Events: t.event, State: statePath()}
+	if cfg.Stun = o.stun; len(o.stun) > 0 {
+		cfg.Paste, t.tokens = t.askToken, true
+	}
 	s, err := settings(o)
 	if err != nil {
 		return cfg, err

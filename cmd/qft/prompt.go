@@ -63,6 +63,24 @@ func (t *terminal) ask(ctx context.Context, prompt string) (string, error) {
 	}
 }
 
+// askToken reads the other side's token, line by line until it is all there.
+func (t *terminal) askToken(ctx context.Context) (string, error) {
+	var text strings.Builder
+	for prompt := "paste the other side's token: "; ; prompt = "" {
+		line, err := t.ask(ctx, prompt)
+		if err != nil {
+			return "", err
+		}
+		text.WriteString(line + "\n")
+		if line == "" && strings.TrimSpace(text.String()) == "" {
+			continue
+		}
+		if line == "" || qft.WholeToken(text.String()) {
+			return text.String(), nil
+		}
+	}
+}
+
 // prompt shows the question, again where something was printed meanwhile.
 func (t *terminal) prompt() { fmt.Fprint(t.err, t.answers.text) }
 

@@ -116,7 +116,7 @@ func (t *terminal) receive(ctx context.Context, to qft.Target, cfg qft.Config, m
 			to.Resolve = func(path string) (qft.Existing, bool) { return t.askConflict(ctx, path) }
 		}
 	}
-	t.checksum = to.Checksum
+	t.checksum, t.receives = to.Checksum, true
 	r, err := qft.Receive(ctx, to, cfg)
 	t.finish("received", r, err)
 	return err

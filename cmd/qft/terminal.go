@@ -30,6 +30,8 @@ type terminal struct {
 	many     bool // several receivers
 	checksum bool // hashes are to be shown
 	text     bool // a text is sent
+	receives bool
+	tokens   bool // people pass each other tokens
 	redraws  bool // stderr is a terminal
 
 	answers answers
@@ -106,6 +108,11 @@ func (t *terminal) tell(v *view, e qft.Event) {
 		t.showCode(e.Code)
 	case qft.Waiting:
 		t.tellWaiting(e)
+	case qft.Token:
+		t.showToken(e.Text)
+	case qft.TokenWanted: // the question follows
+	case qft.TokenRefused:
+		t.say(v, "this does not help: %s", clean(e.Reason))
 	case qft.HelperSilent:
 		t.say(v, "the helper does not answer; still trying")
 	case qft.HelperBack:
@@ -119,6 +126,10 @@ func (t *terminal) tell(v *view, e qft.Event) {
 	case qft.Queued:
 		t.say(v, "the sender is there and takes others first; waiting for our turn")
 	case qft.Met:
+		if t.tokens && t.receives {
+			t.say(v, "looking for a direct path, until the other side has pasted that")
+			return
+		}
 		t.say(v, "the other side is there; looking for a direct path")
 	case qft.Connected:
 		v.path, v.lost = e.Path, false
@@ -234,6 +245,18 @@ func (t *terminal) showCode(code string) {
 		fmt.Fprint(t.err, qrText(code))
 	}
 	t.say(v, "on the other machine, type: qft receive %s", code)
+}
+
+// showToken shows what the other side has to be given: a sender's alone on
+// stdout, like a code, where a receiver has what it receives.
+func (t *terminal) showToken(text string) {
+	t.wipe()
+	t.say(nil, "give this to the other side, all of it:")
+	out := t.out
+	if t.receives {
+		out = t.err
+	}
+	fmt.Fprintf(out, "\n%s\n", text)
 }
 
 // say prints a line of the story.
