@@ -199,7 +199,15 @@ func TestBadCallsAreToldBeforeAnythingIsOpened(t *testing.T) {
 		call func() error
 		kind Kind
 	}{
-		"no helper": {func() error { _, err := Send(ctx, Source{Paths: []string{path}}, Config{}); return err }, KindUsage},
+		"nowhere to meet": {func() error {
+			_, err := Receive(ctx, Target{Dir: dir}, Config{NoNearby: true, Phrase: "x"})
+			return err
+		}, KindUsage},
+		"a sender's host for a sender": {func() error {
+			_, err := Send(ctx, Source{Paths: []string{path}}, Config{Host: "127.0.0.1"})
+			return err
+		}, KindUsage},
+		"no host": {func() error { _, err := Receive(ctx, Target{Dir: dir}, Config{Host: ":1", Phrase: "x"}); return err }, KindUsage},
 		"helper no port": {func() error {
 			_, err := Send(ctx, Source{Paths: []string{path}}, Config{Helper: "127.0.0.1"})
 			return err
