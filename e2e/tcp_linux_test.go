@@ -87,6 +87,20 @@ func TestHonestWhereTCPDoesNotPassEither(t *testing.T) {
 	}
 }
 
+// TestOverTCPThroughADoor: NATs that scatter ports, no UDP, and one router that
+// opens a TCP port when it is asked to.
+func TestOverTCPThroughADoor(t *testing.T) {
+	t.Parallel()
+	w := newHomesOf(t, home{nat: allRandom, opens: "PCP"}, home{nat: allRandom})
+	w.helper.startHelper()
+	w.routerA.blockUDP()
+	w.routerB.blockUDP()
+	tr := w.bySend(w.a, w.b, helperAddr4, w.file("twenty", 20<<20))
+	tr.wantDelivered(bigTime)
+	tr.receiver.wantSaid("connected: TCP, 25.0.0.21:")
+	w.wantNoData()
+}
+
 // TestOverAnotherPort: UDP to the given port is blocked and TCP is; the helper
 // has 443 as well, and that gets out.
 func TestOverAnotherPort(t *testing.T) {
