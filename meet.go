@@ -273,6 +273,7 @@ func (h *host) meetOn(ctx context.Context, a *attempt, socket *udp.Socket, told 
 	lines := &lineOpener{loop: loop, want: socket.Port()}
 	defer lines.close()
 	pc.Lines = lines
+	pc.Sockets = loop
 	d.Peer = peer.New(time.Now(), pc)
 	if !h.cfg.NoPortMapping {
 		doors := &doors{loop: loop, peer: d.Peer}

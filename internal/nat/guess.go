@@ -369,6 +369,13 @@ func (a *Agent) tidy(keep []udp.Local) {
 	})
 }
 
+// Close shuts the sockets that the Agent has beside the first. It is for an Agent
+// that is not needed any more.
+func (a *Agent) Close() {
+	a.last, a.round.chosen = nil, nil
+	a.tidy(nil)
+}
+
 // renew takes the prepared sockets of a new list in the place of those of an
 // old one.
 func (a *Agent) renew(old []udp.Local) {

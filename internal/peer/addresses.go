@@ -18,6 +18,7 @@ type selfState struct {
 	local  []netip.AddrPort // of interfaces
 	mapped []netip.AddrPort // opened in the router
 	lines  []netip.AddrPort // the same, for TCP
+	fresh  nat.List         // sockets prepared for the search to come, and where they will be seen
 	due    time.Time        // next look
 }
 
@@ -68,7 +69,40 @@ func (p *Peer) network() nat.List {
 			break
 		}
 	}
+	p.addFresh(&l)
 	p.addLines(&l)
+	return l
+}
+
+// addFresh adds to our list the sockets whose outside ports can be told before
+// anything was sent from them, if our NAT is of that kind.
+func (p *Peer) addFresh(l *nat.List) {
+	s := &p.self
+	if s.fresh.Profile.Mapping != l.Profile.Mapping || s.fresh.Profile.Last.Addr() != l.Profile.Last.Addr() {
+		p.dropFresh()
+		s.fresh = nat.Prepare(p.cfg.Sockets, nat.List{Profile: l.Profile})
+	}
+	l.Candidates = append(l.Candidates, s.fresh.Candidates...)
+	l.Fresh = s.fresh.Fresh
+}
+
+// dropFresh forgets the prepared sockets: an agent that has them shuts them when
+// it gets others.
+func (p *Peer) dropFresh() {
+	if len(p.bonds) == 0 {
+		for _, l := range p.self.fresh.Fresh {
+			p.cfg.Sockets.Shut(l)
+		}
+	}
+	p.self.fresh = nat.List{}
+}
+
+// listFor is our list as the agent of a bond gets it: the prepared sockets are
+// those of the first one.
+func (p *Peer) listFor(b *bond, l nat.List) nat.List {
+	if len(p.bonds) > 0 && p.bonds[0] != b {
+		l.Fresh = nil
+	}
 	return l
 }
 
@@ -140,7 +174,7 @@ func (p *Peer) postAddresses(now time.Time) {
 		if b.at.client == nil || !news(l, b.posted) {
 			continue
 		}
-		b.agent.SetLocal(now, l)
+		b.agent.SetLocal(now, p.listFor(b, l))
 		if b.at.client.Post(b.partner, b.addressNote(p.cfg.Role, l)) == nil {
 			b.posted = l
 		}

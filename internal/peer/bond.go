@@ -51,7 +51,14 @@ func (p *Peer) agent() *nat.Agent {
 }
 
 // decide makes b the only bond: the partner has shown that it has it.
-func (p *Peer) decide(b *bond) { p.bonds = []*bond{b} }
+func (p *Peer) decide(b *bond) {
+	for _, o := range p.bonds {
+		if o != b {
+			o.agent.Close()
+		}
+	}
+	p.bonds = []*bond{b}
+}
 
 // bondWith returns the bond with a member, nil if there is none.
 func (p *Peer) bondWith(pl *place, id rendezvous.ID) *bond {
@@ -65,6 +72,7 @@ func (p *Peer) bondWith(pl *place, id rendezvous.ID) *bond {
 
 // loosen drops a bond, and reports whether others are left.
 func (p *Peer) loosen(b *bond) bool {
+	b.agent.Close()
 	p.bonds = slices.DeleteFunc(p.bonds, func(o *bond) bool { return o == b })
 	return len(p.bonds) > 0
 }
@@ -77,7 +85,8 @@ func (p *Peer) startAgent(now time.Time, b *bond, timeout time.Duration) {
 		Box:         b.session.Box("nat"),
 		Tag:         tag,
 		Controlling: p.cfg.Role == rendezvous.Sender,
-		Local:       b.posted,
+		Local:       p.listFor(b, b.posted),
+		Sockets:     p.cfg.Sockets,
 		Rand:        p.cfg.Rand,
 		V4:          p.cfg.V4,
 		V6:          p.cfg.V6,

@@ -399,7 +399,9 @@ func (p *Peer) pair(now time.Time, b *bond, partner rendezvous.ID, remote nat.Li
 	p.startAgent(now, b, limit)
 	b.remote = remote
 	p.heedLines(b.remote)
-	if first {
+	// A NAT that counts its ports should count those first that the partner
+	// expects, and not the private addresses of somewhere else.
+	if first && b.posted.Profile.Mapping != nat.Sequential {
 		var hosts nat.List
 		for _, c := range b.remote.Candidates {
 			if c.Kind == nat.Host {

@@ -88,7 +88,7 @@ func (p *Peer) searchDeadline() time.Time {
 func (p *Peer) moved(now time.Time) {
 	l := p.network()
 	for _, b := range p.bonds {
-		b.agent.SetLocal(now, l)
+		b.agent.SetLocal(now, p.listFor(b, l))
 	}
 	if p.state == connected && p.conn.Err() == nil {
 		p.startSearch(now) // what we had may be gone, and there may be better now
@@ -103,6 +103,7 @@ func (p *Peer) startSearch(now time.Time) {
 	s := &p.search
 	s.posted = nat.List{}
 	s.renew = now.Add(searchAgain)
+	p.dropFresh() // they are used up
 	p.agent().Restart(now, nat.List{}, p.network())
 	if s.client != nil || len(p.cfg.Helpers) == 0 {
 		return
@@ -136,7 +137,7 @@ func (p *Peer) stepSearch(now time.Time) {
 		return
 	}
 	l := p.network()
-	if slices.Equal(l.Candidates, s.posted.Candidates) {
+	if slices.Equal(l.Candidates, s.posted.Candidates) && l.Profile == s.posted.Profile {
 		return
 	}
 	err := s.client.Post(s.partner, p.bonds[0].addressNote(p.cfg.Role, l))
