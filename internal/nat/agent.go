@@ -166,8 +166,8 @@ func (a *Agent) SetLocal(now time.Time, local List) {
 	local.Candidates = probed(local.Candidates)
 	old := a.cfg.Local
 	a.cfg.Local = local
-	if old.Profile != local.Profile {
-		a.guess.made = nil // the new one was seen after all that
+	if old.Profile.Last.Addr() != local.Profile.Last.Addr() {
+		a.guess.made = nil // in another NAT
 	}
 	a.renew(old.Fresh)
 	if !slices.Equal(local.Candidates, old.Candidates) {
@@ -203,6 +203,7 @@ func (a *Agent) Restart(now time.Time, remote, local List) {
 	a.advance(now)
 	if len(local.Candidates) > 0 {
 		a.SetLocal(now, local)
+		a.guess.made = nil // the profile will be of what comes
 	}
 	a.seen = nil
 	if named := probed(remote.Candidates); len(named) > 0 {

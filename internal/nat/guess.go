@@ -92,7 +92,7 @@ func (a *Agent) replan() {
 	}
 	for i, f := range a.cfg.Local.Fresh {
 		switch {
-		case t.fresh == outside:
+		case t.fresh == outside && i >= freshCount-freshOutside:
 			a.aim(udp.Path{Local: f, Remote: at})
 		case t.fresh == twins && i < len(predicted):
 			a.aim(udp.Path{Local: f, Remote: predicted[i].Addr})
@@ -293,10 +293,10 @@ func (a *Agent) guessAt(b *udp.Batch, way udp.Path) {
 }
 
 // mapped notes that our NAT has made a mapping for this way, if it is one that
-// counts its ports and the way leads through it.
+// counts its ports, or may turn out to be, and the way leads through it.
 func (a *Agent) mapped(way udp.Path) {
 	ip := way.Remote.Addr()
-	if a.cfg.Local.Profile.Mapping != Sequential || !ip.Is4() || ip.IsLoopback() || a.neighbour(ip) || len(a.guess.made) >= 1<<12 {
+	if m := a.cfg.Local.Profile.Mapping; m != Sequential && m != MappingUnknown || !ip.Is4() || ip.IsLoopback() || a.neighbour(ip) || len(a.guess.made) >= 1<<12 {
 		return
 	}
 	if a.guess.made == nil {

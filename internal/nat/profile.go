@@ -84,7 +84,8 @@ func NewProfile(local uint16, seen []netip.AddrPort) Profile {
 
 // step16 returns the step of ports that follow each other, 0 if they do not.
 // Between two of ours others may have been given out, so it is their greatest
-// common divisor; a large one of few differences is most likely chance.
+// common divisor; that of one difference says nothing, and a large one of few is
+// most likely chance.
 func step16(ports []int) int16 {
 	const largest = 4
 	step := 0
@@ -100,11 +101,8 @@ func step16(ports []int) int16 {
 		}
 		step = gcd(step, d)
 	}
-	if step > largest {
-		return 1
-	}
-	if step < -largest {
-		return -1
+	if len(ports) == 2 || step > largest || step < -largest {
+		step = max(-1, min(1, step))
 	}
 	return int16(step)
 }

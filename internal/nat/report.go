@@ -19,8 +19,9 @@ type Report struct {
 
 // Side is what is known of one peer's network.
 type Side struct {
-	V4, V6 Network
-	NoUDP  bool // none gets out, as far as this side could see
+	NoUDP   bool // none gets out, as far as this side could see
+	V4, V6  Network
+	Profile Profile // of the IPv4 NAT, as it was measured
 }
 
 // Network is one address family of a Side.
@@ -85,6 +86,7 @@ func (a *Agent) Report(now time.Time) Report {
 
 func (a *Agent) ownSide() Side {
 	s := newSide(a.cfg.Local.Candidates, a.seen)
+	s.Profile = a.ownProfile()
 	s.V4.NoSocket, s.V6.NoSocket = !a.cfg.V4, !a.cfg.V6
 	s.NoUDP = a.cfg.Local.Flags&NoUDP != 0
 	return s
@@ -103,6 +105,7 @@ func (a *Agent) peerSide() Side {
 	}
 	s := newSide(list, seen)
 	s.NoUDP = a.flags&NoUDP != 0
+	s.Profile = a.peerProfile()
 	return s
 }
 

@@ -25,6 +25,10 @@ const (
 	// ports.
 	freshCount = 12
 
+	// freshOutside of them, the last, are used where the peer's NAT is not of
+	// the kinds that need them all; it may turn out to be.
+	freshOutside = 4
+
 	// windowSteps is how many of the next mappings of a sequential NAT are
 	// tried: what else its network does meanwhile takes some of them.
 	windowSteps = 32

@@ -11,7 +11,7 @@ import (
 
 const (
 	maxOutlooks = 16 // other ports of the helper that are asked
-	outTries    = 4  // hellos to each of them without an answer
+	outTries    = 8  // hellos to each of them without an answer
 )
 
 // Observation is this machine's address as one address of the helper saw it. A
