@@ -20,9 +20,8 @@ type prospect byte
 const (
 	certain    prospect = iota // a path exists that no port has to be guessed for
 	guessed                    // one exists if a port is guessed: 95 % within 20 s
-	lucky                      // both ends of it would have to be guessed at once: a path, or an honest failure
+	lucky                      // more would have to be guessed than is: a path, or an honest failure
 	impossible                 // there is none: an honest failure within 30 s
-	shut                       // UDP is blocked: one side is told within 30 s
 )
 
 // ports is what others can know of a NAT's outside ports.
@@ -75,14 +74,16 @@ func (n *network) outlook(maps bool) outlook {
 // expect is what may be expected between a sender's and a receiver's network.
 func expect(a, b *network, maps bool) prospect {
 	switch {
-	case a.blocked || b.blocked:
-		return shut
 	case a.v6 && b.v6:
 		return certain // firewalls open for who is written to, and no port changes
 	case !a.v4 || !b.v4:
 		return impossible
 	}
-	return between(a.outlook(maps), b.outlook(false))
+	x, y := a.outlook(maps), b.outlook(false)
+	if a.blocked || b.blocked {
+		return betweenLines(x, y)
+	}
+	return between(x, y)
 }
 
 func between(x, y outlook) prospect {
@@ -101,6 +102,21 @@ func between(x, y outlook) prospect {
 	case y.ports == fixed:
 		return guessed // y has to write to the port that x is given for it
 	case y.ports == predictable:
+		return lucky
+	}
+	return impossible
+}
+
+// betweenLines is between where one of the two has TCP only: for that no ports are
+// told before, nor guessed.
+func betweenLines(x, y outlook) prospect {
+	if x.ports < y.ports {
+		x, y = y, x
+	}
+	switch {
+	case x.open || y.open, x.ports == fixed, y.ports == fixed && y.filter != byPort:
+		return certain
+	case y.ports == fixed:
 		return lucky
 	}
 	return impossible
@@ -132,7 +148,13 @@ func TestExpectations(t *testing.T) {
 		{"dual stack, v4 symmetric", "dual stack, v4 symmetric", false, certain},
 		{"IPv4 only", "IPv6 only", false, impossible},
 		{"none", "IPv6 only", false, certain},
-		{"none", "UDP blocked", false, shut},
+		{"none", "UDP blocked", false, certain},
+		{"UDP blocked", "UDP blocked", false, certain},
+		{"CGNAT over cone", "UDP blocked", false, certain},
+		{"symmetric, random", "UDP blocked", false, lucky},
+		{"symmetric, sequential", "UDP blocked", false, lucky},
+		{"symmetric, sequential", "UDP blocked", true, certain},
+		{"IPv6 only", "UDP blocked", false, certain},
 	} {
 		for _, pair := range [][2]string{{c.a, c.b}, {c.b, c.a}} {
 			if c.maps && pair[0] != c.a {
@@ -240,13 +262,11 @@ func (c *cell) judge(r trial) string {
 		ok = r.fate == gotThrough || r.fate == noPath && r.took <= honestly
 	case impossible:
 		ok = r.fate == noPath && r.took <= honestly
-	case shut:
-		ok = r.fate == noWay && r.took <= honestly
 	}
 	if ok {
 		return ""
 	}
-	return fmt.Sprintf("%v after %v", [fates]string{"connected", "no path", "no helper", "astray"}[r.fate], r.took)
+	return fmt.Sprintf("%v after %v", [fates]string{"connected", "no path", "astray"}[r.fate], r.took)
 }
 
 // TestConnectivity has every kind of network meet every other: QFT_MATRIX
@@ -400,8 +420,6 @@ func table(b *strings.Builder, cells []*cell) {
 func (c *cell) entry() string {
 	times, s := c.times(gotThrough), ""
 	switch {
-	case len(times) == 0 && expect(c.a, c.b, c.maps) == shut:
-		return "blocked"
 	case len(times) == 0:
 		return "no path"
 	case len(times) < len(c.trials):

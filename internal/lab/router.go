@@ -211,15 +211,24 @@ func (r *Router) Forget() {
 // wanted one is taken, for IPv6 through the firewall to the inside endpoint
 // itself. It reports false if the router does no such thing.
 func (r *Router) Map(port uint16, inside netip.AddrPort) (netip.AddrPort, bool) {
+	return r.open(r.nat, r.firewall, port, inside)
+}
+
+// MapTCP is Map for a TCP port.
+func (r *Router) MapTCP(port uint16, inside netip.AddrPort) (netip.AddrPort, bool) {
+	return r.open(r.natTCP, r.wallTCP, port, inside)
+}
+
+func (r *Router) open(n *nat, f *firewall, port uint16, inside netip.AddrPort) (netip.AddrPort, bool) {
 	switch {
 	case !r.maps:
 	case inside.Addr().Is6():
-		if r.firewall != nil {
-			r.firewall.pinholes[inside] = true
+		if f != nil {
+			f.pinholes[inside] = true
 		}
 		return inside, true
-	case r.nat != nil:
-		return r.nat.open(port, inside, r.w.now)
+	case n != nil:
+		return n.open(port, inside, r.w.now)
 	}
 	return netip.AddrPort{}, false
 }
