@@ -1,7 +1,9 @@
 package qft
 
 import (
+	"fmt"
 	"log/slog"
+	"net"
 
 	"qft/internal/tcp"
 )
@@ -16,16 +18,31 @@ const (
 )
 
 // listenTCP has a helper answer over TCP as well, for networks that let no UDP
-// out. It is nil, and the log says why, where that cannot be.
+// out: on those of its ports that no other program has, a web server on 443 for
+// instance. It is nil, and the log says why, where that cannot be.
 func listenTCP(log *slog.Logger, ports []uint16) *tcp.Lines {
+	var free []uint16
+	for _, p := range ports {
+		l, err := net.Listen("tcp", fmt.Sprintf(":%d", p))
+		if err != nil {
+			log.Warn("helper does not listen on a port of TCP", "port", p, "reason", err.Error())
+			continue
+		}
+		l.Close()
+		free = append(free, p)
+	}
+	if len(free) == 0 {
+		log.Warn("helper does not listen on TCP: networks that block UDP cannot use it")
+		return nil
+	}
 	lines, err := tcp.Listen(tcp.Config{
-		Ports: ports, Accept: helperLines, SourceAccept: helperSourceLines,
+		Ports: free, Accept: helperLines, SourceAccept: helperSourceLines,
 		Frame: helperFrame, Queue: helperQueue,
 	})
 	if err != nil {
 		log.Warn("helper does not listen on TCP: networks that block UDP cannot use it", "reason", err.Error())
 		return nil
 	}
-	log.Info("helper is listening on TCP", "ports", ports)
+	log.Info("helper is listening on TCP", "ports", free)
 	return lines
 }

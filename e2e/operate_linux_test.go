@@ -348,6 +348,26 @@ func TestHelperWithoutItsMetricsPort(t *testing.T) {
 	x.wantDelivered(20 * time.Second)
 }
 
+// TestHelperBesideWebServer: one of its ports is somebody else's on TCP. The
+// others serve people whose network blocks UDP.
+func TestHelperBesideWebServer(t *testing.T) {
+	t.Parallel()
+	w := newPair(t)
+	err := w.a.inside(func() error {
+		l, err := net.Listen("tcp", ":4001")
+		if err == nil {
+			t.Cleanup(func() { l.Close() })
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	h := w.a.operate(helperPort, "4001")
+	h.wantSay(time.Second, "helper does not listen on a port of TCP")
+	h.wantSay(time.Second, `msg="helper is listening on TCP" ports=[4000]`)
+}
+
 // TestHelperInContainer runs it as the image of deploy/Dockerfile does: a root
 // with nothing but the program, as nobody, on a port below 1024 as engines
 // allow.
