@@ -42,8 +42,11 @@ func SplitCode(text string) (code, host string, err error) {
 // splitHost takes apart HOST[:PORT]. An IPv6 address needs no brackets if there
 // is no port.
 func splitHost(text string) (host string, port uint16, err error) {
-	bare := strings.Trim(text, "[]")
-	if a, err := netip.ParseAddr(bare); err == nil {
+	bare := text
+	if strings.HasPrefix(text, "[") && strings.HasSuffix(text, "]") {
+		bare = text[1 : len(text)-1]
+	}
+	if a, err := netip.ParseAddr(bare); err == nil && !strings.Contains(a.Zone(), "]") {
 		return a.String(), DirectPort, nil
 	}
 	host, service, err := net.SplitHostPort(text)
