@@ -15,7 +15,7 @@ const (
 	// A later pair replaces the chosen one only if it is better by a
 	// quarter and this much: a change costs the transport what it has
 	// learned of the path.
-	switchMargin = 5 * time.Millisecond
+	switchMargin = cost(5 * time.Millisecond)
 )
 
 // Path is the way to the peer.
@@ -74,7 +74,7 @@ func (a *Agent) choose() {
 	best := a.best()
 	switch {
 	case best == nil || best == r.chosen:
-	case r.chosen == nil || best.cost()*5/4+switchMargin < r.chosen.cost():
+	case r.chosen == nil || best.cost().replaces(r.chosen.cost()):
 		a.settle(best)
 	}
 }

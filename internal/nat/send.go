@@ -102,7 +102,7 @@ func (a *Agent) sendPing(b *udp.Batch, p *pair) {
 	if !p.timing.urgent {
 		p.timing.try++
 	}
-	p.timing.urgent, p.timing.next, p.timing.last = false, a.now.Add(wait), a.now
+	p.timing.urgent, p.timing.next, p.timing.last = false, a.now.Add(a.rest(p, wait)), a.now
 }
 
 // emit completes the probe, seals it and adds it to the batch. It reports
@@ -130,8 +130,26 @@ func (a *Agent) wants(p *pair) bool {
 	case p == c:
 		return p.nomination == 0 // the peer may have proven nothing so far, and needs to hear from here
 	default:
-		return p.class < c.class && !p.mutual() && a.now.Before(p.timing.since.Add(settleTime))
+		return p.promising(c)
 	}
+}
+
+// promising reports whether a pair that has not been proven might replace the
+// chosen one, if it turned out to be as fast as it can be.
+func (p *pair) promising(chosen *pair) bool {
+	return !p.mutual() && (p.class < chosen.class || p.cost().replaces(chosen.cost()))
+}
+
+// rest is how long a pair waits that goes on being tried after something was
+// chosen: not long at first, and then as one does who looks out of the window.
+func (a *Agent) rest(p *pair, wait time.Duration) time.Duration {
+	switch {
+	case a.round.chosen == nil || p == a.round.chosen || a.now.Before(later(p.timing.since, a.round.since).Add(settleTime)):
+		return wait
+	case p.count.sent >= hopeless && p.count.answered == 0:
+		return seldomWait
+	}
+	return lookWait
 }
 
 // due returns when the pair's next ping may leave; ok is false if none is to.
