@@ -58,8 +58,10 @@
 //
 // # Limitations
 //
-//   - UDP only, and no ICMP: a port nobody listens on and a packet too large
-//     are silence. No fragmentation, no ECN, no queue management but drop-tail.
+//   - UDP, no ICMP, and of TCP only how connections come about and end (Lines):
+//     what they carry is lost and reordered like datagrams. A port nobody
+//     listens on and a packet too large are silence. No fragmentation, no ECN,
+//     no queue management but drop-tail.
 //   - Machines and routers take no time, so nothing is ever slow for want of CPU.
 //   - A port that a router opened (Map) stays open until the router forgets;
 //     there is no lease, and no protocol to ask for it.

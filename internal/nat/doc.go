@@ -108,7 +108,7 @@
 //
 // No port prediction: two NATs whose mapping depends on the destination, or
 // one such and one that filters by port, cannot be passed without a mapped
-// port or IPv6; the Report says so. No relay and no TCP. An authenticated
+// port or IPv6; the Report says so. No relay. An authenticated
 // peer may name addresses of third parties, which then get up to 50 kB/s of
 // probes from here while the search lasts. Someone near a peer who forwards
 // probes in both directions from his own address can become the path; then

@@ -32,6 +32,11 @@
 // back for them: it leaves the room soon, and the peer of its next meeting,
 // which is told whom the others have met and how many guesses are left, joins.
 //
+// Where UDP does not pass, the same packets take lines, which are TCP
+// connections (Lines): to the helper when it has not answered for 1.5 s, and to
+// the partner when either side has none but those, or UDP has been of no use for
+// 5 s. Both sides then listen on one port and dial each other from it.
+//
 // # Limitations
 //
 // A Peer makes one connection. The helper is asked at the addresses that were

@@ -90,6 +90,10 @@
 //	                                                                    ▼ 3 copies
 //	                                                                  done
 //
+// When nothing has answered by UDP for 1.5 s, other ports of the helper's hosts
+// are asked as well (ClientConfig.Ports), and lines to it are welcome (LineUp):
+// TCP connections, which are addresses of the helper like others.
+//
 // While joined, a join leaves every 10 s ± 20 %, and a hello to each other
 // address of the helper, so that NAT mappings of 30 s hold in both families. An
 // answer that does not come is asked for again after two round trips to the
