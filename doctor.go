@@ -162,6 +162,9 @@ func (x *examination) connect(ctx context.Context) {
 	all.Wait()
 }
 
+// wsaRefused is WSAECONNREFUSED, which Windows says for ECONNREFUSED.
+const wsaRefused = syscall.Errno(10061)
+
 func tcpState(ctx context.Context, to netip.AddrPort) string {
 	d := net.Dialer{Timeout: tcpTime}
 	c, err := d.DialContext(ctx, "tcp", to.String())
@@ -169,7 +172,7 @@ func tcpState(ctx context.Context, to netip.AddrPort) string {
 	case err == nil:
 		c.Close()
 		return "connected"
-	case errors.Is(err, syscall.ECONNREFUSED):
+	case errors.Is(err, syscall.ECONNREFUSED), errors.Is(err, wsaRefused):
 		return "refused"
 	}
 	return "silent"

@@ -176,7 +176,7 @@ func advice(d *Diagnosis, r Rating) []string {
 	case r != RatingOpen && r != RatingBlocked && private >= 0:
 		add("The router is behind another NAT itself, of the provider as a rule: ask for a public address, or for IPv6.")
 	case r == RatingLimited && d.IPv4.NAT == Yes || r == RatingGood && (d.NAT.Mapping == "preserving" || d.NAT.Mapping == "sequential"):
-		add("Turn on UPnP, NAT-PMP or PCP in the router, or forward a UDP port to this machine and name it with --port; IPv6 would help too.")
+		add("Turn on UPnP, NAT-PMP or PCP in the router, or forward a UDP port to this machine and name it with --port%s", map[bool]string{true: ".", false: "; IPv6 would help too."}[d.IPv6.Outside != ""])
 	}
 	for _, c := range []struct {
 		IPCheck

@@ -49,6 +49,7 @@ func TestDoctor(t *testing.T) {
 	for _, c := range []struct {
 		name    string
 		home    home
+		servers []string // if none, the helper by IPv4
 		prepare func(w *homes)
 		says    []string // to a person
 		rating  string
@@ -66,7 +67,7 @@ func TestDoctor(t *testing.T) {
 		},
 		{
 			name: "UDP blocked but 443", home: home{nat: keepsPort}, rating: "limited",
-			prepare: func(w *homes) { w.routerA.block("udp dport != 443 udp sport != 443") },
+			prepare: func(w *homes) { w.routerA.block("udp dport 443 accept\nudp sport 443 accept\nmeta l4proto udp") },
 			says:    []string{"UDP answers at 443; not at 4000", "UDP gets out to port 443 only"},
 			check:   func(d *diagnosis) bool { return d.IPv4.MTU == 1500 },
 		},
@@ -82,6 +83,12 @@ func TestDoctor(t *testing.T) {
 			check: func(d *diagnosis) bool { return d.NAT.Mapping == "random" },
 		},
 		{
+			name: "IPv6 behind a firewall", home: home{nat: allRandom, v6: true}, rating: "limited",
+			servers: []string{helperAddr4, helperAddr6},
+			says:    []string{"IPv4: lets in answers only; IPv6: lets in answers only", "no NAT", "Over IPv6 it works with everybody"},
+			check:   func(d *diagnosis) bool { return d.IPv6.OtherPorts == "no" && d.NAT.Mapping == "random" },
+		},
+		{
 			name: "carrier's NAT", home: home{nat: keepsPort, carrier: true}, rating: "good",
 			says:  []string{"behind a NAT", "Works with everybody"},
 			check: func(d *diagnosis) bool { return d.NAT.Mapping == "independent" },
@@ -89,12 +96,15 @@ func TestDoctor(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
-			w := newHomesOf(t, c.home, home{nat: keepsPort})
+			w := newHomesOf(t, c.home, home{nat: keepsPort, v6: c.home.v6})
 			w.helper.twoPorts("443")
 			if c.prepare != nil {
 				c.prepare(w)
 			}
-			d := w.a.diagnose(helperAddr4)(c.says...)
+			if len(c.servers) == 0 {
+				c.servers = []string{helperAddr4}
+			}
+			d := w.a.diagnose(c.servers...)(c.says...)
 			if d.Verdict.Rating != c.rating || !c.check(d) {
 				t.Errorf("diagnosis: %+v", *d)
 			}

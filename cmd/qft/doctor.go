@@ -78,7 +78,9 @@ func doctorCommand(t *terminal) *cobra.Command {
 
 // printDiagnosis shows what was found, a line each, and then the verdict.
 func printDiagnosis(w io.Writer, d qft.Diagnosis) {
-	line := func(name, text string) { fmt.Fprintf(w, "%-14s %s\n", name, clean(text)) }
+	line := func(name, text string) {
+		fmt.Fprintf(w, "%-9s%s\n", name, strings.ReplaceAll(wrap(clean(text), 70), "\n", "\n         "))
+	}
 	for _, s := range d.Servers {
 		line("server", serverLine(s))
 	}

@@ -136,7 +136,7 @@ func (s *Survey) family(n int) (f Family) {
 	for _, a := range s.asks {
 		switch {
 		case familyOf(a.way.Remote.Addr()) != n:
-		case a.purpose == forFilter && a.over:
+		case a.purpose == forFilter && a.over && f.OtherPorts == Unknown:
 			f.OtherPorts = s.otherPorts(a)
 		case a.purpose == forSize && a.answered:
 			mtu := a.size + headers(n)
@@ -158,11 +158,13 @@ func headers(family int) int {
 // from where it was asked; nothing is known then. Silence counts only if the
 // server has answered the same socket otherwise.
 func (s *Survey) otherPorts(a *ask) Answer {
-	second := s.first(forSecond, familyOf(a.way.Remote.Addr()))
+	heard := slices.ContainsFunc(s.asks, func(o *ask) bool {
+		return o.purpose == forSecond && o.answered && o.way == a.way
+	})
 	switch {
 	case a.answered && a.from != a.way.Remote:
 		return Yes
-	case a.answered || second == nil:
+	case a.answered || !heard:
 		return Unknown
 	}
 	return No

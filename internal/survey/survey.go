@@ -66,7 +66,7 @@ type Survey struct {
 	cfg      Config
 	now      time.Time
 	asks     []*ask
-	begun    [2]bool // what follows from the first answer, in IPv4 and IPv6
+	followed []netip.Addr // hosts that were asked what else they can show
 	presence []*presence
 	hairpin  *hairpin
 	lives    []*life
@@ -155,9 +155,8 @@ func (s *Survey) onAnswer(now time.Time, a *ask) {
 		}
 	}
 	switch {
-	case a.purpose == forReach && a.seen.IsValid() && !s.begun[family]:
-		s.begun[family] = true
-		s.follow(now, a.way.Remote)
+	case a.purpose == forReach && a.seen.IsValid() && !slices.Contains(s.followed, a.way.Remote.Addr()):
+		s.follow(a.way.Remote)
 	case a.purpose == forSecond && family == 0 && s.hairpin == nil:
 		first := s.first(forReach, 0)
 		if first != nil && a.seen.IsValid() && !s.own(first.seen.Addr()) {
@@ -173,10 +172,17 @@ func familyOf(ip netip.Addr) int {
 	return 1
 }
 
-// follow asks a server that has answered for all else that it can show.
-func (s *Survey) follow(now time.Time, server netip.AddrPort) {
+// follow asks a server that has answered for all else that it can show. Socket 1
+// asks one port of a host only: the others are those from which packets may get
+// in that were not asked for.
+func (s *Survey) follow(server netip.AddrPort) {
+	first := !slices.ContainsFunc(s.followed, func(ip netip.Addr) bool { return familyOf(ip) == familyOf(server.Addr()) })
+	s.followed = append(s.followed, server.Addr())
 	s.ask(&ask{purpose: forSecond, way: udp.Path{Local: 1, Remote: server}})
 	s.ask(&ask{purpose: forFilter, way: udp.Path{Local: 1, Remote: server}})
+	if !first {
+		return
+	}
 	sizes, headers := mtus, headers4
 	if server.Addr().Is6() {
 		sizes, headers = mtus6, headers6
@@ -184,12 +190,18 @@ func (s *Survey) follow(now time.Time, server netip.AddrPort) {
 	for _, mtu := range sizes {
 		s.ask(&ask{purpose: forSize, way: udp.To(server), size: mtu - headers})
 	}
-	if len(s.lives) > 0 {
+}
+
+// sleep begins to measure how long mappings live, by the first helper, at the
+// port where it has answered.
+func (s *Survey) sleep(now time.Time, m *presence) {
+	seen := m.Observed()
+	if !m.helper || len(seen) == 0 || len(s.lives) > 0 {
 		return
 	}
 	for i, idle := range s.cfg.Idle {
 		if 2+i < len(s.cfg.Sockets) {
-			s.lives = append(s.lives, newLife(now, idle, server, udp.Local(2+i), s.cfg.Rand))
+			s.lives = append(s.lives, newLife(now, idle, seen[0].Server, udp.Local(2+i), s.cfg.Rand))
 		}
 	}
 }
@@ -222,6 +234,7 @@ func (s *Survey) Send(now time.Time, b *udp.Batch) {
 	for _, m := range s.presence {
 		m.step(now)
 		s.learn(m)
+		s.sleep(now, m)
 		m.send(now, b, s.scratch)
 	}
 	for _, l := range s.lives {

@@ -149,7 +149,11 @@ func TestLifetime(t *testing.T) {
 		}
 	}
 	router := behind(lab.NAT{Mapping: any3, Filtering: port3})
-	f := newScene(t, setting{router: router, mute: true, idle: []time.Duration{time.Second}}).run(30 * time.Second)
+	f := newScene(t, setting{router: router, nearer: true, idle: []time.Duration{time.Second}}).run(30 * time.Second)
+	if f.Lifetime.AtLeast != time.Second || f.V4.OtherPorts != No || !f.Servers[1].Helper || f.Servers[0].Helper {
+		t.Errorf("with a STUN server that is nearer: %+v", f)
+	}
+	f = newScene(t, setting{router: router, mute: true, idle: []time.Duration{time.Second}}).run(30 * time.Second)
 	if f.Lifetime != (Lifetime{}) {
 		t.Errorf("without a helper: %+v", f.Lifetime)
 	}

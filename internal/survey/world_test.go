@@ -107,6 +107,7 @@ type setting struct {
 	family lab.Family
 	ports  []uint16 // of the helper; if none, 4000 and 443
 	mute   bool
+	nearer bool // there is a STUN server besides, which answers first
 	idle   []time.Duration
 }
 
@@ -131,6 +132,11 @@ func newScene(t *testing.T, c setting) *scene {
 	s.local = w.Host(router, lab.HostConfig{Name: "machine", Family: c.family, Up: c.line, Down: c.line})
 	b := newHub(s.local, make([]uint16, 2+len(c.idle))...)
 	var servers []netip.AddrPort
+	if c.nearer {
+		other := w.Host(nil, lab.HostConfig{Name: "STUN server"})
+		newHub(other, 3478).machine = &helper{rendezvous.NewServer(rendezvous.ServerConfig{Rand: w.Entropy()}), true}
+		servers = append(servers, other.AddrPort(false, 3478))
+	}
 	for _, a := range outside.Addrs() {
 		servers = append(servers, netip.AddrPortFrom(a, c.ports[0]))
 	}
