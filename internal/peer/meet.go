@@ -39,6 +39,10 @@ const (
 	// has told no address at all.
 	punchTime = 28 * time.Second
 
+	// slowStart is what it may take to come to the helper, on a bad line that
+	// lets no UDP out, and to find the other side there.
+	slowStart = 10 * time.Second
+
 	// givenUp is how long the search has lasted when a partner that goes away
 	// has not been stopped, but has found no path.
 	givenUp = 20 * time.Second
@@ -377,6 +381,9 @@ func (p *Peer) onDeparted(now time.Time, pl *place, id rendezvous.ID) {
 // met: the other side knows the phrase.
 func (p *Peer) met(now time.Time, b *bond, partner rendezvous.ID, list []byte) {
 	began := b.at.find(b.partner).began
+	if began.Sub(p.began) < slowStart {
+		began = p.began // whom we found was waiting, and so is a person
+	}
 	p.pair(now, b, partner, p.remote(b.at, list), max(searchTime-now.Sub(began), givenUp))
 }
 
