@@ -6,6 +6,7 @@ import (
 	"os"
 	"slices"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 )
@@ -115,6 +116,12 @@ func TestNothingToGuess(t *testing.T) {
 			t.Run(fmt.Sprintf("%s/turned %v", c.name, turned), func(t *testing.T) {
 				p := meet(t, 1, na, nb, 0)
 				p.wantFailure()
+				f := p.a.agent.Failed(p.now)
+				for _, want := range []string{"ports at random", "NATs of both sides"} {
+					if !strings.Contains(f.Error(), want) {
+						t.Errorf("the report does not say %q:\n%v", want, f)
+					}
+				}
 				for _, h := range []*host{p.a, p.b} {
 					if n := len(h.sent); n > 1000 {
 						t.Errorf("%s sent %d probes where nothing can be guessed", h.name, n)
@@ -206,4 +213,25 @@ func (w *world) busy(h *host, every time.Duration) {
 		w.at(w.now.Add(time.Duration(w.rng.ExpFloat64()*float64(every))), next)
 	}
 	w.at(w.now.Add(time.Duration(w.rng.ExpFloat64()*float64(every))), next)
+}
+
+// TestFailedGuessesAreTold: the search for the port is blocked, and the report
+// says that it took place.
+func TestFailedGuessesAreTold(t *testing.T) {
+	p := meet(t, 1, symmetric, portRestricted, 1)
+	p.wantFailure()
+	for h, want := range map[*host][]string{
+		p.a: {"probes to guessed ports, with 256 more sockets", "this side's NAT gives every destination another port, and the right one"},
+		p.b: {"probes to guessed ports, with 0 more sockets", "the peer's NAT gives every destination another port, and the right one"},
+	} {
+		f := h.agent.Failed(p.now)
+		for _, w := range want {
+			if !strings.Contains(f.Error(), w) {
+				t.Errorf("%s does not say %q:\n%v", h.name, w, f)
+			}
+		}
+		if n, most := f.Report.Guesses.Probes, int(guessTime/blindEvery); n > most+200 {
+			t.Errorf("%s sent %d probes to guessed ports, more than %d", h.name, n, most)
+		}
+	}
 }

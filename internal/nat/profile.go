@@ -15,15 +15,6 @@ const (
 	Random         Mapping = 4 // one per destination, no order seen
 )
 
-// String returns the words for a report.
-func (m Mapping) String() string {
-	if m > Random {
-		return "unknown"
-	}
-	return [...]string{"unknown", "the same port for every destination", "its own port for every destination, the inside one where it is free",
-		"its own port for every destination, one after the other", "its own port for every destination, at random"}[m]
-}
-
 // perDestination reports whether other destinations than those that were asked
 // see another outside port.
 func (m Mapping) perDestination() bool { return m >= Preserving }

@@ -15,6 +15,13 @@ type Report struct {
 	Own      Side
 	Peer     Side
 	Tried    []Tried // every address of the peer, in the order learned
+	Guesses  Guesses // beside these
+}
+
+// Guesses is what was sent to ports that nobody had told.
+type Guesses struct {
+	Sockets int // opened for it
+	Probes  int
 }
 
 // Side is what is known of one peer's network.
@@ -73,6 +80,7 @@ func (a *Agent) Report(now time.Time) Report {
 	if p, ok := a.Best(); ok {
 		r.Path = &p
 	}
+	r.Guesses = Guesses{Sockets: a.guess.sockets + len(a.cfg.Local.Fresh), Probes: a.guess.probes}
 	for _, p := range a.pairs {
 		r.Tried = append(r.Tried, Tried{
 			Remote: p.Candidate, Via: p.class.String(), Skipped: p.skip,
@@ -86,7 +94,7 @@ func (a *Agent) Report(now time.Time) Report {
 
 func (a *Agent) ownSide() Side {
 	s := newSide(a.cfg.Local.Candidates, a.seen)
-	s.Profile = a.ownProfile()
+	s.measured(a.ownProfile())
 	s.V4.NoSocket, s.V6.NoSocket = !a.cfg.V4, !a.cfg.V6
 	s.NoUDP = a.cfg.Local.Flags&NoUDP != 0
 	return s
@@ -105,8 +113,16 @@ func (a *Agent) peerSide() Side {
 	}
 	s := newSide(list, seen)
 	s.NoUDP = a.flags&NoUDP != 0
-	s.Profile = a.peerProfile()
+	s.measured(a.peerProfile())
 	return s
+}
+
+// measured adds what was measured of the IPv4 NAT.
+func (s *Side) measured(p Profile) {
+	s.Profile = p
+	if p.Mapping.perDestination() {
+		s.V4.Look = PerDestination
+	}
 }
 
 func newSide(own []Candidate, seen []netip.AddrPort) Side {
@@ -151,6 +167,9 @@ func (r Report) String() string {
 	fmt.Fprintf(&b, "\nthis side: %v", r.Own)
 	fmt.Fprintf(&b, "\nthe peer:  %v", r.Peer)
 	if r.Path == nil {
+		if g := r.Guesses; g.Probes > 0 {
+			fmt.Fprintf(&b, "\n%d probes to guessed ports, with %d more sockets", g.Probes, g.Sockets)
+		}
 		for _, t := range r.nearest() {
 			fmt.Fprintf(&b, "\n%v (%v, %s): %s", t.Remote.Addr, t.Remote.Kind, t.Via, t.Verdict())
 		}
@@ -177,11 +196,28 @@ func (r Report) nearest() []Tried {
 
 // String describes both families in one line.
 func (s Side) String() string {
-	text := "IPv4 " + s.V4.String() + "; IPv6 " + s.V6.String()
+	text := "IPv4 " + s.V4.String()
+	if s.V4.Look == PerDestination {
+		text += s.Profile.Mapping.ports()
+	}
+	text += "; IPv6 " + s.V6.String()
 	if s.NoUDP {
 		text += "; no UDP gets out"
 	}
 	return text
+}
+
+// ports says which ones a NAT gives out that gives many.
+func (m Mapping) ports() string {
+	switch m {
+	case Preserving:
+		return ", the inside port where it is free"
+	case Sequential:
+		return ", one port after the other"
+	case Random:
+		return ", ports at random"
+	}
+	return ""
 }
 
 // String describes the network in a few words.
@@ -257,8 +293,10 @@ func (r Report) Hints() []string {
 		return slices.ContainsFunc(r.Peer.V4.Outside, func(p netip.AddrPort) bool { return o.Addr() == p.Addr() })
 	})
 	add(thin, "a VPN, tunnel or link on the way has too small an MTU: switch it off, or let it carry 1,280 bytes")
-	add(own, "this side's NAT gives every destination another port: a port opened in the router, IPv6, or another network (a phone's hotspot) helps")
-	add(peer, "the peer's NAT gives every destination another port: a port opened in its router, IPv6, or another network (a phone's hotspot) helps")
+	both := own && peer
+	add(both, "the NATs of both sides give every destination another port, and two that change cannot be guessed at once: a port opened in either router, IPv6 on both sides, or another network (a phone's hotspot) for one of them helps")
+	add(own && !both, "this side's NAT gives every destination another port"+r.guessed()+": a port opened in the router, IPv6, or another network (a phone's hotspot) helps")
+	add(peer && !both, "the peer's NAT gives every destination another port"+r.guessed()+": a port opened in its router, IPv6, or another network (a phone's hotspot) helps")
 	add(!heard && shared, "both sides share one outside address, and the router keeps them apart: is one of them in a guest network?")
 	blocked := r.Own.NoUDP || r.Peer.NoUDP
 	add(r.Own.NoUDP, "this side's network lets no UDP out, and TCP between the two did not get through: another network (a phone's hotspot) helps, or a port opened in either router")
@@ -266,4 +304,12 @@ func (r Report) Hints() []string {
 	add(!heard && !blocked && !shared && !own && !peer, "nothing at all came from the peer: it may have stopped, or UDP may be blocked on either side")
 	add(!heard && !blocked && len(r.Own.V4.Outside)+len(r.Own.V6.Outside) == 0, "no outside address of this side is known: is UDP allowed out of this network?")
 	return h
+}
+
+// guessed says that it was tried to find the port.
+func (r Report) guessed() string {
+	if r.Guesses.Probes == 0 {
+		return ""
+	}
+	return ", and the right one was not among those that were tried (another time it may be)"
 }

@@ -434,9 +434,10 @@ func (h *host) list() List {
 	l := List{Candidates: h.candidates()}
 	var seen []netip.AddrPort
 	for _, to := range helpers {
-		for _, at := range h.homes {
+		for _, at := range slices.Backward(h.homes) {
 			if at.addr.Is4() && to.Addr().Is4() {
 				seen = append(seen, at.outside(h.port, to))
+				break
 			}
 		}
 	}
