@@ -2,14 +2,14 @@ package nat
 
 // window accepts each sequence number once (the sliding window of RFC 4303
 // section 3.4.3). It must span what reordering between paths of different
-// length can do: 1,024 probes are two seconds at the highest rate a peer may
-// send pings and pongs. The zero value works; sequence numbers begin with 1.
+// length can do: 4,096 probes are three seconds at the highest rate a peer may
+// send pings, pongs and guesses. The zero value works; sequence numbers begin with 1.
 type window struct {
 	top  uint64 // highest accepted
 	seen [windowSize / 64]uint64
 }
 
-const windowSize = 1024
+const windowSize = 4096
 
 // accept marks seq and reports whether it is new.
 func (w *window) accept(seq uint64) bool {
