@@ -59,6 +59,18 @@ func (o *lineOpener) Trust(l udp.Local) {
 	}
 }
 
+// Renew implements peer.Lines.
+func (o *lineOpener) Renew() {
+	if o.lines == nil {
+		return
+	}
+	before := o.lines.Port()
+	o.lines.Renew()
+	if now := o.lines.Port(); now != before && o.opened != nil {
+		o.opened(now)
+	}
+}
+
 // Hang implements peer.Lines.
 func (o *lineOpener) Hang(l udp.Local) {
 	if o.lines != nil {

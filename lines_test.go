@@ -151,6 +151,30 @@ func TestLineIsReplacedWhenAnAddressChanges(t *testing.T) {
 	}
 }
 
+// TestLineIsReplacedAfterAReset, from another port.
+func TestLineIsReplacedAfterAReset(t *testing.T) {
+	for seed := range uint64(5) {
+		e := newLined(t, seed, office(), office(), 0)
+		e.wantPath("TCP", 20*time.Second)
+		e.World.Run(15*time.Second, nil)
+		before := e.ends[0].Conn().Path()
+		port := e.ends[0].tcp.Port()
+		e.ends[0].tcp.Hang(before.Local)
+		reset, began := e.Now().Add(200*time.Millisecond), e.Elapsed()
+		fresh := func() bool {
+			return e.ends[0].Conn().LastContact().After(reset) && e.ends[1].Conn().LastContact().After(reset)
+		}
+		if !e.Run(10*time.Second, fresh) {
+			t.Errorf("seed %d: no contact after a reset", seed)
+			continue
+		}
+		t.Logf("seed %d: contact after %v", seed, e.Elapsed()-began)
+		if p := e.ends[0].Conn().Path(); !p.IsLine() || p == before || e.ends[0].tcp.Port() == port {
+			t.Errorf("seed %d: the path is %v as before, from port %d", seed, p, port)
+		}
+	}
+}
+
 // TestNothingListensWhereUDPDoes: TCP is for those who need it.
 func TestNothingListensWhereUDPDoes(t *testing.T) {
 	e := newLined(t, 4, home(), home(), 0)

@@ -49,9 +49,11 @@ type dial struct {
 	serial uint64
 }
 
-// line is a connection, with the serial that each side gave it.
+// line is a connection, with the own port, and the serial that each side gave
+// it.
 type line struct {
 	udp.Path
+	port       uint16
 	own, other uint64
 }
 
@@ -72,6 +74,9 @@ func (l *Lines) Listen(port uint16) {
 	}
 	l.host.tcp[port] = l
 }
+
+// Renew takes another port beside the old one, for what is dialled from now on.
+func (l *Lines) Renew() { l.Listen(0) }
 
 // Port returns the TCP port, 0 if there is none yet.
 func (l *Lines) Port() uint16 { return l.port }
@@ -98,7 +103,7 @@ func (l *Lines) attempt(remote netip.AddrPort, d *dial) {
 	case l.host.w.now >= d.until || l.machine() == nil:
 		delete(l.dials, remote)
 	default:
-		l.send(syn, d.serial, remote, nil)
+		l.send(syn, d.serial, l.port, remote, nil)
 		l.host.w.After(again, func() { l.attempt(remote, d) })
 	}
 }
@@ -111,7 +116,7 @@ func (l *Lines) Undial(remote netip.AddrPort) { delete(l.dials, remote) }
 func (l *Lines) Hang(at udp.Local) {
 	for _, x := range l.lines {
 		if x.Local == at {
-			l.send(rst, x.other, x.Remote, nil)
+			l.send(rst, x.other, x.port, x.Remote, nil)
 			l.host.w.After(0, func() { l.down(x) })
 			return
 		}
@@ -131,7 +136,7 @@ func (l *Lines) to(remote netip.AddrPort) *line {
 }
 
 // send sends a segment.
-func (l *Lines) send(kind segment, serial uint64, remote netip.AddrPort, data []byte) {
+func (l *Lines) send(kind segment, serial uint64, port uint16, remote netip.AddrPort, data []byte) {
 	h := l.host
 	dst := remote.Addr()
 	src, ok := h.source(dst.Is6())
@@ -139,7 +144,7 @@ func (l *Lines) send(kind segment, serial uint64, remote netip.AddrPort, data []
 	if local {
 		src = dst
 	}
-	k := h.w.newPacket(netip.AddrPortFrom(src, l.port), remote, data)
+	k := h.w.newPacket(netip.AddrPortFrom(src, port), remote, data)
 	k.tcp, k.serial = kind, serial
 	h.w.sight(k, Sent, h.name)
 	switch {
@@ -154,9 +159,9 @@ func (l *Lines) send(kind segment, serial uint64, remote netip.AddrPort, data []
 
 // receive takes a segment that has arrived, and ends it.
 func (l *Lines) receive(k *packet) {
-	kind, serial, from := k.tcp, k.serial, k.from
+	kind, serial, from, port := k.tcp, k.serial, k.from, k.to.Port()
 	s, x, w := l.machine(), l.to(from), l.host.w
-	if kind == frame && x != nil && x.other == serial && s != nil && !l.host.paused {
+	if kind == frame && x != nil && x.port == port && x.other == serial && s != nil && !l.host.paused {
 		w.record(k)
 		w.sight(k, Delivered, l.host.name)
 		s.m.Receive(l.host.now(), udp.Packet{Path: x.Path, Data: k.data[:len(k.data):len(k.data)]})
@@ -170,21 +175,21 @@ func (l *Lines) receive(k *packet) {
 	}
 	switch kind {
 	case syn:
-		if x != nil && x.other != serial {
+		if x != nil && (x.other != serial || x.port != port) {
 			l.down(x) // the other end has begun anew
 			x = nil
 		}
 		if x == nil {
-			x = l.up(from, serial)
+			x = l.up(from, port, serial)
 		}
-		l.send(synAck, x.own, from, nil)
+		l.send(synAck, x.own, port, from, nil)
 	case synAck:
 		if x == nil && l.dials[from] != nil {
-			l.up(from, serial)
+			l.up(from, port, serial)
 		}
 	case frame:
-		if x == nil || x.other != serial {
-			l.send(rst, serial, from, nil)
+		if x == nil || x.port != port || x.other != serial {
+			l.send(rst, serial, port, from, nil)
 		}
 	case rst:
 		if x != nil && x.own == serial {
@@ -193,10 +198,10 @@ func (l *Lines) receive(k *packet) {
 	}
 }
 
-func (l *Lines) up(remote netip.AddrPort, other uint64) *line {
+func (l *Lines) up(remote netip.AddrPort, port uint16, other uint64) *line {
 	d := l.dials[remote]
 	delete(l.dials, remote)
-	x := &line{Path: udp.Path{Local: l.next, Remote: remote}, other: other}
+	x := &line{Path: udp.Path{Local: l.next, Remote: remote}, port: port, other: other}
 	if d != nil {
 		x.own = d.serial
 	} else {
@@ -234,7 +239,7 @@ func (h *Host) shutLines(of uint16) {
 			continue
 		}
 		for _, x := range l.lines {
-			l.send(rst, x.other, x.Remote, nil)
+			l.send(rst, x.other, x.port, x.Remote, nil)
 		}
 		l.lines = nil
 		clear(l.dials)
@@ -246,7 +251,7 @@ func (h *Host) shutLines(of uint16) {
 func (h *Host) sendLine(of uint16, p udp.Packet) {
 	for _, l := range h.tcp {
 		if x := l.to(p.Remote); l.Of == of && x != nil && x.Local == p.Local {
-			l.send(frame, x.own, p.Remote, p.Data)
+			l.send(frame, x.own, x.port, p.Remote, p.Data)
 			return
 		}
 	}

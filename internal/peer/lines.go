@@ -21,6 +21,8 @@ type Lines interface {
 	Trust(l udp.Local)
 	// Hang closes a line.
 	Hang(l udp.Local)
+	// Renew takes another port beside the old one.
+	Renew()
 	// Port is where lines are accepted; zero: nowhere before the first Dial.
 	Port() uint16
 }
@@ -115,8 +117,13 @@ func (p *Peer) LineDown(now time.Time, at udp.Path) {
 	for _, b := range p.bonds {
 		b.agent.DropLine(now, at)
 	}
-	if s.used == at {
-		s.until = time.Time{} // the partner dials as well, if he has noticed
+	if s.used == at && p.conn != nil && p.conn.Err() == nil {
+		// The partner dials as well, if he has noticed. Routers that have seen a
+		// connection reset do not let another one pass between the same ports
+		// for a while, so the next ones come from elsewhere.
+		p.cfg.Lines.Renew()
+		p.hangHelper() // it has seen us at the old port
+		s.until, s.redial = time.Time{}, time.Time{}
 	}
 }
 
@@ -190,11 +197,7 @@ func (p *Peer) lineHelper(now time.Time) {
 	s := &p.lines
 	all := p.clients()
 	if len(all) == 0 {
-		for _, at := range s.up {
-			if slices.Contains(s.dialled, at.Remote) {
-				p.cfg.Lines.Hang(at.Local)
-			}
-		}
+		p.hangHelper()
 		return
 	}
 	late := slices.ContainsFunc(all, func(c *rendezvous.Client) bool {
@@ -215,6 +218,15 @@ func (p *Peer) lineHelper(now time.Time) {
 				s.dialled = append(s.dialled, at)
 				p.cfg.Lines.Dial(at, helperDial)
 			}
+		}
+	}
+}
+
+// hangHelper closes the lines to the helper.
+func (p *Peer) hangHelper() {
+	for _, at := range p.lines.up {
+		if slices.Contains(p.lines.dialled, at.Remote) {
+			p.cfg.Lines.Hang(at.Local)
 		}
 	}
 }

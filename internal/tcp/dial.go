@@ -71,12 +71,9 @@ func (l *Lines) dial(ctx context.Context, remote netip.AddrPort) {
 	if remote.Addr().Is6() {
 		network = "tcp6"
 	}
-	d := net.Dialer{
-		Timeout:   tryTime,
-		LocalAddr: &net.TCPAddr{IP: l.cfg.Addr.AsSlice(), Port: int(l.port)},
-		Control:   control(true),
-	}
+	d := net.Dialer{Timeout: tryTime, Control: control(true)}
 	for pause := shortestPause; ; pause = min(2*pause, longestPause) {
+		d.LocalAddr = &net.TCPAddr{IP: l.cfg.Addr.AsSlice(), Port: int(l.Port())}
 		conn, err := d.DialContext(ctx, network, remote.String())
 		if err == nil {
 			l.adopt(conn, true)

@@ -22,6 +22,9 @@
 // simultaneous open (RFC 9293 section 3.5) makes one connection of them. Dial
 // goes on trying, since the first SYNs usually meet a closed NAT.
 //
+// When a line has broken, Renew takes another port beside the old one: routers
+// that have seen a reset remember the pair of ports for a while.
+//
 // To the protocol machines a line is a udp.Path whose Local is udp.FirstLine or
 // above, and a lossy one like all others: Write never waits, and drops packets
 // when the line's queue is full. The queue is small, and the kernel is told to

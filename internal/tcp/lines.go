@@ -71,18 +71,23 @@ func (c Config) withDefaults() Config {
 	return c
 }
 
+// maxPorts bounds the ports of Renew, old ones included.
+const maxPorts = 8
+
 // Lines is the TCP connections of one machine. Its methods may be called from
 // anywhere.
 type Lines struct {
-	cfg       Config
-	listeners []net.Listener
-	port      uint16
-	incoming  chan *Burst
-	closing   chan struct{}
-	running   sync.WaitGroup
-	dropped   atomic.Uint64
+	cfg      Config
+	incoming chan *Burst
+	closing  chan struct{}
+	running  sync.WaitGroup
+	dropped  atomic.Uint64
 
-	mu      sync.Mutex
+	mu        sync.Mutex
+	listeners []net.Listener
+	port      uint16 // the latest
+	renewed   int
+
 	lines   map[udp.Local]*line
 	next    udp.Local
 	sources map[netip.Addr]int // accepted lines, by source
@@ -106,25 +111,61 @@ func newLines(cfg Config) *Lines {
 // Listen begins to accept lines.
 func Listen(cfg Config) (*Lines, error) {
 	l := newLines(cfg)
+	var all []net.Listener
 	for _, port := range l.cfg.Ports {
 		both, err := listenBoth(l.cfg, port)
 		if err != nil {
-			for _, x := range l.listeners {
+			for _, x := range all {
 				x.Close()
 			}
 			return nil, err
 		}
-		l.listeners = append(l.listeners, both...)
+		all = append(all, both...)
 	}
-	l.port = portOf(l.listeners[0])
-	for _, x := range l.listeners {
-		l.running.Go(func() { l.accept(x) })
-	}
+	l.serve(all)
 	return l, nil
 }
 
-// Port is the first port, from which lines are dialled.
-func (l *Lines) Port() uint16 { return l.port }
+// serve accepts lines at listeners, of which the first one's port is dialled
+// from.
+func (l *Lines) serve(all []net.Listener) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.closed {
+		for _, x := range all {
+			x.Close()
+		}
+		return
+	}
+	l.listeners = append(l.listeners, all...)
+	l.port = portOf(all[0])
+	for _, x := range all {
+		l.running.Go(func() { l.accept(x) })
+	}
+}
+
+// Renew takes another port, from which lines are dialled and at which they are
+// accepted from now on, beside the old one: a router may let nothing pass for a
+// while where it has seen a connection reset. Where it cannot, it does nothing.
+func (l *Lines) Renew() {
+	l.mu.Lock()
+	l.renewed++
+	enough := l.renewed >= maxPorts
+	l.mu.Unlock()
+	if enough {
+		return
+	}
+	if all, err := listenBoth(l.cfg, 0); err == nil {
+		l.serve(all)
+	}
+}
+
+// Port is the port from which lines are dialled.
+func (l *Lines) Port() uint16 {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.port
+}
 
 // Incoming delivers what lines tell. Each Burst must be released.
 func (l *Lines) Incoming() <-chan *Burst { return l.incoming }

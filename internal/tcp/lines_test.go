@@ -193,3 +193,26 @@ func TestPortInUseIsAnError(t *testing.T) {
 		t.Error("two listen on one port")
 	}
 }
+
+func TestRenewedPortIsUsedBesideTheOld(t *testing.T) {
+	a, b := listen(t, Config{Dials: true}), listen(t, Config{})
+	old := at(a)
+	a.Renew()
+	if a.Port() == old.Port() {
+		t.Fatal("the port is the same")
+	}
+	a.Dial(at(b), time.Minute)
+	wantUp(t, a)
+	if p := wantUp(t, b); p.Remote != at(a) {
+		t.Errorf("dialled from %v, want %v", p.Remote, at(a))
+	}
+	c := listen(t, Config{Dials: true})
+	c.Dial(old, time.Minute)
+	wantUp(t, c)
+	for range 1000 {
+		a.Renew()
+	}
+	if n := len(a.listeners); n > 2*maxPorts {
+		t.Errorf("%d listeners", n)
+	}
+}
