@@ -1,0 +1,190 @@
+package bus
+
+import (
+	"bytes"
+	"fmt"
+	"net"
+	"net/netip"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"qft/internal/rendezvous"
+	"qft/internal/udp"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// freePort is one that nobody listens on.
+func freePort(t *testing.T) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	_, port, _ := net.SplitHostPort(l.Addr().String())
+	return port
+}
+
+// server is a rendezvous server with something to say: a sender that asks for
+// a number, which is claimed.
+func server() *rendezvous.Server {
+	s := rendezvous.NewServer(rendezvous.ServerConfig{Bus: true})
+	ask(s, 0)
+	return s
+}
+
+// ask lets another sender ask for a number, from the i-th address.
+func ask(s *rendezvous.Server, i int) {
+	at := udp.To(netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, byte(i >> 16), byte(i >> 8), byte(i)}), 1000))
+	helper := netAddr("192.0.2.9:4277")
+	c := rendezvous.NewClient(rendezvous.ClientConfig{Servers: addrs(helper), Room: rendezvous.NumberedRoom(0), Role: rendezvous.Sender})
+	b, now := udp.NewBatch(1<<14), time.Now()
+	for range 2 { // hello, join
+		b.Reset()
+		c.Send(now, b)
+		for p := range b.All() {
+			s.Receive(now, udp.Packet{Path: at, Data: bytes.Clone(p.Data)})
+		}
+		b.Reset()
+		s.Send(now, b)
+		for p := range b.All() {
+			c.Receive(now, udp.Packet{Path: udp.To(helper), Data: bytes.Clone(p.Data)})
+		}
+	}
+}
+
+func TestWithoutNATSNothingWaits(t *testing.T) {
+	b, err := Dial(Config{URL: "nats://127.0.0.1:" + freePort(t), Deliver: func([]rendezvous.BusMessage) bool { return true }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if b.Connected() {
+		t.Error("connected to nobody")
+	}
+	s := server()
+	for i := range 1000 {
+		ask(s, i)
+		b.Exchange(s)
+	}
+	b.Close()
+	if b.queued > maxQueued {
+		t.Errorf("%d messages wait", b.queued)
+	}
+}
+
+func TestAMalformedURLIsAnError(t *testing.T) {
+	for _, url := range []string{"nats://a b:4222", "nats://host:port"} {
+		if b, err := Dial(Config{URL: url, Deliver: func([]rendezvous.BusMessage) bool { return true }}); err == nil {
+			b.Close()
+			t.Errorf("%q was taken", url)
+		}
+	}
+}
+
+func TestWhatOneSaysAnotherHears(t *testing.T) {
+	path, err := exec.LookPath("nats-server")
+	if err != nil {
+		if path = "/usr/sbin/nats-server"; !exists(path) {
+			t.Skip("needs nats-server (see scripts/tools)")
+		}
+	}
+	port := freePort(t)
+	start := func() (stop func()) {
+		nats := exec.Command(path, "-a", "127.0.0.1", "-p", port)
+		if err := nats.Start(); err != nil {
+			t.Fatal(err)
+		}
+		return func() {
+			nats.Process.Kill()
+			nats.Wait()
+		}
+	}
+	stop := start()
+	heard := make(chan rendezvous.BusMessage, 1000)
+	logs := make(chan string, 100)
+	dial := func() *Bus {
+		b, err := Dial(Config{URL: "nats://127.0.0.1:" + port, Log: logger(logs), Deliver: func(batch []rendezvous.BusMessage) bool {
+			for _, m := range batch {
+				heard <- m
+			}
+			return true
+		}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return b
+	}
+	listens, says := dial(), dial()
+	quiet := rendezvous.NewServer(rendezvous.ServerConfig{Bus: true})
+	listens.Exchange(quiet)
+	want := func(what string) {
+		t.Helper()
+		talker := server()
+		limit := time.NewTimer(20 * time.Second)
+		defer limit.Stop()
+		again := time.NewTicker(20 * time.Millisecond)
+		defer again.Stop()
+		for {
+			select {
+			case m := <-heard:
+				if m.Subject != "qft.claim" || len(m.Data) == 0 {
+					t.Fatalf("%s: heard %+v", what, m)
+				}
+				return
+			case <-again.C: // the first may come before the other listens
+				ask(talker, 0)
+				says.Exchange(talker)
+			case <-limit.C:
+				t.Fatalf("%s: nothing was heard", what)
+			}
+		}
+	}
+	want("at first")
+	stop()
+	for away := 0; away < 2; {
+		if strings.Contains(<-logs, "NATS is away") {
+			away++
+		}
+	}
+	for len(heard) > 0 {
+		<-heard
+	}
+	defer start()()
+	want("after a restart of NATS")
+	listens.Close()
+	says.Close()
+}
+
+func exists(path string) bool {
+	_, err := os.Stat(filepath.Clean(path))
+	return err == nil
+}
+
+func TestWhatDoesNotFitIsLostAndCounted(t *testing.T) {
+	b := &Bus{wake: make(chan struct{}, 1)}
+	s := server()
+	for i := 0; b.Lost() == 0; i++ {
+		ask(s, i)
+		b.Exchange(s)
+		if i > 10*maxQueued {
+			t.Fatal("the queue has no end")
+		}
+	}
+	if b.queued > maxQueued {
+		t.Errorf("%d messages wait", b.queued)
+	}
+	for _, x := range b.turns {
+		for _, m := range x.messages {
+			if m.Subject == "" || len(m.Data) == 0 {
+				t.Fatal(fmt.Sprint(m))
+			}
+		}
+	}
+}
