@@ -289,6 +289,29 @@ func TestNumbersAreAssignedOnceOverAllInstances(t *testing.T) {
 	}
 }
 
+// TestClaimsAllAtOnce: more than a decade has numbers, in less time than an
+// objection may take. It once drew numbers for ever.
+func TestClaimsAllAtOnce(t *testing.T) {
+	d := newDesk(t, ServerConfig{Bus: true, Members: 1 << 16})
+	for i := range 2 * maxClaims {
+		from := netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, byte(i >> 8), byte(i), 1}), 1)
+		q := request{typ: typeJoin, cookie: d.cookies.issue(d.now, from), req: 1, room: NumberedRoom(0), role: Sender, key: key{byte(i), byte(i >> 8), 1}}
+		if as := d.ask(from, q); i < maxClaims && len(as) != 0 || i >= maxClaims && as[0].code != refusedBusy {
+			t.Fatalf("join %d was answered by %+v", i, as)
+		}
+	}
+	d.now = d.now.Add(claimWait)
+	d.raw(netip.AddrPort{}, nil)
+	if st := d.Stats(); st.Rooms != maxClaims || len(d.lobby.claimed) != 0 {
+		t.Errorf("%+v", st)
+	}
+	d.now = d.now.Add(2 * expiry)
+	d.raw(netip.AddrPort{}, nil)
+	if d.lobby.taken != [7]int{} {
+		t.Errorf("numbers that nobody has count: %v", d.lobby.taken)
+	}
+}
+
 func TestANumberCostsAClaimAndAFewObjections(t *testing.T) {
 	w, _, ds := trio(t, 93)
 	_, s := w.client("sender", Sender, NumberedRoom(0), ds[0].node.v4)

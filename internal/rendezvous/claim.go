@@ -75,7 +75,7 @@ func (s *Server) propose(now time.Time, c *claim) refusal {
 		return refusedBusy
 	}
 	c.nonce, c.due = s.rng.Uint64(), at(now).add(claimWait)
-	s.lobby.claimed[c.number] = true
+	s.lobby.reserve(c.number)
 	s.bus.claims = append(s.bus.claims, c)
 	s.bus.publish(subjectClaim, wire{kind: wireClaim, number: c.number, nonce: c.nonce})
 	return 0
@@ -105,7 +105,7 @@ func (s *Server) settleClaims(now time.Time) {
 
 // withdraw gives up a number that was asked for.
 func (s *Server) withdraw(c *claim) {
-	delete(s.lobby.claimed, c.number)
+	s.lobby.release(c.number)
 	s.bus.claims.remove(c)
 }
 
@@ -151,6 +151,17 @@ func (cs claims) denied(now time.Time, s *Server, w *wire) {
 		s.repeat(now, c)
 		return
 	}
+}
+
+// reserve keeps a number from being assigned twice while the others are asked.
+func (l *lobby) reserve(number uint32) {
+	l.claimed[number] = true
+	l.taken[decade(number)]++
+}
+
+func (l *lobby) release(number uint32) {
+	delete(l.claimed, number)
+	l.taken[decade(number)]--
 }
 
 // objections is what others tell of a decade of numbers.

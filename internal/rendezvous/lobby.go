@@ -45,7 +45,7 @@ func (r *room) empty() bool { return r.sides[0].first == nil && r.sides[1].first
 type lobby struct {
 	rooms    rooms
 	members  int    // in all rooms
-	taken    [7]int // numbered rooms by decade
+	taken    [7]int // numbered rooms by decade, and numbers that are claimed
 	rest     rest
 	opened   time.Time
 	claimed  map[uint32]bool // numbers that we ask the other instances about
