@@ -4,7 +4,7 @@
 // A Peer is a machine made of machines. It goes down this ladder, and up again
 // where the arrows say so:
 //
-//	sender                       helper                      receiver
+//	sender                       place                       receiver
 //	  |  join room (number, role)  |   join room (number, role)  |
 //	  |--------------------------->|<----------------------------|
 //	  |<-- "a receiver is here" ---|--- "a sender is here" ----->|   meeting
@@ -36,6 +36,21 @@
 // connections (Lines): to the helper when it has not answered for 1.5 s, and to
 // the partner when either side has none but those, or UDP has been of no use for
 // 5 s. Both sides then listen on one port and dial each other from it.
+//
+// # Places
+//
+// The two sides meet in several places at once: at the helper; at the sender's
+// own server, which a receiver finds by a beacon on its network or is told the
+// host of. The ladder up to "punching" is gone through in each of them, and the
+// first handshake that succeeds is the meeting:
+//
+//	          ┌ helper ───────── public room ──────────┐
+//	receiver ─┼ found by beacon ─┐                     ├─ sender
+//	          └ host, as told ───┴─ sender's own room ─┘
+//
+// Guesses are counted over all of them. One receiver may finish in two places;
+// each side knows the other by what is sealed into the handshake, and a sender
+// searches under both sessions until the receiver's probes tell which it has.
 //
 // # Limitations
 //
