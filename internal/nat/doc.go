@@ -3,10 +3,11 @@
 //
 // # Algorithm
 //
-// Each peer has one UDP socket per address family, so a pair is told by the
-// peer's address alone. An Agent is given the peer's candidates (addresses
-// that the peer believes it has, see Kind), sends probes to all of them and
-// answers the probes that come in. A probe from an address that no candidate
+// A pair is an own socket and an address of the peer. All candidates are tried
+// from the first socket, which there is one of per address family; further ones
+// serve to meet NATs whose ports have to be guessed. An Agent is given the
+// peer's candidates (addresses that the peer believes it has, see Kind), sends
+// probes to all of them and answers the probes that come in. A probe from an address that no candidate
 // named is how a NAT with port-dependent mapping (RFC 4787 section 4.1) shows
 // itself: the address is learned as peer-reflexive (RFC 8445 section 7.3.1.3)
 // and checked at once. That opening rounds are lost in the NATs' filters is
@@ -26,6 +27,27 @@
 // answer says that the peer has proven that too; the other side follows the
 // latest nomination it has proven itself. The transport follows the source of
 // authenticated packets anyway, so a nomination has to be good, not perfect.
+// What could be better still is looked for as long as the Agent lives: seldom,
+// and at once when either side's addresses change.
+//
+// # Guesses
+//
+// Where a NAT gives each destination another port, the port that the peer's
+// packets need is one that nobody has seen. Profile says what the NATs of both
+// sides do, and tactics what to do about each pair of them:
+//
+//	                 own socket                         the peer's NAT
+//	preserving   a fresh one, whose first packet ──►  its outside port is the
+//	             goes to the right place               inside one: it can be told
+//	sequential   pings in an order that both   ──►    the n-th mapping has the
+//	             sides know                            n-th port after the last
+//	random       one of 256 that all ping the  ──►    one of 1,000 ports per second
+//	             peer's fixed endpoint                 that the other side looks at
+//
+// The last is the birthday paradox: half of such pairs meet within a second.
+// Guesses are small pings without memory. Whatever they meet, on either side,
+// becomes a learned pair and is from then on probed like any other. The socket
+// of the pair that is chosen is promoted, the others are shut.
 //
 // # States
 //
@@ -97,7 +119,7 @@
 // # Hostile packets
 //
 // Whatever does not open under the Box changes nothing and is not answered.
-// Each sequence number is accepted once, within a window of 1,024. A learned
+// Each sequence number is accepted once, within a window of 4,096. A learned
 // address is sent at most three times what came from it (as RFC 9000 section
 // 8 has it) until a pong with the right transaction has come from there, and
 // only such a pong can prove a pair. So a recorded ping, sent again from an
@@ -106,18 +128,22 @@
 //
 // # Limitations
 //
-// No port prediction: two NATs whose mapping depends on the destination, or
-// one such and one that filters by port, cannot be passed without a mapped
-// port or IPv6; the Report says so. No relay. An authenticated
-// peer may name addresses of third parties, which then get up to 50 kB/s of
-// probes from here while the search lasts. Someone near a peer who forwards
-// probes in both directions from his own address can become the path; then
-// he can drop and delay packets, not read or change them. A Linux router that
-// does not drop unexpected packets to itself, as masquerade without a filter
-// rule, changes a mapping's port if the peer's ping came before the own one
-// left; two such pass only if both sides begin within the one-way delay, one
-// only if its side begins first or the other NAT does not filter by port. An
-// Agent lives as long as its
-// Box key: a second Agent under the same key would have its probes dropped as
-// replays. Whether contact is lost later is for the transport to notice.
+// Two NATs that give each destination another port cannot be passed if one of
+// them draws it at random: the Report says so. Ports of a sequential NAT are
+// told only as long as little else happens behind it; Profile.Last is as old as
+// the last new question to the helper. Between two NATs of which one draws ports
+// at random and the other one is a Linux router that takes unexpected packets to
+// be its own (below), the first packet of each guess spoils the port it was for.
+// No relay. An authenticated peer may name addresses of third parties, which
+// then get up to 50 kB/s of probes from here while the search lasts, and 1,000
+// small ones a second for 20 s if its profile asks for guesses. Someone near a
+// peer who forwards probes in both directions from his own address can become
+// the path; then he can drop and delay packets, not read or change them. A Linux
+// router that does not drop unexpected packets to itself, as masquerade without a
+// filter rule, changes a mapping's port if the peer's ping came before the own
+// one left; two such pass only if both sides begin within the one-way delay, one
+// at once only if its side begins first or the other NAT does not filter by port,
+// and else by guessing. An Agent lives as long as its Box key: a second Agent
+// under the same key would have its probes dropped as replays. Whether contact is
+// lost later is for the transport to notice.
 package nat
