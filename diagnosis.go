@@ -15,7 +15,9 @@ type Diagnosis struct {
 	IPv6    IPCheck       `json:"ipv6"`
 	NAT     NATCheck      `json:"nat"` // of IPv4
 	Routers []RouterCheck `json:"routers"`
-	Machine MachineCheck  `json:"machine"`
+	// RoutersAsked says that routers were to be asked at all.
+	RoutersAsked bool         `json:"routers_asked"`
+	Machine      MachineCheck `json:"machine"`
 }
 
 // Verdict is the diagnosis in plain words.

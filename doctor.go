@@ -285,7 +285,7 @@ func (x *examination) diagnose(f survey.Findings) Diagnosis {
 	// Lists are empty rather than nil: null is one case more for programs.
 	d := Diagnosis{
 		V: DiagnosisVersion, IPv4: ipCheck(f.V4), IPv6: ipCheck(f.V6), NAT: natCheck(f),
-		Servers: []ServerCheck{}, Routers: []RouterCheck{},
+		Servers: []ServerCheck{}, Routers: []RouterCheck{}, RoutersAsked: !x.cfg.NoPortMapping,
 	}
 	for i, c := range x.servers {
 		d.IPv4.Asked = d.IPv4.Asked || x.addrs[i].Addr().Is4()

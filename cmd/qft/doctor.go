@@ -95,7 +95,7 @@ func printDiagnosis(w io.Writer, d qft.Diagnosis) {
 	if text := livesLine(d); text != "" {
 		line("idle", text)
 	}
-	line("router", routerLine(d.Routers))
+	line("router", routerLine(d))
 	if text := sizeLine(d); text != "" {
 		line("packets", text)
 	}
@@ -235,9 +235,15 @@ func livesLine(d qft.Diagnosis) string {
 	return ""
 }
 
-func routerLine(routers []qft.RouterCheck) string {
+func routerLine(d qft.Diagnosis) string {
+	switch {
+	case !d.RoutersAsked:
+		return "not asked"
+	case len(d.Routers) == 0:
+		return "none"
+	}
 	var says []string
-	for _, r := range routers {
+	for _, r := range d.Routers {
 		switch {
 		case len(r.Opened) > 0:
 			says = append(says, fmt.Sprintf("opens ports by %s (%s)", r.Protocol, strings.Join(r.Opened, ", ")))

@@ -35,6 +35,7 @@ type fakeRouter struct {
 	noLeases    bool                  // knows mappings without an end only
 	speaks      func([]byte) [][]byte // answers of PCP and NAT-PMP
 
+	begin   sync.Once
 	mu      sync.Mutex
 	open    map[string]string // "UDP 4000": to where, for how long
 	actions []string
@@ -61,6 +62,10 @@ func newFakeRouter(t *testing.T) *fakeRouter {
 	mux.HandleFunc("/ctl", r.act)
 	r.http = httptest.NewServer(mux)
 	t.Cleanup(r.http.Close)
+	return r
+}
+
+func (r *fakeRouter) start() {
 	go serve(r.search, func([]byte) [][]byte { return [][]byte{[]byte(r.searched())} })
 	go serve(r.udp, func(b []byte) [][]byte {
 		if r.speaks == nil {
@@ -68,7 +73,6 @@ func newFakeRouter(t *testing.T) *fakeRouter {
 		}
 		return r.speaks(b)
 	})
-	return r
 }
 
 func (r *fakeRouter) listen() *net.UDPConn {
@@ -95,8 +99,9 @@ func serve(c *net.UDPConn, answer func([]byte) [][]byte) {
 
 func portOf(c *net.UDPConn) uint16 { return c.LocalAddr().(*net.UDPAddr).AddrPort().Port() }
 
-// gateway is the router as the client knows it.
+// gateway is the router as the client knows it, which begins to answer with that.
 func (r *fakeRouter) gateway() Gateway {
+	r.begin.Do(r.start)
 	return Gateway{Router: loopback, Local: loopback, Port: portOf(r.udp), Search: portOf(r.search)}
 }
 

@@ -10,16 +10,16 @@ import (
 )
 
 // knock drives a door until ctx ends and it is closed.
-func (m *Mapper) knock(ctx context.Context, g Gateway) {
+func (m *Mapper) knock(ctx context.Context, v visit) {
 	settle := sync.OnceFunc(m.settled)
 	defer settle()
-	defer m.forget(g, ByPCP)
-	defer m.forget(g, ByPMP)
-	port := g.Port
+	defer m.forget(v, ByPCP)
+	defer m.forget(v, ByPMP)
+	port := v.Port
 	if port == 0 {
 		port = serverPort
 	}
-	conn, err := dialUDP(g, port)
+	conn, err := dialUDP(v.Gateway, port)
 	if err != nil {
 		return
 	}
@@ -29,7 +29,7 @@ func (m *Mapper) knock(ctx context.Context, g Gateway) {
 	defer conn.Close()
 	defer close(done)
 
-	d := newDoor(time.Now(), g.Local, m.cfg, rand.Reader)
+	d := newDoor(time.Now(), v.Local, m.cfg, rand.Reader)
 	stop := ctx.Done()
 	timer := time.NewTimer(0)
 	defer timer.Stop()
@@ -45,7 +45,7 @@ func (m *Mapper) knock(ctx context.Context, g Gateway) {
 		d.Send(time.Now(), func(b []byte) { _, _ = conn.Write(b) }) // lost ones are repeated
 		timer.Reset(max(time.Until(d.Deadline()), 0))
 		if stop != nil {
-			m.set(g, d.Answers()...)
+			m.set(v, d.Answers()...)
 		}
 		if !d.Searching() {
 			settle()

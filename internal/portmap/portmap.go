@@ -99,17 +99,26 @@ type Mapper struct {
 	searched chan struct{}
 	changed  chan struct{} // has room for one
 	running  sync.WaitGroup
+	asked    map[Gateway]context.CancelFunc // of watch
 
 	mu      sync.Mutex
 	answers map[source]Answer
 	pending int // searches that have not ended
 	began   bool
+	visits  int
+}
+
+// visit is one time that a router is asked: it may go and come again before the
+// ports of the last time are closed.
+type visit struct {
+	Gateway
+	number int
 }
 
 // source is who gives mappings.
 type source struct {
-	gateway Gateway
-	by      string
+	visit
+	by string
 }
 
 // Start begins to ask and does not wait. What it opens is closed by Close, and
@@ -118,14 +127,18 @@ func Start(ctx context.Context, cfg Config) *Mapper {
 	if cfg.Gateways == nil {
 		cfg.Gateways = Gateways
 	}
-	ctx, cancel := context.WithCancel(ctx)
-	m := &Mapper{
-		cfg: cfg, cancel: cancel, searched: make(chan struct{}), changed: make(chan struct{}, 1),
-		answers: make(map[source]Answer),
-	}
+	m := newMapper(cfg)
+	ctx, m.cancel = context.WithCancel(ctx)
 	m.running.Go(func() { m.watch(ctx) })
 	m.running.Go(func() { m.tell(ctx) })
 	return m
+}
+
+func newMapper(cfg Config) *Mapper {
+	return &Mapper{
+		cfg: cfg, searched: make(chan struct{}), changed: make(chan struct{}, 1),
+		answers: make(map[source]Answer), asked: make(map[Gateway]context.CancelFunc),
+	}
 }
 
 // Close closes what was opened, which takes at most a second or so, and returns
@@ -154,34 +167,35 @@ func (m *Mapper) Answers() []Answer {
 
 // watch has the routers asked that there are, as they come and go.
 func (m *Mapper) watch(ctx context.Context) {
-	asked := make(map[Gateway]context.CancelFunc)
 	tick := time.NewTicker(lookAgain)
 	defer tick.Stop()
 	for {
-		now := m.gateways()
-		for g, stop := range asked {
-			if !slices.Contains(now, g) {
-				stop()
-				delete(asked, g)
-			}
-		}
-		for _, g := range now {
-			if asked[g] == nil {
-				at, stop := context.WithCancel(ctx)
-				asked[g] = stop
-				m.ask(at, g)
-			}
-		}
-		m.started()
+		m.follow(ctx, m.gateways())
 		select {
 		case <-ctx.Done():
-			for _, stop := range asked {
-				stop()
-			}
+			m.follow(ctx, nil)
 			return
 		case <-tick.C:
 		}
 	}
+}
+
+// follow asks those routers that are new, and leaves those that are gone.
+func (m *Mapper) follow(ctx context.Context, now []Gateway) {
+	for g, leave := range m.asked {
+		if !slices.Contains(now, g) {
+			leave()
+			delete(m.asked, g)
+		}
+	}
+	for _, g := range now {
+		if m.asked[g] == nil {
+			at, leave := context.WithCancel(ctx)
+			m.asked[g] = leave
+			m.ask(at, g)
+		}
+	}
+	m.started()
 }
 
 // gateways are the routers of the families in use.
@@ -199,9 +213,11 @@ func (m *Mapper) gateways() []Gateway {
 func (m *Mapper) ask(ctx context.Context, g Gateway) {
 	m.mu.Lock()
 	m.pending += 2
+	m.visits++
+	v := visit{g, m.visits}
 	m.mu.Unlock()
-	m.running.Go(func() { m.knock(ctx, g) })
-	m.running.Go(func() { m.keepUPnP(ctx, g) })
+	m.running.Go(func() { m.knock(ctx, v) })
+	m.running.Go(func() { m.keepUPnP(ctx, v) })
 }
 
 // started: all routers that there were at first are being asked.
@@ -231,21 +247,21 @@ func (m *Mapper) checkSearched() {
 }
 
 // set takes what a router has said.
-func (m *Mapper) set(g Gateway, answers ...Answer) {
+func (m *Mapper) set(v visit, answers ...Answer) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	for _, a := range answers {
-		a.Router = g.Router
-		m.answers[source{g, a.By}] = a
+		a.Router = v.Router
+		m.answers[source{v, a.By}] = a
 	}
 	m.wake()
 }
 
 // forget drops what a router has said that is not asked any more.
-func (m *Mapper) forget(g Gateway, by string) {
+func (m *Mapper) forget(v visit, by string) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	delete(m.answers, source{g, by})
+	delete(m.answers, source{v, by})
 	m.wake()
 }
 
@@ -257,11 +273,11 @@ func (m *Mapper) wake() {
 }
 
 // opened reports whether another protocol has opened the ports at a router.
-func (m *Mapper) opened(g Gateway) bool {
+func (m *Mapper) opened(v visit) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	for s, a := range m.answers {
-		if s.gateway == g && s.by != ByUPnP && slices.ContainsFunc(a.Open, Mapping.Public) {
+		if s.visit == v && s.by != ByUPnP && slices.ContainsFunc(a.Open, Mapping.Public) {
 			return true
 		}
 	}

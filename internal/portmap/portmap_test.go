@@ -71,6 +71,32 @@ func TestNoRouter(t *testing.T) {
 	m.Close()
 }
 
+// TestRoutersComeAndGo: what one that is gone has opened is told to be gone, and
+// a router that comes back is asked anew.
+func TestRoutersComeAndGo(t *testing.T) {
+	r := newFakeRouter(t)
+	r.speaks = speakPCP(make(chan struct{}, 1))
+	found := make(chan []Mapping, 10)
+	m := newMapper(Config{Port: 4000, UDP: true, V4: true, Found: func(all []Mapping) { found <- slices.Clone(all) }})
+	ctx, cancel := context.WithCancel(t.Context())
+	m.running.Go(func() { m.tell(ctx) })
+	for range 3 {
+		m.follow(ctx, []Gateway{r.gateway()})
+		if got := <-found; len(got) != 1 {
+			t.Fatalf("found %v", got)
+		}
+		m.follow(ctx, nil)
+		if got := <-found; len(got) != 0 {
+			t.Fatalf("a router that is gone has opened %v", got)
+		}
+	}
+	m.follow(ctx, []Gateway{r.gateway()})
+	<-found
+	cancel()
+	m.follow(ctx, nil)
+	m.running.Wait()
+}
+
 func TestCloseAtOnce(t *testing.T) {
 	r := newFakeRouter(t)
 	r.kinds = []string{serviceWAN2}

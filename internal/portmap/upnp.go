@@ -44,21 +44,21 @@ type device struct {
 }
 
 // keepUPnP keeps ports open at a router by UPnP until ctx ends.
-func (m *Mapper) keepUPnP(ctx context.Context, g Gateway) {
-	defer m.forget(g, ByUPnP)
+func (m *Mapper) keepUPnP(ctx context.Context, v visit) {
+	defer m.forget(v, ByUPnP)
 	settle := sync.OnceFunc(m.settled)
 	defer settle()
 	for {
 		search, cancel := context.WithTimeout(ctx, searchTime)
-		dev, a := find(search, g)
+		dev, a := find(search, v.Gateway)
 		cancel()
 		for dev != nil {
-			dev = m.serve(ctx, dev, a, settle)
+			dev = m.serve(ctx, v, dev, a, settle)
 		}
 		if ctx.Err() != nil {
 			return
 		}
-		m.set(g, a)
+		m.set(v, a)
 		settle()
 		if !sleep(ctx, searchAgain) {
 			return
@@ -143,9 +143,9 @@ type pin struct {
 // serve opens the ports at a device and keeps them so. It returns the device
 // when that has to be done again, nil when it has to be searched for or ctx has
 // ended.
-func (m *Mapper) serve(ctx context.Context, dev *device, a Answer, settle func()) *device {
-	if dev.firewall == nil && !m.cfg.All && m.opened(dev.gateway) {
-		m.set(dev.gateway, a)
+func (m *Mapper) serve(ctx context.Context, v visit, dev *device, a Answer, settle func()) *device {
+	if dev.firewall == nil && !m.cfg.All && m.opened(v) {
+		m.set(v, a)
 		settle()
 		return m.pauseAt(ctx, dev)
 	}
@@ -162,7 +162,7 @@ func (m *Mapper) serve(ctx context.Context, dev *device, a Answer, settle func()
 			pins = append(pins, p)
 		}
 	}
-	m.set(dev.gateway, a.with(pins))
+	m.set(v, a.with(pins))
 	settle()
 	if len(pins) == 0 {
 		return m.pauseAt(ctx, dev)
@@ -170,11 +170,11 @@ func (m *Mapper) serve(ctx context.Context, dev *device, a Answer, settle func()
 	for sleep(ctx, renewal(pins)) {
 		for _, p := range pins {
 			if err := dev.renew(ctx, m.cfg.Port, p); err != nil {
-				m.set(dev.gateway, a)
+				m.set(v, a)
 				return nil
 			}
 		}
-		m.set(dev.gateway, a.with(pins))
+		m.set(v, a.with(pins))
 	}
 	return nil
 }

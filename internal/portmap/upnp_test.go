@@ -2,6 +2,7 @@ package portmap
 
 import (
 	"context"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
@@ -260,6 +261,82 @@ func FuzzDescription(f *testing.F) {
 			}
 			if d.firewall != nil {
 				wantOwn(t, &d.firewall.SOAPClient.EndpointURL)
+			}
+		}
+	})
+}
+
+// answers stands in for a router's HTTP.
+type answers func(action string) (status int, body string)
+
+func (f answers) RoundTrip(q *http.Request) (*http.Response, error) {
+	_, action, _ := strings.Cut(strings.Trim(q.Header["SOAPACTION"][0], `"`), "#") // in capitals, as some routers want it
+	status, body := f(action)
+	return &http.Response{StatusCode: status, Body: io.NopCloser(strings.NewReader(body)), ContentLength: -1, Request: q}, nil
+}
+
+// control is a device of which every action is answered by f.
+func control(t testing.TB, g Gateway, f answers) *device {
+	location, _ := url.Parse("http://" + netip.AddrPortFrom(g.Router.WithZone(""), 5000).String() + "/d")
+	r := &fakeRouter{kinds: []string{serviceWAN1, serviceWall}, control: "/ctl"}
+	root, err := parseDescription(strings.NewReader(r.describe()), location)
+	if err != nil {
+		t.Fatal(err)
+	}
+	d, err := pick(g, root, &http.Client{Transport: bounded{f}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return d
+}
+
+func soapAnswer(action, body string) string {
+	return `<s:Envelope xmlns:s="http://schemas.xmlsoap.org/soap/envelope/"><s:Body><u:` + action + `Response xmlns:u="x">` + body + `</u:` + action + `Response></s:Body></s:Envelope>`
+}
+
+func TestOutsideAddressesThatAreNotBelieved(t *testing.T) {
+	g := Gateway{Router: netip.MustParseAddr("192.168.1.1"), Local: home}
+	for _, address := range []string{"", "0.0.0.0", "127.0.0.1", "192.168.1.9", "10.0.0.1", "224.0.0.1", "255.255.255.255", "::1", "2001:db8::1", "fe80::1", "router.example", "1.2.3.4.5", strings.Repeat("9", 1000)} {
+		asked := ""
+		d := control(t, g, func(action string) (int, string) {
+			asked += action + " "
+			return 200, soapAnswer(action, "<NewExternalIPAddress>"+address+"</NewExternalIPAddress>")
+		})
+		if err := d.pin(t.Context(), 4000, new(pin)); err == nil || len(reason(err)) > 130 {
+			t.Errorf("%q was believed: %v", address, err)
+		}
+		if asked != "GetExternalIPAddress " {
+			t.Errorf("%q: asked for %s", address, asked)
+		}
+	}
+}
+
+// FuzzControl: whatever a router answers to every action, what counts as open
+// is a public address, and few requests are made.
+func FuzzControl(f *testing.F) {
+	f.Add(200, soapAnswer("GetExternalIPAddress", "<NewExternalIPAddress>203.0.113.9</NewExternalIPAddress>"))
+	f.Add(200, soapAnswer("AddPinhole", "<UniqueID>70000</UniqueID>"))
+	f.Add(500, "<s:Envelope xmlns:s=\"http://schemas.xmlsoap.org/soap/envelope/\"><s:Body><s:Fault><detail><UPnPError><errorCode>718</errorCode></UPnPError></detail></s:Fault></s:Body></s:Envelope>")
+	f.Fuzz(func(t *testing.T, status int, body string) {
+		for _, g := range []Gateway{
+			{Router: netip.MustParseAddr("192.168.1.1"), Local: home},
+			{Router: netip.MustParseAddr("fe80::1%eth0"), Local: home6},
+		} {
+			requests := 0
+			d := control(t, g, func(action string) (int, string) {
+				if requests++; action == "GetExternalIPAddress" && requests%2 == 0 {
+					return 200, soapAnswer(action, "<NewExternalIPAddress>203.0.113.9</NewExternalIPAddress>")
+				}
+				return status, body
+			})
+			p := new(pin)
+			if err := d.pin(t.Context(), 4000, p); err == nil && (!public(p.outside.Addr()) || p.outside.Port() == 0) {
+				t.Errorf("open at %v", p.outside)
+			}
+			_ = d.renew(t.Context(), 4000, p)
+			d.close([]*pin{p})
+			if requests > 20 {
+				t.Errorf("%d requests", requests)
 			}
 		}
 	})
