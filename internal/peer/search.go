@@ -62,7 +62,11 @@ func (p *Peer) watchContact(now time.Time) {
 	}
 	if !silent && p.told != p.conn.Path() {
 		p.told = p.conn.Path()
-		p.tell(Connected{Word: p.agent().Via(p.told), Remote: p.told.Remote, RTT: p.conn.Stats().RTT})
+		rtt := p.conn.Stats().RTT
+		if rtt == 0 { // nothing has been acknowledged over the new path
+			rtt = p.path.RTT
+		}
+		p.tell(Connected{Word: p.agent().Via(p.told), Remote: p.told.Remote, RTT: rtt})
 	}
 }
 
