@@ -52,28 +52,33 @@
 // with sizes in bytes:
 //
 //	01 hello    zeros up to 64 bytes in all
-//	02 join     req 4, kind 1, role 1, room name 16, key 16
+//	02 join     req 4, kind 1, role 1, room name 16, key 16, mac 16
 //	03 note     from 16, to 16, seq 4, part 1, data up to 1000
 //	04 ack      from 16, to 16 (zero: the roster), next seq or version 4
 //	05 leave    from 16, req 4
 //
-//	11 cookie   cookie 16, address 18
+//	11 cookie   cookie 16, address 18, count 1, count times port 2
 //	12 joined   cookie 16, address 18, req 4, born 4, version 4, number 4,
 //	            count 1, count times ID 16
 //	13 push     from 16, seq 4, part 1, data up to 1000
 //	14 acked    from 16, next seq 4
-//	15 refused  code 1 (1 version, 2 taken, 3 busy, 4 unknown), req 4
+//	15 refused  code 1 (1 version, 2 taken, 3 busy, 4 unknown, 5 expired,
+//	            6 denied), req 4
 //	16 left
 //
 // An address is 16 bytes of IPv6 (IPv4 mapped) and 2 of port, XORed with the
 // token, repeated. A part is the index of the note in its message (high four
 // bits) and the number of notes of it (low ones). A room's kind is 1 numbered,
 // 2 shared, 3 private, a role 1 sender, 2 receiver. The name of a numbered or
-// shared room is its number in the last four bytes.
+// shared room is its number in the last four bytes. A mac is of the cookie and the
+// key, by a secret of the helper, or zeros. The ports of a cookie are those on
+// which the helper listens beside the one that was asked.
 //
 // req numbers a member's joins, so that one which was overtaken on the way is
 // told from a newer one; born changes when the helper has forgotten the member;
 // version changes with the roster.
+//
+// Instances that share their rooms have messages of their own (wire).
 //
 // A helper that gets a hello of another version answers refused, with its own
 // version in the header.
@@ -94,6 +99,9 @@
 // are asked as well (ClientConfig.Ports), and lines to it are welcome (LineUp):
 // TCP connections, which are addresses of the helper like others.
 //
+// The other ports that a cookie names are asked once what they see of our
+// address: that shows what our NAT does (Observed).
+//
 // While joined, a join leaves every 10 s ± 20 %, and a hello to each other
 // address of the helper, so that NAT mappings of 30 s hold in both families. An
 // answer that does not come is asked for again after two round trips to the
@@ -108,9 +116,15 @@
 // remembered but a rate, before the source address has shown a cookie. The
 // exception is a STUN response, which its standard makes larger than the
 // smallest request. Cookies hold for 30 to 60 s. Members expire after 60 s of
-// silence. Timers are a heap, so that no packet costs more than the logarithm
-// of the number of members; rates are token buckets per IPv4 address or IPv6
-// /64. The limits stand beside ServerConfig.
+// silence, and have to go when nothing was said in their room for its lifetime.
+// Timers are a heap, so that no packet costs more than the logarithm of the number
+// of members; rates are token buckets per source (an IPv4 address or IPv6 /64),
+// per neighbourhood (a /24 or /48), and for all together, where the second half is
+// for sources that were not there lately. The limits stand beside ServerConfig and
+// in admit.go. What shows no cookie, and may so be forged, has buckets of its own.
+//
+// A member that waits alone costs 128 bytes, its room 64, its source 64, and the
+// maps by which they are found about 130.
 //
 // Numbers are random and free, from the smallest decade (1 to 99, 100 to 999,
 // ...) that is less than half full; in a helper's first 15 s, from 100 on, so
@@ -119,16 +133,39 @@
 // room has emptied: its members may come back from a transfer that was
 // interrupted. Those who name it may enter at any time.
 //
+// # Instances
+//
+// Servers that are told to (ServerConfig.Bus) share their rooms through a bus on
+// which each publishes and listens: soft state again, announced with every join
+// and forgotten 30 s after the last announcement.
+//
+//	client    instance A            bus           instance B    client
+//	  join ──►  listens to the room
+//	            ── who, here ──────────────────►
+//	            ◄────────────────────── here ──  (has a member in it)
+//	  ◄── joined (both are on the roster) ──►              joined ──►
+//	  note ──►  ── note ───────────────────────►  holds it,  push ──►
+//	  ◄── acked ◄────────────────────── ack ──             ◄── ack
+//
+// A member is at the instance where it joined last. A number is claimed first,
+// and assigned when nobody has objected for 100 ms. Of two members with one seat,
+// whose instances had not heard of each other, the one in the older room stays.
+//
 // # Limitations
 //
 // Who sees the packets between a client and the helper can forge them, and so
 // can the helper: end a meeting, delay it, impersonate a member. What the notes
 // hold has to be protected by those who write them.
 //
-// All addresses that a client is given must be of one helper, or of helpers
-// that share their rooms. A hostile member can write useless notes to the
+// All addresses that a client is given must be of one helper, or of instances
+// that share their rooms. Instances trust each other and their bus. While the bus
+// is away, each serves its own members only; those of a lost instance come to
+// another with their next keep-alive, after 12 s at most. In a shared room with
+// more than 16 of a role, spread over instances, not all see the same 16.
+//
+// A hostile member can write useless notes to the
 // others, and sit in the seats of a numbered room. A source with very many
-// /64s can use up the places of a helper, or the short numbers. A restart of the
+// /48s can use up the places of a helper, or the short numbers. A restart of the
 // helper forgets which numbers rest. A member forgotten by its peers, which
 // takes 16 newer ones, cannot go on with its old streams.
 package rendezvous
