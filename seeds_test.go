@@ -204,6 +204,7 @@ func (s *scenario) possible() bool {
 
 func newScenario(t testing.TB, seed uint64) *scenario {
 	m := newMeeting(t, seed, lab.Link{Delay: 5 * time.Millisecond})
+	m.nearby = true
 	s := &scenario{meeting: m, r: m.Rand(), size: 200_000}
 	s.bad = s.r.Float64()
 	if s.r.IntN(3) == 0 {
@@ -298,7 +299,7 @@ func runSeed(t testing.TB, seed uint64) (string, error) {
 		return "hangs", fail("not done after %v: sender %v %v, receiver %v %v", s.Elapsed(), sender.Done(), sender.err(), receiver.Done(), receiver.err())
 	}
 	errs := []error{sender.err(), receiver.err()}
-	if !s.possible() {
+	if !s.possible() && errors.Join(errs...) != nil { // now and then a port is guessed
 		for _, err := range errs {
 			if KindOf(err) != KindNoPath {
 				return "wrong error", fail("no path is possible, and it ended with %v", errs)
