@@ -61,7 +61,7 @@ func peerError(op string, e *peer.Error) error {
 	switch e.Kind {
 	case peer.HelperUnreachable:
 		out.Kind = KindHelper
-		out.Hint = "Is that the helper's address, is it running, and does this network let UDP out?"
+		out.Hint = "Is that the helper's address, is it running, and does this network let UDP out? On one network, --helper none does without it."
 	case peer.HelperRefused:
 		out.Kind = KindHelper
 		switch {
