@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -75,7 +76,7 @@ func settings(o options) (map[string]setting, error) {
 
 func readConfig() (map[string]string, error) {
 	s := make(map[string]string)
-	err := readSettings(configPath(), func(_ int, key, value string) error {
+	err := readSettings(configPath(), func(key, value string) error {
 		if !slices.Contains(keys, key) {
 			return errors.New("the settings are helper = HOST:PORT, limit = RATE, background = yes, portmap = no and helper-secret-file = FILE")
 		}
@@ -88,16 +89,21 @@ func readConfig() (map[string]string, error) {
 	return s, err
 }
 
-// readSettings reads a file of lines KEY = VALUE, with # for comments, and calls
-// f for each. An error of f is told with the file and the line. A line that is
-// something else has an empty key.
-func readSettings(path string, f func(line int, key, value string) error) error {
+// readSettings reads a file of settings.
+func readSettings(path string, f func(key, value string) error) error {
 	file, err := os.Open(path)
 	if err != nil {
 		return usageError{fmt.Errorf("reading the configuration: %w", err)}
 	}
 	defer file.Close()
-	lines := bufio.NewScanner(file)
+	return parseSettings(file, path, f)
+}
+
+// parseSettings reads lines KEY = VALUE, with # for comments, and calls f for
+// each. An error of f is told with the file and the line. A line that is
+// something else has an empty key.
+func parseSettings(r io.Reader, path string, f func(key, value string) error) error {
+	lines := bufio.NewScanner(r)
 	for n := 1; lines.Scan(); n++ {
 		line, _, _ := strings.Cut(lines.Text(), "#")
 		if line = strings.TrimSpace(line); line == "" {
@@ -107,7 +113,7 @@ func readSettings(path string, f func(line int, key, value string) error) error 
 		if !ok {
 			key = ""
 		}
-		if err := f(n, strings.TrimSpace(key), strings.TrimSpace(value)); err != nil {
+		if err := f(strings.TrimSpace(key), strings.TrimSpace(value)); err != nil {
 			return usageError{fmt.Errorf("%s:%d: %w", path, n, err)}
 		}
 	}

@@ -163,7 +163,12 @@ func planHelper(path string, said map[string]string) (*helperPlan, error) {
 
 // read takes the settings of a file that were not said otherwise.
 func (p *helperPlan) read(path string, said map[string]string) error {
-	return readSettings(path, func(_ int, key, value string) error {
+	return readSettings(path, p.line(said))
+}
+
+// line takes a line of a file.
+func (p *helperPlan) line(said map[string]string) func(key, value string) error {
+	return func(key, value string) error {
 		if _, twice := p.said[key]; twice {
 			return fmt.Errorf("%s is set twice", key)
 		}
@@ -174,7 +179,7 @@ func (p *helperPlan) read(path string, said map[string]string) error {
 			return fmt.Errorf("%s: %w", key, err)
 		}
 		return nil
-	})
+	}
 }
 
 func known(key string) bool {
