@@ -98,7 +98,7 @@ func peerError(op string, e *peer.Error) error {
 	case peer.NoPath:
 		out.Kind = KindNoPath
 		if e.Report != nil {
-			out.Hint = e.Report.String()
+			out.Hint = e.Report.String() + "\nqft doctor, on either side, measures what its network allows and what would help."
 		}
 	case peer.Broken:
 		out.Kind = KindProtocol

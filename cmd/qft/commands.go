@@ -30,6 +30,7 @@ UDP port, a VPN) is received from with "qft receive CODE@HOST[:PORT]".
 
 The sender waits through whatever happens to the receiver: type the same command
 there again. Where both sides were stopped, "qft resume" lists what can go on.
+What a network allows, and with whom transfers will work, says "qft doctor".
 
 QFT_NO_OFFLOAD=1 sends packets one by one: slow, for machines whose network
 driver breaks segmentation offload (connected, and next to nothing arrives).`

@@ -47,7 +47,7 @@ func doctorCommand(t *terminal) *cobra.Command {
 				return err
 			}
 			if len(args) == 0 {
-				if h := s[keyHelper].value; h != "" {
+				if h := s[keyHelper].value; h != "" && h != noHelper {
 					cfg.Servers = []string{h}
 				}
 			}
