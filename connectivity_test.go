@@ -22,6 +22,7 @@ const (
 	guessed                    // one exists if a port is guessed: 95 % within 20 s
 	lucky                      // more would have to be guessed than is: a path, or an honest failure
 	impossible                 // there is none: an honest failure within 30 s
+	apart                      // there is no address family in common: the same within 10 s
 )
 
 // ports is what others can know of a NAT's outside ports.
@@ -77,7 +78,7 @@ func expect(a, b *network, maps bool) prospect {
 	case a.v6 && b.v6:
 		return certain // firewalls open for who is written to, and no port changes
 	case !a.v4 || !b.v4:
-		return impossible
+		return apart
 	}
 	x, y := a.outlook(maps), b.outlook(false)
 	if a.blocked || b.blocked {
@@ -146,7 +147,7 @@ func TestExpectations(t *testing.T) {
 		{"dual stack, v4 symmetric", "symmetric, random", false, impossible},
 		{"dual stack, v4 symmetric", "IPv6 only", false, certain},
 		{"dual stack, v4 symmetric", "dual stack, v4 symmetric", false, certain},
-		{"IPv4 only", "IPv6 only", false, impossible},
+		{"IPv4 only", "IPv6 only", false, apart},
 		{"none", "IPv6 only", false, certain},
 		{"none", "UDP blocked", false, certain},
 		{"UDP blocked", "UDP blocked", false, certain},
@@ -262,6 +263,8 @@ func (c *cell) judge(r trial) string {
 		ok = r.fate == gotThrough || r.fate == noPath && r.took <= honestly
 	case impossible:
 		ok = r.fate == noPath && r.took <= honestly
+	case apart:
+		ok = r.fate == noPath && r.took <= honestly/3
 	}
 	if ok {
 		return ""

@@ -275,7 +275,7 @@ func (a *Agent) Deadline() time.Time {
 // turning returns the next moment at which time alone changes the state.
 func (a *Agent) turning() (t time.Time, ok bool) {
 	r := &a.round
-	end := r.began.Add(a.cfg.Timeout)
+	end := a.end()
 	switch {
 	case r.chosen != nil && a.cfg.Controlling && !r.confirmed:
 		return r.since.Add(confirmTime), true
@@ -290,7 +290,35 @@ func (a *Agent) turning() (t time.Time, ok bool) {
 // late reports whether the search has lasted longer than the timeout.
 func (a *Agent) late() bool {
 	r := &a.round
-	return r.chosen == nil && !r.began.IsZero() && !a.now.Before(r.began.Add(a.cfg.Timeout))
+	return r.chosen == nil && !r.began.IsZero() && !a.now.Before(a.end())
+}
+
+// apartTime is how long a search lasts in which there is nothing to search: long
+// enough for a router to be asked for an address of another kind.
+const apartTime = 5 * time.Second
+
+// end is when the search has lasted too long.
+func (a *Agent) end() time.Time {
+	limit := a.cfg.Timeout
+	if a.apart() {
+		limit = min(limit, apartTime)
+	}
+	return a.round.began.Add(limit)
+}
+
+// apart reports whether nothing of the peer can be reached from here, unless by
+// chance both are on one link: one side has IPv4 only, the other IPv6 only.
+func (a *Agent) apart() bool {
+	skipped := false
+	for _, p := range a.pairs {
+		switch {
+		case p.skip != "":
+			skipped = true
+		case p.learned, !p.Addr.Addr().IsLinkLocalUnicast():
+			return false
+		}
+	}
+	return skipped
 }
 
 // advance takes note of the time, which never goes back.

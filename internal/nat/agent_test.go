@@ -5,6 +5,7 @@ import (
 	"math/rand/v2"
 	"net/netip"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -187,6 +188,35 @@ func TestNominationByTheControlledSideIsNone(t *testing.T) {
 	r.pong(c, r.pingTo(sent, c), flagProven)
 	r.ping(c, flagProven|flagNominated)
 	r.wantPath(b)
+}
+
+func TestSearchWithoutACommonFamilyEndsSoon(t *testing.T) {
+	r := newRig(t, true, func(c *Config) {
+		c.V4 = true
+		c.Local = List{Candidates: []Candidate{{Host, netip.MustParseAddrPort("192.168.1.2:9")}}}
+	})
+	r.AddRemote(r.now, List{Candidates: []Candidate{
+		{Host, netip.MustParseAddrPort("[2001:db8::2]:9")},
+		{Host, netip.MustParseAddrPort("[fe80::2]:9")},
+	}})
+	r.advance(apartTime - time.Second)
+	if f := r.Failed(r.now); f != nil {
+		t.Fatalf("failed early: %v", f)
+	}
+	r.advance(time.Second)
+	f := r.Failed(r.now)
+	if f == nil {
+		t.Fatal("the search goes on")
+	}
+	hints := f.Report.Hints()
+	if len(hints) != 1 || !strings.Contains(hints[0], "this side has IPv4 only and the peer IPv6 only") {
+		t.Errorf("hints %q", hints)
+	}
+	t.Log("# an address of the right kind turns up")
+	r.add("198.51.100.1:9")
+	if r.Failed(r.now) != nil {
+		t.Error("there is something to search, and it has failed")
+	}
 }
 
 func TestFlagsOfAnotherGenerationDoNotCount(t *testing.T) {

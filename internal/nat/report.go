@@ -283,6 +283,9 @@ func (r Report) Hints() []string {
 			h = append(h, text)
 		}
 	}
+	if r.Apart() {
+		return []string{"this side has " + r.Own.only() + " only and the peer " + r.Peer.only() + " only: a network that has both (a phone's hotspot, often) helps, for either"}
+	}
 	heard, thin := false, false
 	for _, t := range r.Tried {
 		heard = heard || t.Heard > 0 || t.Answered > 0
@@ -304,6 +307,30 @@ func (r Report) Hints() []string {
 	add(!heard && !blocked && !shared && !own && !peer, "nothing at all came from the peer: it may have stopped, or UDP may be blocked on either side")
 	add(!heard && !blocked && len(r.Own.V4.Outside)+len(r.Own.V6.Outside) == 0, "no outside address of this side is known: is UDP allowed out of this network?")
 	return h
+}
+
+// Apart reports whether the two have no address family in common.
+func (r Report) Apart() bool {
+	own, peer := r.Own.only(), r.Peer.only()
+	return own != "" && peer != "" && own != peer
+}
+
+// only returns the one address family in which a side can be reached from
+// elsewhere, empty if it is both or neither.
+func (s Side) only() string {
+	switch v4, v6 := s.V4.global(), s.V6.global(); {
+	case v4 && !v6:
+		return "IPv4"
+	case v6 && !v4:
+		return "IPv6"
+	}
+	return ""
+}
+
+// global reports whether there is an address that is good for more than one link.
+func (n Network) global() bool {
+	beyond := func(a netip.AddrPort) bool { return !a.Addr().IsLinkLocalUnicast() && !a.Addr().IsLoopback() }
+	return !n.NoSocket && (len(n.Outside) > 0 || slices.ContainsFunc(n.Hosts, beyond))
 }
 
 // guessed says that it was tried to find the port.

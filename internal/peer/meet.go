@@ -364,7 +364,7 @@ func (p *Peer) onDeparted(now time.Time, pl *place, id rendezvous.ID) {
 		// A receiver leaves when it has heard us over a connection, and we
 		// have none.
 		p.bonds = []*bond{b} // to the end
-		if b.agent.Report(now).Searched >= givenUp {
+		if r := b.agent.Report(now); r.Searched >= givenUp || r.Apart() {
 			p.failSearch(now)
 			return
 		}
