@@ -323,11 +323,11 @@ func TestSkippedAddressThatSpeaksIsProbed(t *testing.T) {
 }
 
 func TestTimeoutWakesWithNothingToProbe(t *testing.T) {
-	r := newRig(t, true, func(c *Config) { c.V4, c.Timeout = true, 7*time.Second })
+	r := newRig(t, true, func(c *Config) { c.V4, c.Timeout = true, 3*time.Second })
 	r.advance(time.Second)
 	r.add("[2001:db8::1]:9")
-	if d := r.Deadline().Sub(epoch); d != 8*time.Second {
-		t.Errorf("deadline after %v, want 8s", d)
+	if d := r.Deadline().Sub(epoch); d != 4*time.Second {
+		t.Errorf("deadline after %v, want 4s", d)
 	}
 	r.advance(8 * time.Second)
 	if d := r.Deadline(); !d.IsZero() || r.Failed(r.now) == nil {
