@@ -409,6 +409,57 @@ func TestAMemberThatMovesIsOne(t *testing.T) {
 	}
 }
 
+// anycast is one address at which now one and now another instance answers, as
+// routing has it.
+type anycast struct {
+	all  []*desktop
+	here int
+}
+
+func (a *anycast) Receive(now time.Time, p udp.Packet) { a.all[a.here].Receive(now, p) }
+
+func (a *anycast) Send(now time.Time, b *udp.Batch) {
+	for _, d := range a.all {
+		d.Send(now, b)
+	}
+}
+
+func (a *anycast) Deadline() (t time.Time) {
+	for _, d := range a.all {
+		t = earlier(t, d.Deadline())
+	}
+	return t
+}
+
+// TestBehindOneAddressInstancesMayChange: each has cookies of its own, and a
+// client that shows another's joins at once.
+func TestBehindOneAddressInstancesMayChange(t *testing.T) {
+	w := newWorld(t, 98)
+	h := newHub(w)
+	one := &anycast{}
+	node := w.add("anycast", one)
+	for range 3 {
+		d := &desktop{Server: NewServer(ServerConfig{Rand: w.bytes(), Bus: true}), hub: h, node: node, subs: make(map[string]bool)}
+		h.instances, one.all = append(h.instances, d), append(one.all, d)
+		d.exchange()
+	}
+	_, s := w.client("sender", Sender, NumberedRoom(4711), node.v4)
+	w.until(time.Second, "sender joins", s.has(Joined))
+	one.here = 1
+	_, r := w.client("receiver", Receiver, NumberedRoom(4711), node.v4)
+	w.until(time.Second, "both meet", func() bool { return s.has(Arrived)() && r.has(Arrived)() })
+	for i := range 30 {
+		one.here = w.rng.IntN(3)
+		s.post(r.ID(), fmt.Sprint(i))
+		r.post(s.ID(), fmt.Sprint(i))
+		w.until(5*time.Second, "the notes", func() bool { return s.count(Note) == i+1 && r.count(Note) == i+1 })
+		w.run(time.Duration(w.rng.IntN(20)) * time.Second)
+	}
+	if s.count(Departed)+r.count(Departed)+s.count(Silent)+r.count(Silent)+s.count(Refused) != 0 {
+		t.Errorf("%v, %v", s.story(), r.story())
+	}
+}
+
 func TestReceiversThatOtherInstancesHaveASenderForArePaidBack(t *testing.T) {
 	w, _, ds := trio(t, 96)
 	for _, d := range ds {

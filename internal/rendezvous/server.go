@@ -138,9 +138,10 @@ type Server struct {
 	timers   timers
 	replies  replies
 	draining bool
-	bus      *bus   // nil: there is no other instance
-	ids      []ID   // scratch of joined
-	view     answer // scratch of emit
+	bus      *bus     // nil: there is no other instance
+	ids      []ID     // scratch of joined
+	ports    []uint16 // and of sendCookie
+	view     answer   // scratch of emit
 	stats    Stats
 }
 
@@ -278,13 +279,14 @@ func (s *Server) serve(now time.Time, c caller, q *request) {
 // is larger than its request.
 func (s *Server) sendCookie(now time.Time, c caller, q *request, asked int) {
 	a := answer{typ: typeCookie, token: q.token, cookie: s.cookies.issue(now, c.addr), observed: c.addr}
-	var ports [maxPorts]uint16
+	s.ports = s.ports[:0]
 	for _, p := range s.cfg.Ports {
-		n := len(a.ports)
+		n := len(s.ports)
 		if p.Local != c.path.Local && n < maxPorts && cookieSize+2*(n+1) <= asked {
-			a.ports = append(ports[:n], p.Port)
+			s.ports = append(s.ports, p.Port)
 		}
 	}
+	a.ports = s.ports
 	s.reply(c.path, a)
 }
 
