@@ -20,8 +20,10 @@ func (c *HelperControl) Reload(r HelperRules) {
 	c.change(func() { c.rules = &r })
 }
 
-// Drain lets nobody into a new room from now on. Those who are there may still
-// be met; the helper ends when the last has left, or after HelperConfig.Drain.
+// Drain lets nobody into a new room from now on: with HelperConfig.NATS,
+// newcomers are left to the other helpers, else they are told that it is busy.
+// Those who are there may still be met; the helper ends when the last has left,
+// or after HelperConfig.Drain.
 func (c *HelperControl) Drain() {
 	c.change(func() { c.drain = true })
 }

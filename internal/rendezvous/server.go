@@ -177,7 +177,7 @@ func (s *Server) Reload(cfg ServerConfig) {
 }
 
 // Drain lets nobody into a new room from now on. Those who wait may still be
-// met.
+// met: here, and if there are other instances, through them.
 func (s *Server) Drain() { s.draining = true }
 
 // newRand returns a generator for what need not be secret.
@@ -239,6 +239,9 @@ func (s *Server) ReceiveFor(now time.Time, p udp.Packet, client netip.AddrPort) 
 // from anywhere. It has its own limit, so that a flood which bears somebody's
 // address does not use up what that one may.
 func (s *Server) stranger(now time.Time, c caller) bool {
+	if s.draining && s.cfg.Bus {
+		return false // another instance answers; who is told "busy" here would not ask it
+	}
 	if s.cells.packet(c.addr.Addr()).take(now, 1, s.packetRate()) {
 		return true
 	}

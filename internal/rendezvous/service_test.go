@@ -259,6 +259,23 @@ func TestADrainingHelperTakesNoNewRooms(t *testing.T) {
 	}
 }
 
+// TestADrainingInstanceLeavesNewcomersToOthers: it is silent to them, and
+// answers its members.
+func TestADrainingInstanceLeavesNewcomersToOthers(t *testing.T) {
+	d := newDesk(t, ServerConfig{Bus: true})
+	from := addr("192.0.2.1:1000")
+	q := request{typ: typeJoin, cookie: d.cookie(from), req: 1, room: NumberedRoom(7), role: Sender, key: testKey(1)}
+	d.ask(from, q)
+	d.Drain()
+	if a := d.ask(addr("192.0.2.2:1000"), request{typ: typeHello}); len(a) != 0 {
+		t.Errorf("a newcomer got %+v", a)
+	}
+	q.req++
+	if a := d.ask(from, q); len(a) != 1 || a[0].typ != typeJoined {
+		t.Errorf("a member got %+v", a)
+	}
+}
+
 func TestBehindAProxyEachClientIsItself(t *testing.T) {
 	d := newDesk(t, ServerConfig{SourceMembers: 1})
 	proxy := udp.Path{Local: 1, Remote: addr("10.0.0.1:7000")}
