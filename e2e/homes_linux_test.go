@@ -3,6 +3,7 @@ package e2e
 import (
 	"fmt"
 	"strings"
+	"sync"
 	"testing"
 )
 
@@ -73,6 +74,16 @@ const (
 	allRandom = "fully-random"    // so too, by another source of randomness
 	highPorts = "to :40000-49999" // another one than inside, the same for all destinations
 )
+
+// inOrder gives each destination the next port.
+var inOrder = sync.OnceValue(func() string {
+	const ports = 4000
+	var list []string
+	for n := range ports {
+		list = append(list, fmt.Sprintf("%d : %d", n, 50000+n))
+	}
+	return fmt.Sprintf("to :numgen inc mod %d map { %s }", ports, strings.Join(list, ", "))
+})
 
 // home says what stands between a machine and the public network.
 type home struct {

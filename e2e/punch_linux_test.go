@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"fmt"
 	"testing"
 	"time"
 )
@@ -25,13 +26,50 @@ func (w *homes) wantMet(from, to *host, helper, path string) *transfer {
 	return x
 }
 
+// TestRoutersChoosePorts shows that the kernel's NATs are what these tests take
+// them for.
+func TestRoutersChoosePorts(t *testing.T) {
+	t.Parallel()
+	const inside = 5000
+	same := func(p [3]uint16) bool { return p[0] == p[1] && p[1] == p[2] }
+	for _, c := range []struct {
+		name, nat string
+		is        func(p [3]uint16) bool
+	}{
+		{"kept", keepsPort, func(p [3]uint16) bool { return same(p) && p[0] == inside }},
+		{"changed", highPorts, func(p [3]uint16) bool { return same(p) && p[0] != inside }},
+		{"random", random, func(p [3]uint16) bool { return p[0] != p[1] || p[1] != p[2] }},
+		{"fully random", allRandom, func(p [3]uint16) bool { return p[0] != p[1] || p[1] != p[2] }},
+		{"in order", inOrder(), func(p [3]uint16) bool { return p[1] == p[0]+1 && p[2] == p[0]+2 }},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			w := newHomes(t, c.nat)
+			a := w.a.udp(fmt.Sprintf("192.168.1.2:%d", inside))
+			var seen [3]uint16
+			for i := range seen {
+				at := fmt.Sprintf("203.0.113.10:%d", 6000+i)
+				to := w.helper.udp(at)
+				post(t, a, at, "question")
+				seen[i] = wantPost(t, to, "question").Port()
+			}
+			if !c.is(seen) {
+				t.Errorf("three destinations see the ports %v", seen)
+			}
+		})
+	}
+}
+
 // TestThroughEveryNAT has what the kernel makes of ports on both sides. Both
 // ways: who sends chooses the path and begins a moment later.
 func TestThroughEveryNAT(t *testing.T) {
 	t.Parallel()
 	var (
-		plain  = home{}
-		mobile = home{carrier: true}
+		plain     = home{}
+		mobile    = home{carrier: true}
+		careless  = home{open: true}
+		ordered   = home{nat: inOrder()}
+		symmetric = home{nat: allRandom}
 	)
 	for _, c := range []struct {
 		name string
@@ -41,6 +79,19 @@ func TestThroughEveryNAT(t *testing.T) {
 		{"carrier, plain", mobile, plain},
 		{"plain, carrier", plain, mobile},
 		{"carrier, carrier", mobile, mobile},
+		{"no filter, plain", careless, plain},
+		{"plain, no filter", plain, careless},
+		{"random, plain", home{nat: random}, plain},
+		{"plain, random", plain, home{nat: random}},
+		{"fully random, plain", symmetric, plain},
+		{"plain, fully random", plain, symmetric},
+		{"fully random, carrier", symmetric, mobile},
+		{"carrier that is fully random, plain", home{carrier: true, shared: allRandom}, plain},
+		{"plain, carrier that is fully random", plain, home{carrier: true, shared: allRandom}},
+		{"fully random, no filter", symmetric, careless},
+		{"in order, plain", ordered, plain},
+		{"plain, in order", plain, ordered},
+		{"in order, in order", ordered, ordered},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
