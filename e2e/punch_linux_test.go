@@ -74,6 +74,7 @@ func TestThroughEveryNAT(t *testing.T) {
 	for _, c := range []struct {
 		name string
 		a, b home
+		more bool // the helper has a second port, so both sides know what their NATs do
 	}{
 		{"port changed, port changed", home{nat: highPorts}, home{nat: highPorts}},
 		{"carrier, plain", mobile, plain},

@@ -133,8 +133,8 @@
 // told only as long as little else happens behind it; Profile.Last is as old as
 // the last new question to the helper. Between two NATs of which one draws ports
 // at random and the other one is a Linux router that takes unexpected packets to
-// be its own (below), the first packet of each guess spoils the port it was for.
-// No relay. An authenticated peer may name addresses of third parties, which
+// be its own (below), a guess spoils the port it was for unless it came first: one
+// in ten takes some seconds more, and a few fail. No relay. An authenticated peer may name addresses of third parties, which
 // then get up to 50 kB/s of probes from here while the search lasts, and 1,000
 // small ones a second for 20 s if its profile asks for guesses. Someone near a
 // peer who forwards probes in both directions from his own address can become

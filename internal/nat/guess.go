@@ -22,6 +22,7 @@ type guessing struct {
 	from     time.Time   // of spreading and looking; zero: neither
 	spread   []udp.Local // in the order of opening
 	turn     int         // place in spread that pings next
+	fresh    bool        // the latest socket that pinged again was a fresh one
 	spreadAt time.Time
 	blindAt  time.Time
 	port     int // where the blind search is
@@ -241,8 +242,11 @@ func (a *Agent) sendGuesses(b *udp.Batch) bool {
 	}
 }
 
-// spreadOne pings the peer's endpoint from one more socket, or once again from
-// one that has: its filter stays open.
+// spreadOne pings the peer's endpoint from one more socket. When there are all,
+// it does so by turns from one that has before, should that have been lost, and
+// from a fresh one in the place of an old one: its port may be one that the peer
+// has been at. A router that takes what nobody asked for to be its own can be
+// passed only so, for behind it the peer must have pinged first.
 func (a *Agent) spreadOne(b *udp.Batch) {
 	g := &a.guess
 	wait := spreadEvery
@@ -251,16 +255,38 @@ func (a *Agent) spreadOne(b *udp.Batch) {
 		g.turn = len(g.spread) - 1
 	} else {
 		wait = againEvery
+		g.turn = (g.turn + 1) % max(len(g.spread), 1)
+		if g.fresh = !g.fresh; g.fresh {
+			a.replace(g.turn)
+		}
 		if len(g.spread) == 0 {
 			g.tactic.spread = false // none to be had
 			return
 		}
-		g.turn = (g.turn + 1) % len(g.spread)
 	}
 	if at, ok := a.peerOutside(); ok {
 		a.guessAt(b, udp.Path{Local: g.spread[g.turn], Remote: at})
 	}
 	g.spreadAt = paced(g.spreadAt, a.now, wait)
+}
+
+// replace opens a socket in the place of one from which nothing was heard.
+func (a *Agent) replace(i int) {
+	if i >= len(a.guess.spread) {
+		return
+	}
+	l := a.guess.spread[i]
+	if slices.ContainsFunc(a.pairs, func(p *pair) bool { return p.local == l }) {
+		return
+	}
+	a.cfg.Sockets.Shut(l)
+	a.own = slices.DeleteFunc(a.own, func(o udp.Local) bool { return o == l })
+	if fresh, ok := a.open(); ok {
+		a.guess.spread[i] = fresh
+		return
+	}
+	a.guess.spread = slices.Delete(a.guess.spread, i, i+1)
+	a.guess.turn = 0
 }
 
 // lookBlindly pings one more port of the peer's outside address. One order is as
