@@ -15,11 +15,11 @@ import (
 // phrase is one of a user's own choice. No word of it may turn up in a log.
 const phrase = "Xylograph pangolin 42 quixotry"
 
-// startHelper runs a helper until the test ends; then it must end on request,
-// without having seen a word of any phrase.
-func (h *host) startHelper() *proc {
+// startHelper runs a helper, perhaps with more ports, until the test ends; then it
+// must end on request, without having seen a word of any phrase.
+func (h *host) startHelper(more ...string) *proc {
 	h.w.t.Helper()
-	p := h.qft("helper", helperPort, "--verbose")
+	p := h.qft(append([]string{"helper", helperPort, "--verbose"}, more...)...)
 	p.wantSay(10*time.Second, "listening")
 	h.w.t.Cleanup(func() {
 		stopHelper(p)
