@@ -22,7 +22,7 @@ type guessing struct {
 	from     time.Time   // of spreading and looking; zero: neither
 	spread   []udp.Local // in the order of opening
 	turn     int         // place in spread that pings next
-	fresh    bool        // the latest socket that pinged again was a fresh one
+	again    int         // sockets that have had their turn again
 	spreadAt time.Time
 	blindAt  time.Time
 	port     int // where the blind search is
@@ -243,10 +243,10 @@ func (a *Agent) sendGuesses(b *udp.Batch) bool {
 }
 
 // spreadOne pings the peer's endpoint from one more socket. When there are all,
-// it does so by turns from one that has before, should that have been lost, and
-// from a fresh one in the place of an old one: its port may be one that the peer
-// has been at. A router that takes what nobody asked for to be its own can be
-// passed only so, for behind it the peer must have pinged first.
+// it does so once again from those that have, should that have been lost, and now
+// and then from a fresh one in the place of an old one: its port may be one that
+// the peer has been at. A router that takes what nobody asked for to be its own
+// can be passed only so, for behind it the peer must have pinged first.
 func (a *Agent) spreadOne(b *udp.Batch) {
 	g := &a.guess
 	wait := spreadEvery
@@ -256,7 +256,7 @@ func (a *Agent) spreadOne(b *udp.Batch) {
 	} else {
 		wait = againEvery
 		g.turn = (g.turn + 1) % max(len(g.spread), 1)
-		if g.fresh = !g.fresh; g.fresh {
+		if g.again++; g.again%replaceEvery == 0 {
 			a.replace(g.turn)
 		}
 		if len(g.spread) == 0 {

@@ -21,6 +21,10 @@ const (
 	againEvery  = 12 * time.Millisecond // one that has pinged before: each about every 3 s
 	blindEvery  = time.Millisecond
 
+	// replaceEvery is of how many sockets that ping again one is replaced: some
+	// 400 mappings more in all, which is little to a router.
+	replaceEvery = 4
+
 	// freshCount is how many sockets are prepared for a NAT that preserves
 	// ports.
 	freshCount = 12
