@@ -129,21 +129,22 @@
 // # Limitations
 //
 // Two NATs that give each destination another port cannot be passed if one of
-// them draws it at random: the Report says so. Ports of a sequential NAT are
-// told only as long as little else happens behind it; Profile.Last is as old as
-// the last new question to the helper. Between two NATs of which one draws ports
-// at random and the other one is a Linux router that takes unexpected packets to
-// be its own (below), a guess spoils the port it was for unless it came first: one
-// in ten takes some seconds more, and a few fail. No relay. An authenticated peer may name addresses of third parties, which
-// then get up to 50 kB/s of probes from here while the search lasts, and 1,000
-// small ones a second for 20 s if its profile asks for guesses. Someone near a
-// peer who forwards probes in both directions from his own address can become
-// the path; then he can drop and delay packets, not read or change them. A Linux
-// router that does not drop unexpected packets to itself, as masquerade without a
-// filter rule, changes a mapping's port if the peer's ping came before the own
-// one left; two such pass only if both sides begin within the one-way delay, one
-// at once only if its side begins first or the other NAT does not filter by port,
-// and else by guessing. An Agent lives as long as its Box key: a second Agent
-// under the same key would have its probes dropped as replays. Whether contact is
-// lost later is for the transport to notice.
+// them draws it at random: the Report says so. Ports of a sequential NAT are told
+// only as long as little else happens behind it; Profile.Last is as old as the
+// last new question to the helper. Between two NATs of which one draws ports at
+// random and the other one is a Linux router that takes unexpected packets to be
+// its own (below), a guess spoils the port it was for unless it came first: one
+// in ten takes some seconds more, and a few fail. No relay. An authenticated peer
+// may name addresses of third parties, which then get up to 50 kB/s of probes
+// from here while the search lasts, and 1,000 small ones a second for 20 s if its
+// profile asks for guesses. Someone near a peer who forwards probes in both
+// directions from his own address can become the path; then he can drop and delay
+// packets, not read or change them. A Linux router that does not drop unexpected
+// packets to itself, as masquerade without a filter rule, changes a mapping's
+// port if the peer's ping came before the own one left; two such pass only if
+// both sides begin within the one-way delay, one at once only if its side begins
+// first or the other NAT does not filter by port, and else by guessing. An Agent
+// lives as long as its Box key: a second Agent under the same key would have its
+// probes dropped as replays. Whether contact is lost later is for the transport
+// to notice.
 package nat
