@@ -3,6 +3,7 @@ package e2e
 import (
 	"fmt"
 	"net"
+	"os"
 	"strings"
 	"sync"
 	"syscall"
@@ -250,4 +251,28 @@ func TestThousandsOfConnectionsAtTheHelper(t *testing.T) {
 	tr.wantIntact()
 	tr.receiver.wantSaid("connected: TCP")
 	t.Logf("%d connections were made", len(held))
+}
+
+// TestBenchOverTCP measures what TCP carries where UDP is blocked.
+func TestBenchOverTCP(t *testing.T) {
+	if os.Getenv("QFT_BENCH") == "" {
+		t.Skip("QFT_BENCH=1 measures")
+	}
+	for _, x := range []struct {
+		mbit, rtt int
+		loss      float64
+		mb        int64
+	}{{50, 50, 0, 50}, {50, 50, 0.01, 50}, {50, 50, 0.05, 50}, {1, 200, 0, 2}} {
+		t.Run(fmt.Sprintf("%d Mbit, %d ms, loss %v", x.mbit, x.rtt, x.loss), func(t *testing.T) {
+			w := newLink(t, "--rate", fmt.Sprintf("%dmbit", x.mbit), "--rtt", fmt.Sprintf("%dms", x.rtt), "--loss", fmt.Sprint(x.loss))
+			helper := w.b.startHelper()
+			w.a.nft("table inet blocked {\nchain output {\ntype filter hook output priority filter;\nmeta l4proto udp drop\n}\n}\n")
+			tr := w.bySend(w.a, w.b, linkHelper, w.file("film", x.mb*1_000_000))
+			tr.wantDelivered(3 * time.Minute)
+			tr.receiver.wantSaid("connected: TCP")
+			t.Logf("GOODPUT over TCP: %.1f Mbit/s = %.0f %% of the link", tr.speed(), 100*tr.speed()/float64(x.mbit))
+			stopHelper(helper)
+			t.Logf("LINK %s", w.truth())
+		})
+	}
 }

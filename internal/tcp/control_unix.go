@@ -9,6 +9,11 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+// unsent is how much the kernel may hold that it has not sent, where it can be
+// told. With less, a fast line waits for our writer; with more, our rate control
+// waits for it.
+const unsent = 64 << 10
+
 // control sets the options of a socket before it is bound. A shared port is one
 // that several connections and a listener have, of one user: SO_REUSEPORT.
 func control(shared bool) func(network, address string, c syscall.RawConn) error {
@@ -21,7 +26,7 @@ func control(shared bool) func(network, address string, c syscall.RawConn) error
 					unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_REUSEPORT, 1),
 				)
 			}
-			holdLittle(fd)
+			tune(fd)
 		}); e != nil {
 			return e
 		}
