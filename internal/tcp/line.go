@@ -1,6 +1,7 @@
 package tcp
 
 import (
+	"io"
 	"net"
 	"sync"
 	"time"
@@ -31,10 +32,48 @@ func (x *line) run() {
 	up = up && x.lines.tell(&Burst{Kind: Up, Path: x.path, Dialled: x.dialled})
 	if up {
 		x.read(buf)
+		x.linger()
 	}
 	x.end()
 	if up {
 		x.lines.tell(&Burst{Kind: Down, Path: x.path})
+	}
+}
+
+// linger has what is queued leave when all ends, since it is the good-byes. To
+// close while there is something to read would have the system reset the
+// connection, and forget what it has not sent: so the other end closes first.
+func (x *line) linger() {
+	if !x.lines.ending() {
+		return
+	}
+	x.mu.Lock()
+	x.ended = true
+	_ = x.conn.SetDeadline(time.Now().Add(closeTime))
+	idle := !x.writing
+	x.mu.Unlock()
+	if idle {
+		x.closeWrite()
+	}
+	_, _ = io.Copy(io.Discard, x.conn)
+}
+
+// closeWrite says that no more comes.
+func (x *line) closeWrite() {
+	if c, ok := x.conn.(interface{ CloseWrite() error }); ok {
+		_ = c.CloseWrite()
+	} else {
+		x.conn.Close()
+	}
+}
+
+// wake has the reader look whether all ends.
+func (x *line) wake() {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if !x.ended {
+		x.ended = true
+		_ = x.conn.SetReadDeadline(time.Unix(1, 0))
 	}
 }
 
@@ -114,7 +153,7 @@ func (x *line) pass(frames []byte) bool {
 func (x *line) patience() {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	if !x.trusted {
+	if !x.trusted && !x.ended {
 		_ = x.conn.SetReadDeadline(time.Now().Add(x.lines.cfg.Silence))
 	}
 }
@@ -122,8 +161,9 @@ func (x *line) patience() {
 func (x *line) trust() {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	x.trusted = true
-	_ = x.conn.SetReadDeadline(time.Time{})
+	if x.trusted = true; !x.ended {
+		_ = x.conn.SetReadDeadline(time.Time{})
+	}
 }
 
 // push queues a packet, and reports false if there is no room for it or it is
@@ -151,6 +191,9 @@ func (x *line) drain() {
 		out := x.queue
 		if len(out) == 0 {
 			x.writing = false
+			if x.ended {
+				x.closeWrite()
+			}
 			x.mu.Unlock()
 			return
 		}
@@ -158,7 +201,11 @@ func (x *line) drain() {
 		x.mu.Unlock()
 		for rest := out; len(rest) > 0; {
 			n := min(len(rest), pieceSize)
-			_ = x.conn.SetWriteDeadline(time.Now().Add(writeTime))
+			x.mu.Lock()
+			if !x.ended {
+				_ = x.conn.SetWriteDeadline(time.Now().Add(writeTime))
+			}
+			x.mu.Unlock()
 			if _, err := x.conn.Write(rest[:n]); err != nil {
 				discard(x.conn)
 				return

@@ -22,6 +22,9 @@ const (
 	writeTime = 30 * time.Second
 	pieceSize = 64 << 10
 
+	// closeTime is how long what was written last may take when all ends.
+	closeTime = time.Second
+
 	leastBuffer = 4 << 10 // for reading, to begin with
 )
 
@@ -211,8 +214,8 @@ func (l *Lines) Hang(at udp.Local) {
 	}
 }
 
-// Close closes all lines, ends all else and waits for it. What was written to
-// the system before is still sent.
+// Close closes all lines, ends all else and waits for it: what was written last
+// has a second to arrive.
 func (l *Lines) Close() {
 	l.mu.Lock()
 	if !l.closed {
@@ -225,11 +228,21 @@ func (l *Lines) Close() {
 			stop()
 		}
 		for _, x := range l.lines {
-			x.conn.Close()
+			x.wake()
 		}
 	}
 	l.mu.Unlock()
 	l.running.Wait()
+}
+
+// ending reports whether Close was called.
+func (l *Lines) ending() bool {
+	select {
+	case <-l.closing:
+		return true
+	default:
+		return false
+	}
 }
 
 // accept takes what comes in at one listener.

@@ -216,3 +216,44 @@ func TestRenewedPortIsUsedBesideTheOld(t *testing.T) {
 		t.Errorf("%d listeners", n)
 	}
 }
+
+// TestWhatWasWrittenLastArrives though all ends at once, there is more than the
+// system takes, and the other end goes on talking.
+func TestWhatWasWrittenLastArrives(t *testing.T) {
+	for range 20 {
+		a, b := listen(t, Config{Dials: true, Queue: 8 << 20}), listen(t, Config{})
+		a.Dial(at(b), time.Minute)
+		toB, toA := wantUp(t, a), wantUp(t, b)
+		const n = 4000
+		batch := udp.NewBatch(n * 1000)
+		for i := range n {
+			batch.Add(toB, bytes.Repeat([]byte{byte(i)}, 1000))
+		}
+		back := udp.NewBatch(100_000)
+		for range 100 {
+			back.Add(toA, make([]byte, 1000))
+		}
+		b.Write(back)
+		a.Write(batch)
+		if d := a.Dropped(); d > 0 {
+			t.Fatalf("%d packets were dropped", d)
+		}
+		closed := make(chan struct{})
+		go func() {
+			defer close(closed)
+			a.Close()
+		}()
+		for got := 0; got < n; {
+			k := next(t, b)
+			if k.Kind == Down {
+				t.Fatalf("%d of %d packets arrived", got, n)
+			}
+			for range k.Packets() {
+				got++
+			}
+			k.Release()
+		}
+		<-closed
+		b.Close()
+	}
+}
