@@ -129,7 +129,7 @@ func (a *Agent) plan(remote []Candidate) []planned {
 	own, peer := a.ownProfile().Mapping, a.peerProfile().Mapping
 	list := plan(a.cfg.Local.Candidates, remote, a.cfg.V4, a.cfg.V6)
 	if own == Sequential && peer == Preserving {
-		inOrder(list, len(a.guess.made))
+		inOrder(list, a.guess.since())
 	}
 	for i := range list {
 		switch pl := &list[i]; {
@@ -167,7 +167,7 @@ func (a *Agent) SetLocal(now time.Time, local List) {
 	old := a.cfg.Local
 	a.cfg.Local = local
 	if old.Profile.Last.Addr() != local.Profile.Last.Addr() {
-		a.guess.made = nil // in another NAT
+		a.guess.before = len(a.guess.made)
 	}
 	a.renew(old.Fresh)
 	if !slices.Equal(local.Candidates, old.Candidates) {
@@ -194,8 +194,8 @@ func (a *Agent) retry(p *pair) {
 
 // Restart searches anew, for when contact was lost or an address changed. The
 // peer's agent restarts by itself when it hears of it. A list without
-// candidates means that it is as before; otherwise remote replaces the peer's candidates (the path
-// used so far stays among them) and local this side's own.
+// candidates means that it is as before; otherwise remote replaces the peer's
+// candidates (the path used so far stays among them) and local this side's own.
 //
 // Best reports nothing until a path has been proven again: a transport that
 // has one keeps using it until then.
@@ -203,7 +203,8 @@ func (a *Agent) Restart(now time.Time, remote, local List) {
 	a.advance(now)
 	if len(local.Candidates) > 0 {
 		a.SetLocal(now, local)
-		a.guess.made = nil // the profile will be of what comes
+		a.guess.made, a.guess.before = nil, 0 // of another NAT, perhaps
+		a.peer = Profile{}                    // of ports that have been given out since
 	}
 	a.seen = nil
 	if named := probed(remote.Candidates); len(named) > 0 {
@@ -226,7 +227,7 @@ func (a *Agent) begin(generation uint32) {
 	})
 	a.round = round{generation: generation}
 	a.tidy(a.cfg.Local.Fresh)
-	a.guess = guessing{made: a.guess.made}
+	a.guess = guessing{made: a.guess.made, before: a.guess.before}
 	list := make([]Candidate, 0, len(a.pairs))
 	for _, p := range a.pairs {
 		list = append(list, p.Candidate)

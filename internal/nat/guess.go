@@ -27,14 +27,16 @@ type guessing struct {
 	blindAt  time.Time
 	port     int // where the blind search is
 
-	sockets int // opened by the Agent, ever
-	probes  int // sent in this generation
-	made    map[udp.Path]bool
+	sockets int               // opened by the Agent, ever
+	probes  int               // sent in this generation
+	made    map[udp.Path]bool // ways that our NAT has a mapping for
+	before  int               // how many of them it made before our profile was taken
 }
 
 // basis is what the tactic follows from.
 type basis struct {
 	own, peer Profile
+	blocked   bool      // a side cannot use UDP
 	fresh     udp.Local // the first
 	twin      netip.AddrPort
 }
@@ -72,7 +74,7 @@ func Prepare(s Sockets, l List) List {
 // replan looks for another tactic when what is known of the NATs has changed.
 func (a *Agent) replan() {
 	g := &a.guess
-	now := basis{own: a.ownProfile(), peer: a.peerProfile()}
+	now := basis{own: a.ownProfile(), peer: a.peerProfile(), blocked: (a.flags|a.cfg.Local.Flags)&NoUDP != 0}
 	predicted := filter(a.remote, func(c Candidate) bool { return c.Kind == Predicted && c.Addr.Addr().Is4() })
 	if len(predicted) > 0 {
 		now.twin = predicted[0].Addr
@@ -87,7 +89,7 @@ func (a *Agent) replan() {
 	g.aims, g.walked, g.walkAt, g.from = nil, 0, time.Time{}, time.Time{}
 	t := tactics(now.own.Mapping, now.peer.Mapping)
 	at, ok := a.peerOutside()
-	if g.tactic = t; !ok || !a.cfg.V4 {
+	if g.tactic = t; !ok || !a.cfg.V4 || now.blocked {
 		g.tactic = tactic{}
 		return
 	}
@@ -102,8 +104,12 @@ func (a *Agent) replan() {
 		}
 	}
 	if t.window {
-		for n := 1; n <= windowSteps*max(int(now.peer.Step), -int(now.peer.Step)); n++ {
+		width := max(int(now.peer.Step), -int(now.peer.Step))
+		for n := 1; n <= windowSteps*width; n++ {
 			a.aim(udp.To(now.peer.unit().nth(n)))
+		}
+		for n := 1; n <= windowBack*width; n++ {
+			a.aim(udp.To(now.peer.unit().nth(-n)))
 		}
 	}
 	if t.walk {
@@ -130,7 +136,7 @@ func (a *Agent) aim(way udp.Path) {
 // if j = k + d - t' and j = k + t - d'.
 func (a *Agent) walk() {
 	g := &a.guess
-	offset := len(g.made) - g.walked*walkSteps
+	offset := g.since() - g.walked*walkSteps
 	local := udp.Local(0)
 	if g.walked > 0 {
 		l, ok := a.open()
@@ -317,6 +323,9 @@ func (a *Agent) guessAt(b *udp.Batch, way udp.Path) {
 	a.guess.probes++
 	a.emit(b, way, nil, &probe{kind: ping, txid: a.random()})
 }
+
+// since is how many mappings our NAT has made for us since our profile was taken.
+func (g *guessing) since() int { return len(g.made) - g.before }
 
 // mapped notes that our NAT has made a mapping for this way, if it is one that
 // counts its ports, or may turn out to be, and the way leads through it.

@@ -41,7 +41,7 @@ var guessed = []struct {
 }
 
 func TestGuessedPorts(t *testing.T) {
-	seeds := uint64(8)
+	seeds := uint64(3)
 	if n, err := strconv.Atoi(os.Getenv("QFT_SEEDS")); err == nil {
 		seeds = uint64(n)
 	}
@@ -138,7 +138,7 @@ func TestGuessedPortsAtDifferentTimes(t *testing.T) {
 	for _, c := range guessed {
 		for _, late := range []time.Duration{30 * time.Millisecond, 100 * time.Millisecond, 500 * time.Millisecond} {
 			t.Run(fmt.Sprintf("%s/%v", c.name, late), func(t *testing.T) {
-				for seed := range uint64(4) {
+				for seed := range uint64(1) {
 					for _, turned := range []bool{false, true} {
 						w := newWorld(t, seed)
 						p := w.behind(c.a, c.b)
@@ -168,7 +168,7 @@ func TestGuessesBesideOtherTraffic(t *testing.T) {
 		}
 		for _, every := range []time.Duration{300 * time.Millisecond, 50 * time.Millisecond} {
 			t.Run(fmt.Sprintf("%s/%v", c.name, every), func(t *testing.T) {
-				met, seeds := 0, uint64(40)
+				met, seeds := 0, uint64(12)
 				var took []time.Duration
 				for seed := range seeds {
 					w := newWorld(t, seed)
@@ -235,6 +235,54 @@ func TestFailedGuessesAreTold(t *testing.T) {
 		}
 		if n, most := f.Report.Guesses.Probes, int(guessTime/blindEvery); n > most+200 {
 			t.Errorf("%s sent %d probes to guessed ports, more than %d", h.name, n, most)
+		}
+	}
+}
+
+// TestGuessedAgainAfterARouterRestarts: all mappings are gone, and both sides
+// search anew with what they are told then.
+func TestGuessedAgainAfterARouterRestarts(t *testing.T) {
+	for _, c := range guessed {
+		t.Run(c.name, func(t *testing.T) {
+			p := meet(t, 1, c.a, c.b, 0)
+			p.wantConnected(c.within)
+			p.run(p.now.Sub(epoch)+time.Minute, nil)
+			p.a.homes[0].realm.gateway.rebind()
+			p.b.homes[0].realm.gateway.rebind()
+			p.a.prepared, p.b.prepared = List{}, List{}
+			t.Log("# both know of their own addresses, and then of what the helper sees")
+			for _, h := range []*host{p.a, p.b} {
+				own := Candidate{Host, netip.AddrPortFrom(h.homes[0].addr, h.port)}
+				h.agent.Restart(p.now, List{}, listOf(own))
+			}
+			p.run(p.now.Sub(epoch)+100*time.Millisecond, nil)
+			la, lb := p.a.list(), p.b.list()
+			p.a.agent.SetLocal(p.now, la)
+			p.b.agent.SetLocal(p.now, lb)
+			p.run(p.now.Sub(epoch)+50*time.Millisecond, nil)
+			p.a.agent.Restart(p.now, lb, List{})
+			p.b.agent.Restart(p.now, la, List{})
+			t.Logf("# again after %v", p.wantConnected(c.within))
+			p.wantTidy()
+		})
+	}
+}
+
+// TestNothingIsGuessedWithoutUDP: who has said that it cannot use UDP is not
+// searched for.
+func TestNothingIsGuessedWithoutUDP(t *testing.T) {
+	w := newWorld(t, 1)
+	p := w.behind(symmetric, portRestricted)
+	p.start()
+	la, lb := p.a.list(), p.b.list()
+	la.Flags = NoUDP
+	p.a.agent.SetLocal(w.now, la)
+	p.a.agent.AddRemote(w.now, lb)
+	p.b.agent.AddRemote(w.now, la)
+	p.run(10*time.Second, nil)
+	for _, h := range []*host{p.a, p.b} {
+		if n := h.agent.Report(p.now).Guesses.Probes; n != 0 {
+			t.Errorf("%s has guessed %d times", h.name, n)
 		}
 	}
 }

@@ -73,6 +73,17 @@ func NewProfile(local uint16, seen []netip.AddrPort) Profile {
 	return p
 }
 
+// After is the profile in the light of an earlier one. That a NAT keeps the
+// inside port for the first destination can be seen only if the first one is
+// asked what it sees: later, when the peer has that mapping, the ports look
+// random.
+func (p Profile) After(earlier Profile) Profile {
+	if p.Mapping == Random && earlier.Mapping == Preserving && earlier.Last.Addr() == p.Last.Addr() {
+		p.Mapping = Preserving
+	}
+	return p
+}
+
 // step16 returns the step of ports that follow each other, 0 if they do not.
 // Between two of ours others may have been given out, so it is their greatest
 // common divisor; that of one difference says nothing, and a large one of few is

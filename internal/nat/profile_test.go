@@ -45,6 +45,21 @@ func TestProfile(t *testing.T) {
 	}
 }
 
+func TestProfileAfterAnother(t *testing.T) {
+	at := func(m Mapping, addr string) Profile { return Profile{Mapping: m, Last: netip.MustParseAddrPort(addr)} }
+	for _, c := range []struct{ earlier, now, want Profile }{
+		{at(Preserving, "203.0.113.1:1"), at(Random, "203.0.113.1:2"), at(Preserving, "203.0.113.1:2")},
+		{at(Preserving, "203.0.113.1:1"), at(Random, "203.0.113.9:2"), at(Random, "203.0.113.9:2")},
+		{at(Preserving, "203.0.113.1:1"), at(Independent, "203.0.113.1:2"), at(Independent, "203.0.113.1:2")},
+		{at(Sequential, "203.0.113.1:1"), at(Random, "203.0.113.1:2"), at(Random, "203.0.113.1:2")},
+		{Profile{}, at(Random, "203.0.113.1:2"), at(Random, "203.0.113.1:2")},
+	} {
+		if got := c.now.After(c.earlier); got != c.want {
+			t.Errorf("%v after %v is %v, want %v", c.now, c.earlier, got, c.want)
+		}
+	}
+}
+
 func TestSequenceGoesRound(t *testing.T) {
 	p := Profile{Mapping: Sequential, Step: 2, Last: netip.MustParseAddrPort("203.0.113.1:65532")}
 	for n, want := range map[int]uint16{0: 65532, 1: 65534, 2: 1024, 3: 1026, -1: 65530} {

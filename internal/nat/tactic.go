@@ -37,6 +37,10 @@ const (
 	// tried: what else its network does meanwhile takes some of them.
 	windowSteps = 32
 
+	// windowBack is how many of those before are tried too: a peer that searches
+	// anew may have pinged us before it asked the helper.
+	windowBack = 16
+
 	// walkSteps is how many mappings two sequential NATs make for each other in
 	// one walk, and walkEvery the time between two walks.
 	walkSteps = 32

@@ -269,7 +269,8 @@ type host struct {
 	opened   []uint16 // by Local less 1; 0: shut
 	most     int      // sockets that were open at a time
 	alone    bool     // has no sockets but the first
-	prepared List     // what was prepared
+	profile  Profile
+	prepared List // what was prepared
 	homes    []home
 	agent    *Agent
 	batch    *udp.Batch
@@ -441,7 +442,8 @@ func (h *host) list() List {
 			}
 		}
 	}
-	l.Profile = NewProfile(h.port, seen)
+	h.profile = NewProfile(h.port, seen).After(h.profile)
+	l.Profile = h.profile
 	if h.alone {
 		return l
 	}

@@ -18,6 +18,7 @@ type selfState struct {
 	local  []netip.AddrPort // of interfaces
 	mapped []netip.AddrPort // opened in the router
 	lines  []netip.AddrPort // the same, for TCP
+	nat    nat.Profile      // of our NAT, as it was measured last
 	fresh  nat.List         // sockets prepared for the search to come, and where they will be seen
 	due    time.Time        // next look
 }
@@ -65,7 +66,10 @@ func (p *Peer) network() nat.List {
 	l.Candidates = unique(l.Candidates)
 	for _, a := range p.self.local {
 		if a.Addr().Is4() {
-			l.Profile = nat.NewProfile(a.Port(), p.outside())
+			l.Profile = nat.NewProfile(a.Port(), p.outside()).After(p.self.nat)
+			if l.Profile.Mapping != nat.MappingUnknown {
+				p.self.nat = l.Profile
+			}
 			break
 		}
 	}
