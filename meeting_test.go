@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"qft/internal/lab"
+	"qft/internal/rendezvous"
 	"qft/internal/udp"
 )
 
@@ -238,6 +239,39 @@ func TestHelperThatBabbles(t *testing.T) {
 	}
 	if KindOf(s.err()) != KindHelper {
 		t.Errorf("ended with %v", s.err())
+	}
+}
+
+// TestNobodyCameForAsLongAsTheHelperLetsOneWait: and the person is told that,
+// not that the helper is busy.
+func TestNobodyCameForAsLongAsTheHelperLetsOneWait(t *testing.T) {
+	m := newMeeting(t, 1, lab.Link{Delay: 10 * time.Millisecond})
+	m.helperHost.Bind(helperPort, rendezvous.NewServer(rendezvous.ServerConfig{Rand: m.Entropy(), Lifetime: 10 * time.Minute}))
+	s := m.send(m.public("sender")[0], "", m.file("a.bin", 1000))
+	m.Run(9*time.Minute, nil)
+	if s.Done() {
+		t.Fatalf("ended early with %v", s.err())
+	}
+	if err := m.finish(3*time.Minute, s); err != nil {
+		t.Fatal(err)
+	}
+	var e *Error
+	if !errors.As(s.err(), &e) || e.Kind != KindHelper || !errors.Is(e, rendezvous.ErrExpired) || !strings.Contains(e.Hint, "both are there") {
+		t.Errorf("ended with %v (%+v)", s.err(), e)
+	}
+}
+
+// TestAPrivateHelperIsNotForEverybody: who does not know its secret is told so.
+func TestAPrivateHelperIsNotForEverybody(t *testing.T) {
+	m := newMeeting(t, 1, lab.Link{Delay: 10 * time.Millisecond})
+	m.helperHost.Bind(helperPort, rendezvous.NewServer(rendezvous.ServerConfig{Rand: m.Entropy(), Secrets: [][]byte{[]byte("open, sesame")}}))
+	s := m.send(m.public("sender")[0], "", m.file("a.bin", 1000))
+	if err := m.finish(20*time.Second, s); err != nil {
+		t.Fatal(err)
+	}
+	var e *Error
+	if !errors.As(s.err(), &e) || e.Kind != KindHelper || !errors.Is(e, rendezvous.ErrDenied) || !strings.Contains(e.Hint, "secret") {
+		t.Errorf("ended with %v (%+v)", s.err(), e)
 	}
 }
 
