@@ -44,7 +44,7 @@ func TestSendAndReceiveOverRealSockets(t *testing.T) {
 	codes := make(chan string, 1)
 	var sender sync.WaitGroup
 	sender.Go(func() {
-		_, err := Send(ctx, Source{Paths: []string{path}}, Config{NoPortMapping: true, Helper: helper, Events: func(e Event) {
+		_, err := Send(ctx, Source{Paths: []string{path}}, Config{NoPortMapping: true, NoNearby: true, Helper: helper, Events: func(e Event) {
 			if c, ok := e.(Code); ok {
 				codes <- c.Code
 			}
@@ -53,7 +53,7 @@ func TestSendAndReceiveOverRealSockets(t *testing.T) {
 			t.Errorf("send: %v", err)
 		}
 	})
-	r, err := Receive(ctx, Target{Dir: to}, Config{NoPortMapping: true, Helper: helper, Phrase: <-codes})
+	r, err := Receive(ctx, Target{Dir: to}, Config{NoPortMapping: true, NoNearby: true, Helper: helper, Phrase: <-codes})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -84,7 +84,7 @@ func TestSeveralReceiversOverRealSockets(t *testing.T) {
 	var finished atomic.Int32
 	var all sync.WaitGroup
 	all.Go(func() {
-		r, err := Send(ctx, Source{Paths: []string{path}, Receivers: n}, Config{NoPortMapping: true, Helper: helper, Limit: 6e6, Events: func(e Event) {
+		r, err := Send(ctx, Source{Paths: []string{path}, Receivers: n}, Config{NoPortMapping: true, NoNearby: true, Helper: helper, Limit: 6e6, Events: func(e Event) {
 			switch e := e.(type) {
 			case Code:
 				codes <- e.Code
@@ -103,7 +103,7 @@ func TestSeveralReceiversOverRealSockets(t *testing.T) {
 	for i := range n {
 		all.Go(func() {
 			to := t.TempDir()
-			cfg := Config{NoPortMapping: true, Helper: helper, Phrase: code}
+			cfg := Config{NoPortMapping: true, NoNearby: true, Helper: helper, Phrase: code}
 			if i == 0 {
 				first, stop := context.WithCancel(ctx)
 				cfg.Events = func(e Event) {
@@ -145,7 +145,7 @@ func TestPersonTakesTime(t *testing.T) {
 	ctx, stop := context.WithCancel(t.Context())
 	var sender sync.WaitGroup
 	sender.Go(func() {
-		_, err := Send(ctx, Source{Paths: []string{path}}, Config{NoPortMapping: true, Helper: helper, Phrase: "7-acid-robot-zebra"})
+		_, err := Send(ctx, Source{Paths: []string{path}}, Config{NoPortMapping: true, NoNearby: true, Helper: helper, Phrase: "7-acid-robot-zebra"})
 		if KindOf(err) != KindCanceled {
 			t.Errorf("send: %v", err)
 		}
@@ -155,7 +155,7 @@ func TestPersonTakesTime(t *testing.T) {
 	var receiver sync.WaitGroup
 	receiver.Go(func() {
 		to := Target{Dir: t.TempDir(), Accept: func(p Proposal) bool { asked <- p; <-never; return true }}
-		if _, err := Receive(first, to, Config{NoPortMapping: true, Helper: helper, Phrase: "7-acid-robot-zebra"}); KindOf(err) != KindCanceled {
+		if _, err := Receive(first, to, Config{NoPortMapping: true, NoNearby: true, Helper: helper, Phrase: "7-acid-robot-zebra"}); KindOf(err) != KindCanceled {
 			t.Errorf("receive: %v", err)
 		}
 	})
@@ -177,7 +177,7 @@ func TestCanceledSendEndsAtOnce(t *testing.T) {
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
-	_, err := Send(ctx, Source{Paths: []string{path}}, Config{NoPortMapping: true, Helper: helper, Events: func(e Event) {
+	_, err := Send(ctx, Source{Paths: []string{path}}, Config{NoPortMapping: true, NoNearby: true, Helper: helper, Events: func(e Event) {
 		if _, ok := e.(Waiting); ok {
 			cancel()
 		}
@@ -263,7 +263,7 @@ func TestLimitChangesWhileTheTransferRuns(t *testing.T) {
 	codes, limited := make(chan string, 1), make(chan time.Time, 1)
 	var sender sync.WaitGroup
 	sender.Go(func() {
-		_, err := Send(ctx, Source{Paths: []string{path}, NoCompress: true}, Config{NoPortMapping: true, Helper: helper, Limit: 1e6, Control: &ours, Events: func(e Event) {
+		_, err := Send(ctx, Source{Paths: []string{path}, NoCompress: true}, Config{NoPortMapping: true, NoNearby: true, Helper: helper, Limit: 1e6, Control: &ours, Events: func(e Event) {
 			switch e := e.(type) {
 			case Code:
 				codes <- e.Code
@@ -295,7 +295,7 @@ func TestLimitChangesWhileTheTransferRuns(t *testing.T) {
 		done <- at
 	})
 	start := time.Now()
-	r, err := Receive(ctx, Target{Dir: to}, Config{NoPortMapping: true, Helper: helper, Phrase: <-codes, Limit: 20e6, Control: &theirs})
+	r, err := Receive(ctx, Target{Dir: to}, Config{NoPortMapping: true, NoNearby: true, Helper: helper, Phrase: <-codes, Limit: 20e6, Control: &theirs})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -31,6 +31,7 @@ func TestScripts(t *testing.T) {
 			e.Setenv("PATH", path)
 			port, err := freePort()
 			e.Setenv("PORT", port)        // of a helper that a script runs
+			e.Setenv("QFT_LAN", "no")     // all scripts are on one network, and some use one phrase
 			e.Setenv("QFT_PORTMAP", "no") // the router of who runs the tests is left in peace
 			return err
 		},

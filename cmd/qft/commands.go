@@ -80,7 +80,7 @@ type options struct {
 	helper     string
 	secretFile string
 	port       uint16
-	alone      bool
+	lan        string // likewise
 	ask        bool
 	stun       []string
 	limit      string
@@ -94,7 +94,7 @@ func (o *options) register(cmd *cobra.Command) {
 	f.StringVar(&o.helper, "helper", "", "HOST:PORT of the helper that both sides use, or none")
 	f.StringVar(&o.secretFile, "helper-secret-file", "", "`FILE` with the secret of a private helper (or set QFT_HELPER_SECRET)")
 	f.Uint16Var(&o.port, "port", 0, "local UDP port (default: any free one; to send without a helper: 4277)")
-	f.BoolVar(&o.alone, "no-lan", false, "do not look for the other side on this network")
+	registerNo(cmd, &o.lan, "no-lan", "do not look for the other side on this network")
 	f.StringArrayVar(&o.stun, "stun", nil, "use no helper but tokens that people pass each other, and the STUN server `HOST:PORT`; may be repeated")
 	f.BoolVar(&o.ask, "ask", false, "ask for a phrase of your own instead of using a code (or set QFT_PHRASE)")
 	f.StringVar(&o.limit, "limit", "", "send no more than `RATE`, such as 20mbit or 2.5MB/s")
@@ -106,11 +106,18 @@ func (o *options) register(cmd *cobra.Command) {
 	f.BoolVar(&o.json, "json", false, "print events for programs on stdout, a line of JSON each (docs/events.md)")
 }
 
+// registerPortmap is for whatever may ask the router.
 func registerPortmap(cmd *cobra.Command, o *options) {
-	cmd.Flags().BoolFunc("no-portmap", "do not ask the router to open a port (PCP, NAT-PMP, UPnP)", func(v string) error {
+	registerNo(cmd, &o.portmap, "no-portmap", "do not ask the router to open a port (PCP, NAT-PMP, UPnP)")
+}
+
+// registerNo makes a flag that switches something off; it is kept as text, so
+// that "not said" differs from both.
+func registerNo(cmd *cobra.Command, said *string, name, usage string) {
+	cmd.Flags().BoolFunc(name, usage, func(v string) error {
 		no, err := strconv.ParseBool(v)
-		if o.portmap = "yes"; no {
-			o.portmap = "no"
+		if *said = "yes"; no {
+			*said = "no"
 		}
 		return err
 	})

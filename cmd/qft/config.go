@@ -25,9 +25,10 @@ const (
 	keyBackground = "background" // yes or no
 	keySecretFile = "helper-secret-file"
 	keyPortmap    = "portmap" // yes or no; the flag is --no-portmap
+	keyLAN        = "lan"     // yes or no; the flag is --no-lan
 )
 
-var keys = []string{keyHelper, keyLimit, keyBackground, keySecretFile, keyPortmap}
+var keys = []string{keyHelper, keyLimit, keyBackground, keySecretFile, keyPortmap, keyLAN}
 
 // configPath is the file with settings: lines of KEY = VALUE, with # for
 // comments.
@@ -48,6 +49,7 @@ type setting struct{ value, from string }
 func settings(o options) (map[string]setting, error) {
 	said := map[string]string{
 		keyHelper: o.helper, keyLimit: o.limit, keyBackground: o.background, keySecretFile: o.secretFile, keyPortmap: o.portmap,
+		keyLAN: o.lan,
 	}
 	s := make(map[string]setting)
 	for _, key := range keys {
@@ -78,7 +80,7 @@ func readConfig() (map[string]string, error) {
 	s := make(map[string]string)
 	err := readSettings(configPath(), func(key, value string) error {
 		if !slices.Contains(keys, key) {
-			return errors.New("the settings are helper = HOST:PORT, limit = RATE, background = yes, portmap = no and helper-secret-file = FILE")
+			return errors.New("the settings are helper = HOST:PORT, limit = RATE, background = yes, portmap = no, lan = no and helper-secret-file = FILE")
 		}
 		s[key] = value
 		return nil
@@ -126,7 +128,7 @@ func parseSettings(r io.Reader, path string, f func(key, value string) error) er
 // config joins flags, environment and configuration file, in this order. The
 // helper is the one given, if there is one.
 func (t *terminal) config(o options, helper string) (qft.Config, error) {
-	cfg := qft.Config{Port: o.port, NoNearby: o.alone, NoOffload: noOffload(), Events: t.event, State: statePath()}
+	cfg := qft.Config{Port: o.port, NoOffload: noOffload(), Events: t.event, State: statePath()}
 	if cfg.Stun = o.stun; len(o.stun) > 0 {
 		cfg.Paste, t.tokens = t.askToken, true
 	}
@@ -138,6 +140,9 @@ func (t *terminal) config(o options, helper string) (qft.Config, error) {
 		return cfg, err
 	}
 	if cfg.Background, err = s[keyBackground].yes(); err != nil {
+		return cfg, err
+	}
+	if cfg.NoNearby, err = s[keyLAN].no(); err != nil {
 		return cfg, err
 	}
 	if cfg.NoPortMapping, err = s[keyPortmap].no(); err != nil {
