@@ -270,7 +270,13 @@ func FuzzDescription(f *testing.F) {
 type answers func(action string) (status int, body string)
 
 func (f answers) RoundTrip(q *http.Request) (*http.Response, error) {
-	_, action, _ := strings.Cut(strings.Trim(q.Header["SOAPACTION"][0], `"`), "#") // in capitals, as some routers want it
+	// The name is in capitals, as some routers want it, so Get would not find it.
+	action := ""
+	for name, values := range q.Header {
+		if strings.EqualFold(name, "SOAPAction") {
+			_, action, _ = strings.Cut(strings.Trim(values[0], `"`), "#")
+		}
+	}
 	status, body := f(action)
 	return &http.Response{StatusCode: status, Body: io.NopCloser(strings.NewReader(body)), ContentLength: -1, Request: q}, nil
 }
