@@ -74,7 +74,8 @@ func (p *proc) last(kind string) (latest event) {
 	return latest
 }
 
-// wantOnward changes the network and wants the transfer to go on soon.
+// wantOnward changes the network and wants the transfer to go on soon, if the
+// machine had time for it.
 func (w *homes) wantOnward(x *transfer, change func()) {
 	w.t.Helper()
 	late := watchLateness(w.t)
@@ -89,14 +90,14 @@ func (w *homes) wantOnward(x *transfer, change func()) {
 	w.wantNoData()
 	stood, busy := x.stood(changed), late()
 	w.t.Logf("ROAMING %s: stood still for %.2f s; the machine was late by %v", w.t.Name(), stood.Seconds(), busy)
-	if stood > soon && busy < lateTime {
+	if stood > soon && busy < lateTime || stood > 5*soon {
 		w.t.Errorf("stood still for %v, want at most %v", stood, soon)
 	}
 }
 
 // lateTime is by how much a machine may be late for a test that measures times
 // to mean anything.
-const lateTime = 100 * time.Millisecond
+const lateTime = 50 * time.Millisecond
 
 // watchLateness returns a function that says by how much a timer was late at
 // most until then.
@@ -208,10 +209,12 @@ func TestGoesOnSoon(t *testing.T) {
 			if c.near == "later" {
 				w.b.ip("link set dev eth1 down", "addr flush dev eth1")
 			}
+			late := watchLateness(t)
 			x := w.roaming()
 			w.wantOnward(x, func() { c.change(w) })
 			for _, p := range []*proc{x.sender, x.receiver} {
-				if at := p.last("connected"); c.path != "" && at.Path != c.path {
+				// Which path is the better one depends on how long it takes.
+				if at := p.last("connected"); c.path != "" && at.Path != c.path && late() < lateTime {
 					t.Errorf("%s is connected by %s, want %s", p.title, at.Path, c.path)
 				}
 			}
