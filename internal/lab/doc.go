@@ -45,7 +45,8 @@
 //
 // # Machines
 //
-// A host runs machines (Machine), one per UDP port. All packets that arrive at
+// A host runs machines (Machine), one per UDP port; a machine may have further
+// ports (Open), which tell themselves apart by udp.Path.Local. All packets that arrive at
 // one instant are handed over with Receive; then Send is called until it
 // appends nothing or Deadline is later than now; then the world goes on to
 // the next event. Whoever changes a machine from outside calls Host.Wake.

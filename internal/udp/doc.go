@@ -32,6 +32,11 @@
 // and the kernel's own idea of the path MTU is disregarded, because the
 // transport probes for it (RFC 8899, section 3).
 //
+// Beside its first port a Socket may have others: those that it is given at the
+// start, and those that Open adds later, hundreds of them if need be. A reader of
+// the latter takes a buffer only when something has arrived, and its kernel socket
+// is as the system makes it, until Promote. Path.Local tells all of them apart.
+//
 // Memory is bounded by the pool: when the loop falls behind, the readers stop
 // and the kernel's socket buffer takes what it can; beyond that packets are
 // lost, which the sender notices.
