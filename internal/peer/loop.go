@@ -167,17 +167,21 @@ func (l *Loop) drive(ctx context.Context) error {
 			if !ok {
 				return l.socket.Err()
 			}
+			l.woke(asleep, wait)
 			l.receive(r)
 		case b := <-l.told():
+			l.woke(asleep, wait)
 			l.hear(b)
 		case f := <-l.posts:
+			l.woke(asleep, wait)
 			f()
 		case <-timer.C:
+			l.woke(asleep, wait)
 		case <-stop:
+			l.woke(asleep, wait)
 			stop = nil
 			l.machine.Stop(time.Now())
 		}
-		l.idle += min(time.Since(asleep), wait+lateTime)
 		l.drain(incoming)
 		if err := l.flush(batch); err != nil {
 			return err
@@ -186,6 +190,12 @@ func (l *Loop) drive(ctx context.Context) error {
 		timer.Reset(wait)
 	}
 	return nil
+}
+
+// woke counts what was slept. It comes first: what wakes the loop is work, and
+// may ask for Idle.
+func (l *Loop) woke(asleep time.Time, wait time.Duration) {
+	l.idle += min(time.Since(asleep), wait+lateTime)
 }
 
 // Idle is how long the loop has had nothing to do since it began. What it

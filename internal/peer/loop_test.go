@@ -156,3 +156,34 @@ func TestIdleIsTheTimeAsleep(t *testing.T) {
 		s.Close()
 	}
 }
+
+// TestIdleIsUpToDateWhereItIsAsked: a loop that has slept until it was asked
+// says so, and what a post takes counts as work.
+func TestIdleIsUpToDateWhereItIsAsked(t *testing.T) {
+	s := open(t)
+	defer s.Close()
+	l := NewLoop(s)
+	w := &worker{turns: 1, next: time.Now().Add(time.Hour)}
+	l.SetMachine(w)
+	start := time.Now()
+	ended := make(chan error)
+	go func() { ended <- l.Run(t.Context()) }()
+	const nap, work = 200 * time.Millisecond, 100 * time.Millisecond
+	<-time.After(nap)
+	l.Post(func() {
+		if asleep := time.Since(start); l.Idle() < asleep/2 {
+			t.Errorf("after %v asleep, the loop was idle for %v", asleep, l.Idle())
+		}
+		for began := time.Now(); time.Since(began) < work; {
+		}
+	})
+	l.Post(func() {
+		if busy := time.Since(start) - l.Idle(); busy < work {
+			t.Errorf("a post of %v counts as %v of work", work, busy)
+		}
+		w.turns = 0
+	})
+	if err := <-ended; err != nil {
+		t.Fatal(err)
+	}
+}
