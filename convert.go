@@ -62,6 +62,9 @@ func peerError(op string, e *peer.Error) error {
 	case peer.HelperUnreachable:
 		out.Kind = KindHelper
 		out.Hint = "Is that the helper's address, is it running, and does this network let UDP out? On one network, --helper none does without it."
+	case peer.HostUnreachable:
+		out.Kind = KindHelper
+		out.Hint = "Is that the sender's machine, does it still wait, and is its UDP port reached from here?"
 	case peer.HelperRefused:
 		out.Kind = KindHelper
 		switch {

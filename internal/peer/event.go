@@ -108,6 +108,8 @@ const (
 	NoPath
 	// Broken: the handshake made no sense.
 	Broken
+	// HostUnreachable: nothing answers at the sender's host.
+	HostUnreachable
 )
 
 // Error is how a peer failed before it was connected.

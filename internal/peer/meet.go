@@ -176,7 +176,11 @@ func (p *Peer) stepMeeting(now time.Time) {
 	p.answerHeld(now)
 	switch {
 	case p.waitsForAnswer() && !now.Before(p.patience()):
-		p.fail(now, HelperUnreachable, fmt.Errorf("%s does not answer", p.servers()))
+		kind := HelperUnreachable
+		if len(p.cfg.Host) > 0 {
+			kind = HostUnreachable
+		}
+		p.fail(now, kind, fmt.Errorf("%s does not answer", p.servers()))
 	case p.state == meeting && due(p.sureEnd(), now):
 		p.fail(now, PhraseWrong, errors.New("the code does not match that of the sender on this network"))
 	}
