@@ -174,3 +174,23 @@ func codeOf(t *testing.T, number uint32, words string) secret.Phrase {
 	}
 	return p
 }
+
+// TestFileComesFiveMinutesLate is the whole of it: a file, its sender and its
+// receiver, in homes whose routers forget after 20 s, with 5 % loss.
+func TestFileComesFiveMinutesLate(t *testing.T) {
+	m := newMeeting(t, 5, lab.Link{Delay: helperDelay})
+	line := lab.Link{Rate: 20e6, Delay: helperDelay, Loss: 0.05}
+	a, _ := shortLived(lab.NAT{Filtering: byPort}).attach(m.World, "sender", line, false)
+	b, _ := shortLived(lab.NAT{Filtering: byPort}).attach(m.World, "receiver", line, false)
+	path, dir := m.file("report.pdf", 3<<20), m.folder("to")
+	s := m.keepSending(a, "", path, 1)
+	code := s.code()
+	m.Run(150*time.Second, nil)
+	m.startHelper()
+	m.Run(150*time.Second, nil)
+	r := m.keepReceiving(b, code, Target{Dir: dir})
+	m.wantDone(time.Minute, s, r)
+	if err := same(path, dir); err != nil {
+		t.Error(err)
+	}
+}
