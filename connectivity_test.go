@@ -395,12 +395,42 @@ func tables(cells []*cell) string {
 	return b.String()
 }
 
+// summary says what the trials of a table come to, by what was expected.
+func summary(b *strings.Builder, cells []*cell) {
+	for p, what := range [...]string{
+		certain: "a path is certain", guessed: "a port has to be guessed", lucky: "more would have to be guessed",
+		impossible: "there is no path", apart: "there is no address family in common",
+	} {
+		var through, told []time.Duration
+		for _, c := range cells {
+			if expect(c.a, c.b, c.maps) == prospect(p) {
+				through = append(through, c.times(gotThrough)...)
+				told = append(told, c.times(noPath)...)
+			}
+		}
+		if len(through)+len(told) == 0 {
+			continue
+		}
+		fmt.Fprintf(b, "- Where %s: %d of %d connected", what, len(through), len(through)+len(told))
+		if slices.Sort(through); len(through) > 0 {
+			fmt.Fprintf(b, ", half of them within %.2f s, 95 %% within %.2f s, all within %.1f s",
+				quantile(through, 0.5).Seconds(), quantile(through, 0.95).Seconds(), quantile(through, 1).Seconds())
+		}
+		if slices.Sort(told); len(told) > 0 {
+			fmt.Fprintf(b, "; the others were told by %.1f s", quantile(told, 1).Seconds())
+		}
+		b.WriteString(".\n")
+	}
+	b.WriteByte('\n')
+}
+
 func table(b *strings.Builder, cells []*cell) {
 	router := "no router opens ports"
 	if cells[0].maps {
 		router = "the sender's router opens ports"
 	}
 	fmt.Fprintf(b, "### Loss %.0f %%, %s\n\n", 100*cells[0].loss, router)
+	summary(b, cells)
 	var columns []string
 	for _, c := range cells {
 		if c.a == cells[0].a {
