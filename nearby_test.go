@@ -1,6 +1,7 @@
 package qft
 
 import (
+	"cmp"
 	"encoding/binary"
 	"errors"
 	"net/netip"
@@ -536,6 +537,7 @@ func TestGuessersOfTheNetworkDoNotBurnTheCode(t *testing.T) {
 type relay struct {
 	to       netip.AddrPort
 	receiver udp.Path
+	port     uint16 // zero: 6000
 	out      []udp.Packet
 	held     int
 }
@@ -545,7 +547,7 @@ func (r *relay) Receive(_ time.Time, p udp.Packet) {
 	switch {
 	case d[0] == 0x53 && d[1] == 1:
 		d[1] = 2
-		binary.BigEndian.PutUint16(d[7:], 6000)
+		binary.BigEndian.PutUint16(d[7:], cmp.Or(r.port, 6000))
 		r.out = append(r.out, udp.Packet{Path: p.Path, Data: d})
 	case d[0] != 0x51:
 	case p.Remote != r.to:

@@ -104,7 +104,9 @@ func (a *Agent) add(remote List) {
 	if len(remote.Candidates) > 0 {
 		a.flags = remote.Flags
 	}
+	// The newest are those that are good, if the partner moves about for long.
 	a.remote = clean(append(a.remote, remote.Candidates...))
+	a.remote = a.remote[max(len(a.remote)-maxRemote, 0):]
 	for _, pl := range a.plan(remote.Candidates) {
 		p := find(a.pairs, udp.To(pl.Addr))
 		switch {

@@ -92,6 +92,9 @@ const (
 	// a list named them.
 	maxCandidates = 48
 
+	// maxRemote bounds what is remembered of what lists have named.
+	maxRemote = 4 * maxCandidates
+
 	profileSize = 10 // bytes behind the candidates
 )
 

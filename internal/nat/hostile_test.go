@@ -3,6 +3,7 @@ package nat
 import (
 	"bytes"
 	"fmt"
+	"math/rand/v2"
 	"net/netip"
 	"slices"
 	"testing"
@@ -234,5 +235,22 @@ func TestSendWithoutRoomKeepsEverything(t *testing.T) {
 		if len(pkt.Data) != fullSize || pkt.Data[0] != firstByte || !bytes.Equal(pkt.Data[1:5], []byte{1, 2, 3, 4}) {
 			t.Errorf("a probe of %d bytes that begins %x", len(pkt.Data), pkt.Data[:5])
 		}
+	}
+}
+
+// TestListsWithoutEnd: a partner may tell others all the time, and what is kept of
+// them is bounded.
+func TestListsWithoutEnd(t *testing.T) {
+	a := NewAgent(epoch, Config{Box: newBox(rand.NewChaCha8([32]byte{}))})
+	for i := range 200 {
+		var l List
+		for j := range maxCandidates {
+			ip := netip.AddrFrom4([4]byte{198, 51, byte(i), byte(j)})
+			l.Candidates = append(l.Candidates, Candidate{Reflexive, netip.AddrPortFrom(ip, 7)})
+		}
+		a.AddRemote(epoch, l)
+	}
+	if n := len(a.remote); n > maxRemote {
+		t.Errorf("%d candidates are remembered", n)
 	}
 }

@@ -22,6 +22,7 @@ type bond struct {
 	posted  nat.List  // our network as last told
 	remote  nat.List  // the partner's, to be probed from punchAt on
 	punchAt time.Time // zero: at once
+	goneAt  time.Time // the partner is said to have left the place, which is believed from then on; zero: it is there
 	notes   uint64    // address notes sent
 	noted   uint64    // the partner's newest address note
 }
@@ -32,6 +33,10 @@ const maxBonds = 4
 // laterBond is how long the agent of another handshake with the same partner
 // keeps still, unless it is the one that the partner has: then that shows.
 const laterBond = 500 * time.Millisecond
+
+// goneTime is how long a partner is waited for elsewhere that is said to have left
+// a place which nobody has named: whoever passes messages on there can say so.
+const goneTime = 5 * time.Second
 
 // sess is the session with the partner, nil if nobody was met.
 func (p *Peer) sess() *secret.Session {
@@ -51,13 +56,15 @@ func (p *Peer) agent() *nat.Agent {
 }
 
 // decide makes b the only bond: the partner has shown that it has it.
-func (p *Peer) decide(b *bond) {
+func (p *Peer) decide(now time.Time, b *bond) {
 	for _, o := range p.bonds {
 		if o != b {
 			o.agent.Close()
 		}
 	}
 	p.bonds = []*bond{b}
+	b.punchAt = time.Time{} // there may be better paths among those that were to wait
+	b.punch(now)
 }
 
 // bondWith returns the bond with a member, nil if there is none.
@@ -75,6 +82,19 @@ func (p *Peer) loosen(b *bond) bool {
 	b.agent.Close()
 	p.bonds = slices.DeleteFunc(p.bonds, func(o *bond) bool { return o == b })
 	return len(p.bonds) > 0
+}
+
+// roomForBond reports whether there may be another bond at a place. One that a
+// person has named takes the room of another: whoever passes messages on elsewhere
+// can take all of it.
+func (p *Peer) roomForBond(pl *place) bool {
+	if len(p.bonds) < maxBonds {
+		return true
+	}
+	if i := slices.IndexFunc(p.bonds, func(b *bond) bool { return !b.at.named() }); pl.named() && i >= 0 {
+		return p.loosen(p.bonds[i])
+	}
+	return false
 }
 
 // startAgent begins the search under the keys of b.

@@ -14,6 +14,9 @@ func (p *Peer) stepPunching(now time.Time) {
 	if p.state != punching {
 		return
 	}
+	if p.partedFrom(now); p.state != punching {
+		return
+	}
 	failed := true
 	for _, b := range p.bonds {
 		b.punch(now)
@@ -31,7 +34,7 @@ func (p *Peer) stepPunching(now time.Time) {
 	}
 	for _, b := range p.bonds {
 		if path, ok := b.agent.Best(); ok {
-			p.decide(b)
+			p.decide(now, b)
 			p.connect(now, path)
 			return
 		}
@@ -105,25 +108,44 @@ func (p *Peer) leaveRooms(now time.Time) {
 	if p.away {
 		return
 	}
-	if !handsOver && (p.conn == nil || p.conn.Stats().Received == 0) {
+	if !handsOver && !p.heard() {
 		p.pump(now)
 		return
 	}
 	p.quiet()
+	waits := false
 	for _, pl := range p.places {
 		switch {
 		case pl.client == nil:
 		case pl.client.Done():
 			pl.client = nil
+		case !handsOver && pl.waits(now):
+			waits = true
 		case !pl.client.Pending() || !now.Before(p.meet.punchEnd):
+			p.countOpen(pl)
 			pl.members, pl.expected = nil, nil
 			pl.client.Leave()
 		}
+	}
+	if waits {
+		p.pump(now)
 	}
 	if p.away = !p.inRooms(); p.away {
 		p.tell(RoomLeft{})
 	}
 }
+
+// waits reports whether an answer of ours may yet be confirmed there. One that is
+// not was a guess.
+func (pl *place) waits(now time.Time) bool {
+	return slices.ContainsFunc(pl.members, func(m *member) bool {
+		return m.responder != nil && !m.counted && now.Before(m.began.Add(confirmTime))
+	})
+}
+
+// heard reports whether the partner has been heard over the connection. Nobody
+// else is listened to from then on.
+func (p *Peer) heard() bool { return p.conn != nil && p.conn.Stats().Received > 0 }
 
 // followAgent uses the path that the agent has found, when it is a new one.
 func (p *Peer) followAgent(now time.Time) {

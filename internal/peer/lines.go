@@ -285,6 +285,9 @@ func (p *Peer) heedLines(l nat.List) {
 		case !c.Kind.TCP(), slices.Contains(s.partner, c.Addr), slices.Contains(own, c.Addr):
 		case len(s.partner) >= maxPartnerLines:
 			// The newest list has those that are good, if he moves about.
+			if p.cfg.Lines != nil {
+				p.cfg.Lines.Undial(s.partner[0])
+			}
 			s.partner = s.partner[1:]
 			fallthrough
 		default:

@@ -11,10 +11,10 @@ import (
 )
 
 // noLines notes what is dialled, and reaches nobody.
-type noLines struct{ dialled []netip.AddrPort }
+type noLines struct{ dialled, undialled []netip.AddrPort }
 
 func (l *noLines) Dial(to netip.AddrPort, _ time.Duration) { l.dialled = append(l.dialled, to) }
-func (l *noLines) Undial(netip.AddrPort)                   {}
+func (l *noLines) Undial(a netip.AddrPort)                 { l.undialled = append(l.undialled, a) }
 func (l *noLines) Trust(udp.Local)                         {}
 func (l *noLines) Hang(udp.Local)                          {}
 func (l *noLines) Renew()                                  {}
@@ -24,7 +24,8 @@ func (l *noLines) Port() uint16                            { return 5000 }
 // has us dial eight at a time; what he says last counts, and never we ourselves.
 func TestPartnerMayNameFewAddresses(t *testing.T) {
 	own := netip.MustParseAddrPort("192.0.2.1:4000")
-	p := &Peer{cfg: Config{Lines: &noLines{}, Local: func() []netip.AddrPort { return []netip.AddrPort{own} }}}
+	lines := &noLines{}
+	p := &Peer{cfg: Config{Lines: lines, Local: func() []netip.AddrPort { return []netip.AddrPort{own} }}}
 	p.look(time.Unix(1, 0))
 	last := netip.MustParseAddrPort("203.0.113.9:9")
 	for i := range 1000 {
@@ -41,6 +42,9 @@ func TestPartnerMayNameFewAddresses(t *testing.T) {
 	}
 	if n := len(p.lines.partner); n != maxPartnerLines || p.lines.partner[n-1] != last {
 		t.Errorf("%d addresses are dialled: %v", n, p.lines.partner)
+	}
+	if n := len(lines.undialled); n < 40_000 {
+		t.Errorf("%d addresses are not dialled any more", n)
 	}
 	if slices.Contains(p.lines.partner, netip.AddrPortFrom(own.Addr(), 5000)) {
 		t.Error("we would dial ourselves")

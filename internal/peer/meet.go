@@ -267,7 +267,7 @@ func (p *Peer) meetDeadline() time.Time {
 		d = earlier(d, p.sureEnd())
 	}
 	for _, b := range p.bonds {
-		d = earlier(d, b.punchAt)
+		d = earlier(earlier(d, b.punchAt), b.goneAt)
 	}
 	if p.state == punching {
 		d = earlier(d, p.meet.punchEnd)
@@ -344,13 +344,16 @@ func (p *Peer) onRefused(now time.Time, pl *place, err error) {
 }
 
 func (p *Peer) onArrived(now time.Time, pl *place, id rendezvous.ID) {
+	if b := p.bondWith(pl, id); b != nil {
+		b.goneAt = time.Time{} // it only slept
+	}
 	if p.cfg.Role == rendezvous.Receiver && pl.find(id) == nil {
 		pl.expected = append(pl.expected, id)
 	}
 	if p.cfg.Role != rendezvous.Sender || !p.meet.ready || pl.find(id) != nil || p.meet.left <= p.kept(pl) {
 		return
 	}
-	if slices.Contains(p.cfg.Known, id) || p.cfg.Many && p.sess() != nil {
+	if slices.Contains(p.cfg.Known, id) || p.cfg.Many && p.sess() != nil && !p.mayBePartner(pl) {
 		return // met, or the next meeting's
 	}
 	i, m1, err := secret.NewInitiator(p.cfg.Rand, p.meet.phrase, pl.sid(p.cfg.Role, id), p.cfg.AES)
@@ -362,23 +365,43 @@ func (p *Peer) onArrived(now time.Time, pl *place, id rendezvous.ID) {
 	pl.post(id, noteHello, m1)
 }
 
+// mayBePartner reports whether who arrives at a place may be the partner that was
+// met in others only: the last message of the handshakes there may be held back.
+func (p *Peer) mayBePartner(pl *place) bool {
+	return p.state == punching && pl.named() && !slices.ContainsFunc(p.bonds, func(b *bond) bool { return b.at.named() })
+}
+
 func (p *Peer) onDeparted(now time.Time, pl *place, id rendezvous.ID) {
 	b := p.bondWith(pl, id)
-	if b != nil && p.state == punching && p.cfg.Role == rendezvous.Sender && !p.loosen(b) {
-		// A receiver leaves when it has heard us over a connection, and we
-		// have none.
+	if b != nil && p.state == punching && p.cfg.Role == rendezvous.Sender {
+		b.goneAt = now
+		if n := p.named(); n != nil && !pl.named() && n.joined && !gone(n.client) {
+			b.goneAt = now.Add(goneTime)
+		}
+		if p.partedFrom(now); p.state != punching {
+			return
+		}
+	}
+	pl.hear(id)
+	p.meet.held = slices.DeleteFunc(p.meet.held, func(h hello) bool { return h.at == pl && h.from == id })
+	if m := pl.find(id); m != nil && (m.responder == nil || m.counted) {
+		pl.drop(id)
+	}
+}
+
+// partedFrom drops the bonds whose partner has gone. A receiver leaves when it has
+// heard us over a connection, and we have none.
+func (p *Peer) partedFrom(now time.Time) {
+	for _, b := range slices.Clone(p.bonds) {
+		if !due(b.goneAt, now) || p.loosen(b) {
+			continue
+		}
 		p.bonds = []*bond{b} // to the end
 		if r := b.agent.Report(now); r.Searched >= givenUp || r.Apart() {
 			p.failSearch(now)
 			return
 		}
 		p.fail(now, PartnerStopped, errors.New("the other side went away while a path was being looked for"))
-		return
-	}
-	pl.hear(id)
-	p.meet.held = slices.DeleteFunc(p.meet.held, func(h hello) bool { return h.at == pl && h.from == id })
-	if m := pl.find(id); m != nil && (m.responder == nil || m.counted) {
-		pl.drop(id)
 	}
 }
 

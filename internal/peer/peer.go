@@ -371,6 +371,9 @@ func (p *Peer) part(now time.Time) {
 	p.state = parting
 	p.end = now.Add(partingTime)
 	p.quiet()
+	for _, pl := range p.places {
+		p.countOpen(pl)
+	}
 	p.leave(now)
 }
 

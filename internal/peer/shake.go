@@ -135,14 +135,30 @@ func (p *Peer) busy() (until time.Time) {
 func (p *Peer) onHello(now time.Time, pl *place, from rendezvous.ID, m1 []byte) {
 	pl.hear(from)
 	switch {
-	case pl.find(from) != nil || !p.meet.own && p.sess() != nil:
+	case pl.find(from) != nil || !p.meet.own && p.sess() != nil || p.heard():
 	case p.busy().After(now):
-		same := slices.ContainsFunc(p.meet.held, func(h hello) bool { return h.at == pl && h.from == from })
-		if !same && len(p.meet.held) < maxHeld {
-			p.meet.held = append(p.meet.held, hello{pl, from, slices.Clone(m1)})
-		}
+		p.hold(hello{pl, from, slices.Clone(m1)})
 	default:
 		p.answer(now, pl, from, m1)
+	}
+}
+
+// hold has a hello wait. One of the place that a person has named goes before
+// those of this network, and finds room: it is said only once.
+func (p *Peer) hold(h hello) {
+	held := p.meet.held
+	if slices.ContainsFunc(held, func(o hello) bool { return o.at == h.at && o.from == h.from }) {
+		return
+	}
+	at := len(held)
+	if h.at.named() {
+		if i := slices.IndexFunc(held, func(o hello) bool { return !o.at.named() }); i >= 0 {
+			at = i
+		}
+	}
+	if at < maxHeld {
+		held = slices.Insert(held, at, h)
+		p.meet.held = held[:min(len(held), maxHeld)]
 	}
 }
 
@@ -229,7 +245,7 @@ func (p *Peer) onAnswer(now time.Time, pl *place, from rendezvous.ID, m2 []byte)
 		pl.post(from, noteTaken, m3)
 	default:
 		pl.post(from, noteConfirm, m3)
-		if again && (p.state != punching || len(p.bonds) >= maxBonds) {
+		if again && (p.state != punching || !p.roomForBond(pl)) {
 			return // the receiver knows that it has met us
 		}
 		// The receiver can begin when m3 is there, half a round trip from
@@ -269,6 +285,7 @@ func (p *Peer) onConfirm(now time.Time, pl *place, from rendezvous.ID, m3 []byte
 		p.met(now, &bond{at: pl, partner: from, session: sess, posted: m.told}, who, list)
 	case who == p.meet.partner:
 		// The same sender, met in another place before.
+	case p.heard(): // too late to make anything of it
 	default:
 		pl.post(from, noteVerdict, p.verdict(sess, verdictTwoSenders))
 		p.postVerdict(verdictTwoSenders)
@@ -347,6 +364,17 @@ func (p *Peer) expireAnswers(now time.Time) {
 				p.wrong(now)
 				return
 			}
+		}
+	}
+}
+
+// countOpen counts the answers that will not be confirmed any more, as the place
+// is left: they were guesses.
+func (p *Peer) countOpen(pl *place) {
+	for _, m := range pl.members {
+		if m.responder != nil && !m.counted {
+			m.counted = true
+			p.meet.left = max(p.meet.left-1, 0)
 		}
 	}
 }
