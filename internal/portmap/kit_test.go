@@ -33,6 +33,7 @@ type fakeRouter struct {
 	taken       map[string]bool       // outside ports that are somebody else's
 	faults      map[string]int        // action: number of the error
 	noLeases    bool                  // knows mappings without an end only
+	dropped     string                // the action that is done, and not answered
 	speaks      func([]byte) [][]byte // answers of PCP and NAT-PMP
 
 	begin   sync.Once
@@ -158,6 +159,9 @@ func (r *fakeRouter) act(w http.ResponseWriter, q *http.Request) {
 		r.open[key] = arg["NewInternalClient"] + ":" + arg["NewInternalPort"] + " for " + arg["NewLeaseDuration"]
 	case action == "DeletePortMapping":
 		delete(r.open, key)
+	}
+	if action == r.dropped {
+		panic(http.ErrAbortHandler)
 	}
 	fmt.Fprintf(w, `<s:Envelope xmlns:s="http://schemas.xmlsoap.org/soap/envelope/"><s:Body><u:%sResponse xmlns:u="x">%s</u:%sResponse></s:Body></s:Envelope>`, action, answer, action)
 }

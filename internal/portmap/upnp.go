@@ -138,6 +138,7 @@ type pin struct {
 	outside netip.AddrPort
 	id      uint16        // of a pinhole
 	lease   time.Duration // 0: without an end
+	ours    bool          // it is open for us, or may be: the device has not said no
 }
 
 // serve opens the ports at a device and keeps them so. It returns the device
@@ -157,9 +158,10 @@ func (m *Mapper) serve(ctx context.Context, v visit, dev *device, a Answer, sett
 		if err != nil {
 			a.Said = reason(err)
 		}
-		// Where the answer was not waited for, the port may be open.
-		if err == nil || ctx.Err() != nil && p.outside.IsValid() {
+		if err == nil || ctx.Err() != nil {
 			pins = append(pins, p)
+		} else {
+			dev.close([]*pin{p}) // where no answer came, the port may be open
 		}
 	}
 	m.set(v, a.with(pins))
@@ -258,6 +260,7 @@ func (d *device) mapPort(ctx context.Context, port uint16, p *pin) error {
 	if code(err) == codePermanentOnly {
 		err = add(0)
 	}
+	p.ours = code(err) == 0
 	return err
 }
 
@@ -265,6 +268,7 @@ func (d *device) pinhole(ctx context.Context, port uint16, p *pin) (err error) {
 	p.lease = leaseWanted
 	p.outside = netip.AddrPortFrom(d.gateway.Local, port)
 	p.id, err = d.firewall.AddPinholeCtx(ctx, "", 0, d.gateway.Local.String(), port, uint16(protocolNumber(p.tcp)), seconds(leaseWanted))
+	p.ours = err == nil // without an answer its number is not known
 	return err
 }
 
@@ -284,11 +288,15 @@ func (d *device) renew(ctx context.Context, port uint16, p *pin) error {
 	return d.mapPort(ctx, port, p)
 }
 
-// close closes what was opened, within closeTime, whatever the context was.
+// close closes what was opened, or may have been, within closeTime, whatever the
+// context was. What the device has refused is somebody else's, and stays.
 func (d *device) close(pins []*pin) {
 	ctx, cancel := context.WithTimeout(context.Background(), closeTime)
 	defer cancel()
 	for _, p := range pins {
+		if !p.ours {
+			continue
+		}
 		if d.firewall != nil {
 			_ = d.firewall.DeletePinholeCtx(ctx, p.id) // it lapses by itself
 		} else {

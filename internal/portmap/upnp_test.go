@@ -347,3 +347,33 @@ func FuzzControl(f *testing.F) {
 		}
 	})
 }
+
+// TestWhatARouterSaysNothingAboutIsClosed: the answer to AddPortMapping is lost,
+// and the port is open.
+func TestWhatARouterSaysNothingAboutIsClosed(t *testing.T) {
+	r := newFakeRouter(t)
+	r.kinds, r.dropped = []string{serviceWAN1}, "AddPortMapping"
+	m, _ := r.mapper(Config{})
+	<-m.Searched()
+	m.Close()
+	r.wantOpen(map[string]string{})
+	if !slices.Contains(r.actions, "AddPortMapping") {
+		t.Errorf("asked for %v", r.actions)
+	}
+}
+
+// TestSomebodyElsesPortIsLeftAlone: what the router has refused to us is not
+// closed, whenever we go.
+func TestSomebodyElsesPortIsLeftAlone(t *testing.T) {
+	r := newFakeRouter(t)
+	r.kinds, r.faults = []string{serviceWAN1}, map[string]int{"AddPortMapping": codeConflict}
+	dev, _ := find(t.Context(), r.gateway())
+	p := new(pin)
+	if err := dev.pin(t.Context(), 4000, p); code(err) != codeConflict {
+		t.Fatal(err)
+	}
+	dev.close([]*pin{p})
+	if slices.Contains(r.actions, "DeletePortMapping") {
+		t.Errorf("asked for %v", r.actions)
+	}
+}

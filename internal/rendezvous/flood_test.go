@@ -253,3 +253,33 @@ func TestSpoofedSourcesHarmNobody(t *testing.T) {
 		t.Errorf("%d bytes were answered by %d", in, out)
 	}
 }
+
+// TestWhoHasWaitedForTooLongCounts: its joins are refused for as long as it goes
+// on asking, and for so long it is one of its source's members.
+func TestWhoHasWaitedForTooLongCounts(t *testing.T) {
+	d := newDesk(t, ServerConfig{Lifetime: time.Minute, SourceMembers: 2})
+	from := addr("192.0.2.1:5")
+	join := func(k byte) refusal {
+		d.raw(from, nil) // takes what is due, and answers to earlier joins
+		c := d.cookies.issue(d.now, from)
+		as := d.ask(from, request{typ: typeJoin, cookie: c, req: 1, room: NumberedRoom(uint32(k)), role: Sender, key: testKey(k)})
+		return as[len(as)-1].code
+	}
+	for range 5 {
+		for k := range byte(2) {
+			join(1 + k)
+		}
+		d.now = d.now.Add(30 * time.Second)
+	}
+	if a, b := join(1), join(2); a != refusedExpired || b != refusedExpired {
+		t.Fatalf("refused by %v and %v", a, b)
+	}
+	if code := join(3); code != refusedBusy {
+		t.Errorf("a third one: %v", code)
+	}
+	d.now = d.now.Add(2 * expiry)
+	d.raw(from, nil)
+	if code := join(3); code != 0 {
+		t.Errorf("after the others have gone: %v", code)
+	}
+}

@@ -191,6 +191,7 @@ func (s *Server) join(now time.Time, c caller, src *source, q *request) {
 		s.stats.Outlived++
 		s.vacate(now, m)
 		m.flags |= outlived
+		s.settleSource(m, src) // it is remembered for as long as it asks
 	}
 	switch {
 	case m == nil:
@@ -360,6 +361,7 @@ func (s *Server) remove(now time.Time, m *member) {
 	if m.room != nil {
 		s.vacate(now, m)
 	}
+	s.settleSource(m, nil)
 	delete(s.members, m.id)
 	s.timers.remove(m)
 }

@@ -116,8 +116,9 @@ func (l *life) step(now time.Time) {
 		if !ok {
 			break
 		}
-		// The sleeper is in the room still, or nothing could be told to it.
-		if e.Kind == rendezvous.Arrived && l.stage == woken {
+		// The sleeper is in the room still, or nothing could be told to it. A
+		// helper that says so again and again gets no more time.
+		if e.Kind == rendezvous.Arrived && l.stage == woken && !l.said {
 			l.until = now.Add(hearTime)
 			l.said = true
 		}
