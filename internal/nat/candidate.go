@@ -162,6 +162,9 @@ func parseProfile(b []byte) (p Profile) {
 		p.Mapping = m
 	}
 	p.Step = int16(binary.BigEndian.Uint16(b[1:]))
+	if p.Mapping == Sequential && (p.Step == 0 || p.Step > largestStep || p.Step < -largestStep) {
+		p.Mapping = MappingUnknown // nobody measures such a step
+	}
 	last := netip.AddrPortFrom(netip.AddrFrom4([4]byte(b[3:7])), binary.BigEndian.Uint16(b[7:]))
 	switch {
 	case sendable(last):

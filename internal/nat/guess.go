@@ -174,8 +174,17 @@ func (a *Agent) open() (udp.Local, bool) {
 	return l[0], true
 }
 
-// guesses reports when the next guess is due; ok is false if none is.
+// guessDue reports when the next guess is due; ok is false if none is.
 func (a *Agent) guessDue() (t time.Time, ok bool) {
+	t, ok = a.guessWanted()
+	for i := range a.out.guesses {
+		t = later(t, a.out.guesses[i].ready(1))
+	}
+	return t, ok
+}
+
+// guessWanted is the same without regard to how many there were.
+func (a *Agent) guessWanted() (t time.Time, ok bool) {
 	g := &a.guess
 	earliest := func(at time.Time) {
 		if !at.IsZero() && (!ok || at.Before(t)) {
@@ -321,6 +330,9 @@ func paced(due, now time.Time, every time.Duration) time.Time {
 // guessAt pings a port that may be nobody's.
 func (a *Agent) guessAt(b *udp.Batch, way udp.Path) {
 	a.guess.probes++
+	for i := range a.out.guesses {
+		a.out.guesses[i].spend(a.now, 1)
+	}
 	a.emit(b, way, nil, &probe{kind: ping, txid: a.random()})
 }
 

@@ -36,6 +36,10 @@ const (
 // random lie so close once in a thousand.
 const nearPorts = 32
 
+// largestStep is the largest step that is believed: a larger one of few ports is
+// most likely chance.
+const largestStep = 4
+
 // NewProfile judges the NAT in front of a socket on the local port by the
 // outside endpoints that destinations saw, one for each destination, in the
 // order of asking. What is not IPv4 does not count.
@@ -89,7 +93,6 @@ func (p Profile) After(earlier Profile) Profile {
 // common divisor; that of one difference says nothing, and a large one of few is
 // most likely chance.
 func step16(ports []int) int16 {
-	const largest = 4
 	step := 0
 	for i, p := range ports[1:] {
 		d := p - ports[i]
@@ -103,7 +106,7 @@ func step16(ports []int) int16 {
 		}
 		step = gcd(step, d)
 	}
-	if len(ports) == 2 || step > largest || step < -largest {
+	if len(ports) == 2 || step > largestStep || step < -largestStep {
 		step = max(-1, min(1, step))
 	}
 	return int16(step)

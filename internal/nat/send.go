@@ -25,6 +25,7 @@ type outbound struct {
 	nextPing time.Time
 	pings    budget
 	pongs    budget
+	guesses  [2]budget // in probes, not bytes
 	replies  []reply
 }
 
@@ -39,6 +40,10 @@ func newOutbound() outbound {
 	return outbound{
 		pings: budget{rate: probeRate, burst: pingBurst},
 		pongs: budget{rate: probeRate, burst: pongBurst},
+		guesses: [2]budget{
+			{rate: guessRate, burst: guessBurst},
+			{rate: guessSlow, burst: guessStore},
+		},
 	}
 }
 

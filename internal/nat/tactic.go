@@ -21,6 +21,15 @@ const (
 	againEvery  = 12 * time.Millisecond // one that has pinged before: each about every 3 s
 	blindEvery  = time.Millisecond
 
+	// guessRate and guessBurst bound the guesses of any moment, guessSlow and
+	// guessStore those of a long time, whatever the peer says and however often
+	// the search begins anew: they may go to somebody who has never asked for
+	// them. The store lasts for one search.
+	guessRate  = 1500 // per second
+	guessBurst = 300
+	guessSlow  = 200 // per second
+	guessStore = 24_000
+
 	// replaceEvery is of how many sockets that ping again one is replaced: some
 	// 400 mappings more in all, which is little to a router.
 	replaceEvery = 4
