@@ -17,7 +17,7 @@ type further struct {
 }
 
 // Open opens n further IPv4 sockets on ports that the system chooses, or as many
-// as it lets be open. What arrives there comes through Incoming like the rest. A
+// as half of the files that the program may have open allow: others are needed. What arrives there comes through Incoming like the rest. A
 // further socket costs little while it is idle, and has the system's own buffer
 // sizes and no offload until Promote.
 func (s *Socket) Open(n int) []Local {
@@ -40,10 +40,11 @@ func (s *Socket) openOne() (Local, bool) {
 	if err != nil {
 		return 0, false
 	}
+	spared := spared(conn)
 	x := &s.further
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	if x.ended || len(x.open) >= maxFurther {
+	if x.ended || !spared || len(x.open) >= maxFurther {
 		conn.Close()
 		return 0, false
 	}
