@@ -43,6 +43,10 @@ var (
 // tcpTime is how long connecting by TCP may take.
 const tcpTime = 3 * time.Second
 
+// routersTime is how long routers may take, beside the rest. One that lets each
+// of its answers take long would have half a minute otherwise.
+const routersTime = 10 * time.Second
+
 // Doctor measures what the network allows. What could not be measured is said
 // in the diagnosis; an error is of this machine's socket, of a server's
 // address that makes no sense, or that ctx was canceled.
@@ -133,8 +137,11 @@ func (x *examination) askRouters(ctx context.Context) {
 	v4, v6 := s.Families()
 	m := portmap.Start(ctx, portmap.Config{Port: s.Port(), UDP: true, V4: v4, V6: v6, All: true})
 	defer m.Close()
+	limit := time.NewTimer(routersTime)
+	defer limit.Stop()
 	select {
 	case <-m.Searched():
+	case <-limit.C:
 	case <-ctx.Done():
 	}
 	x.routers = m.Answers()

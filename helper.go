@@ -21,6 +21,12 @@ type HelperConfig struct {
 	// clients learn what their NAT does.
 	Ports []uint16
 
+	// Addresses are the own addresses at which the helper is reached, one of each
+	// family at most. If empty, all: then the system picks the one from which
+	// answers leave, and a client that asked at another does not take them. So a
+	// machine with several addresses, or an anycast one, has to be told.
+	Addresses []netip.Addr
+
 	// NoTCP keeps the helper from listening on TCP on the same ports, which it
 	// does for networks that let no UDP out.
 	NoTCP bool
@@ -110,7 +116,11 @@ func Helper(ctx context.Context, cfg HelperConfig) error {
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
 	}
-	socket, err := listen("helper", helperSocket(cfg.Ports))
+	at, err := helperAddresses(cfg.Addresses)
+	if err != nil {
+		return err
+	}
+	socket, err := listen("helper", helperSocket(cfg.Ports, at))
 	if err != nil {
 		return err
 	}
@@ -125,7 +135,7 @@ func Helper(ctx context.Context, cfg HelperConfig) error {
 	loop.SetMachine(h)
 	h.loop = loop
 	if !cfg.NoTCP {
-		if lines := listenTCP(log, socket.Ports()); lines != nil {
+		if lines := listenTCP(log, socket.Ports(), at); lines != nil {
 			defer lines.Close()
 			loop.SetLines(lines)
 		}
@@ -153,8 +163,27 @@ func Helper(ctx context.Context, cfg HelperConfig) error {
 	return nil
 }
 
-func helperSocket(ports []uint16) udp.Config {
-	c := udp.Config{Crowd: true, ReadBuffer: helperBuffer}
+// ownAddresses are those of a helper: of IPv4 and IPv6, of IPv6 alone, or zero.
+type ownAddresses struct{ first, six netip.Addr }
+
+func helperAddresses(all []netip.Addr) (at ownAddresses, err error) {
+	for _, a := range all {
+		switch a = a.Unmap(); {
+		case a.Is4() && !at.first.Is4():
+			at.first, at.six = a, at.first
+		case a.Is6() && !at.first.IsValid():
+			at.first = a
+		case a.Is6() && at.first.Is4() && !at.six.IsValid():
+			at.six = a
+		default:
+			return at, &Error{Op: "helper", Kind: KindUsage, Err: fmt.Errorf("%v is more than one address of IPv4 and one of IPv6", all)}
+		}
+	}
+	return at, nil
+}
+
+func helperSocket(ports []uint16, at ownAddresses) udp.Config {
+	c := udp.Config{Crowd: true, ReadBuffer: helperBuffer, Addr: at.first, Addr6: at.six}
 	if len(ports) > 0 {
 		c.Port, c.Also = ports[0], ports[1:]
 	}

@@ -20,10 +20,14 @@ const (
 // listenTCP has a helper answer over TCP as well, for networks that let no UDP
 // out: on those of its ports that no other program has, a web server on 443 for
 // instance. It is nil, and the log says why, where that cannot be.
-func listenTCP(log *slog.Logger, ports []uint16) *tcp.Lines {
+func listenTCP(log *slog.Logger, ports []uint16, at ownAddresses) *tcp.Lines {
+	host := ""
+	if at.first.IsValid() {
+		host = at.first.String()
+	}
 	var free []uint16
 	for _, p := range ports {
-		l, err := net.Listen("tcp", fmt.Sprintf(":%d", p))
+		l, err := net.Listen("tcp", net.JoinHostPort(host, fmt.Sprint(p)))
 		if err != nil {
 			log.Warn("helper does not listen on a port of TCP", "port", p, "reason", err.Error())
 			continue
@@ -36,7 +40,7 @@ func listenTCP(log *slog.Logger, ports []uint16) *tcp.Lines {
 		return nil
 	}
 	lines, err := tcp.Listen(tcp.Config{
-		Ports: free, Accept: helperLines, SourceAccept: helperSourceLines,
+		Ports: free, Addr: at.first, Addr6: at.six, Accept: helperLines, SourceAccept: helperSourceLines,
 		Frame: helperFrame, Queue: helperQueue,
 	})
 	if err != nil {

@@ -2,15 +2,18 @@ package qft
 
 import (
 	"context"
+	"fmt"
 	"net"
 	"net/netip"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
 	"go.uber.org/goleak"
 
 	"qft/internal/rendezvous"
+	"qft/internal/stun"
 	"qft/internal/udp"
 )
 
@@ -101,6 +104,79 @@ func TestWithinPrefixes(t *testing.T) {
 	} {
 		if got := within(all, netip.MustParseAddr(a)); got != want {
 			t.Errorf("within(%s) = %v", a, got)
+		}
+	}
+}
+
+// TestHelperAnswersFromItsAddress: from the one that was asked, where the system
+// would take another, and over TCP nowhere else.
+func TestHelperAnswersFromItsAddress(t *testing.T) {
+	second := netip.MustParseAddr("127.0.0.2")
+	if l, err := net.Listen("tcp", netip.AddrPortFrom(second, 0).String()); err != nil {
+		t.Skipf("needs a second address of loopback: %v", err)
+	} else {
+		l.Close()
+	}
+	all := []netip.Addr{second}
+	if l, err := net.Listen("tcp", "[::1]:0"); err == nil {
+		l.Close()
+		all = append(all, netip.MustParseAddr("::1"))
+	}
+	port, ready := freeUDP(t), make(chan []uint16, 1)
+	ctx, stop := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() {
+		ended <- Helper(ctx, HelperConfig{Ports: []uint16{port}, Addresses: all, Ready: func(p []uint16) { ready <- p }})
+	}()
+	select {
+	case <-ready:
+	case err := <-ended:
+		t.Fatal(err)
+	}
+	for _, a := range all {
+		to := netip.AddrPortFrom(a, port)
+		c, err := net.ListenUDP("udp", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := c.WriteToUDPAddrPort(stun.AppendRequest(nil, stun.Tx{1}), to); err != nil {
+			t.Fatal(err)
+		}
+		c.SetReadDeadline(time.Now().Add(20 * time.Second))
+		n, from, err := c.ReadFromUDPAddrPort(make([]byte, 100))
+		if err != nil || n == 0 || netip.AddrPortFrom(from.Addr().Unmap(), from.Port()) != to {
+			t.Errorf("%v was asked, and %v answers: %v", to, from, err)
+		}
+		c.Close()
+		l, err := net.Dial("tcp", to.String())
+		if err != nil {
+			t.Error(err)
+			continue
+		}
+		l.Close()
+	}
+	if c, err := net.Dial("tcp", netip.AddrPortFrom(netip.MustParseAddr("127.0.0.1"), port).String()); err == nil {
+		c.Close()
+		t.Error("it is reached at another address")
+	}
+	stop()
+	if err := <-ended; err != nil {
+		t.Error(err)
+	}
+}
+
+func TestAddressesOfAHelper(t *testing.T) {
+	for text, want := range map[string]string{
+		"": "invalid IP invalid IP", "1.2.3.4": "1.2.3.4 invalid IP", "2001:db8::1": "2001:db8::1 invalid IP",
+		"1.2.3.4 2001:db8::1": "1.2.3.4 2001:db8::1", "2001:db8::1 ::ffff:1.2.3.4": "1.2.3.4 2001:db8::1",
+		"1.2.3.4 1.2.3.5": "", "::1 ::2": "", "::1 1.2.3.4 ::2": "",
+	} {
+		var all []netip.Addr
+		for _, s := range strings.Fields(text) {
+			all = append(all, netip.MustParseAddr(s))
+		}
+		if got, err := helperAddresses(all); (err != nil) != (want == "") || err == nil && fmt.Sprint(got.first, got.six) != want {
+			t.Errorf("%q: %v, %v", text, got, err)
 		}
 	}
 }

@@ -21,10 +21,12 @@ networks that block UDP. It needs a public address (or one that all its users
 reach) and carries no file data. It also answers STUN binding requests.
 
 Several ports (4277 443 53 123) help people whose network lets few out, and let
-clients measure their NAT. --config FILE has lines "KEY = VALUE", each KEY a flag
+clients measure their NAT. On a machine with several addresses, --address says
+which one users are told, or answers leave from another. --config FILE has lines "KEY = VALUE", each KEY a flag
 without its dashes, and "ports = 4277 443"; what is said on the command line
 counts instead. SIGHUP reads the file and the secrets again: limits and secrets
-change at once, the rest with the next start. SIGTERM drains: nobody is let into
+change at once, the rest with the next start. A private helper stays one: only a
+start opens it to everybody. SIGTERM drains: nobody is let into
 a new room, and the helper ends when all have gone or --drain is over. A second
 SIGTERM, or Ctrl-C, ends it at once; its users come to it, or to another one,
 again by themselves.
@@ -38,7 +40,8 @@ address of a user unless asked for.
 
 --nats has several helpers behind one name or address share their rooms: people
 meet who came to different ones, and when one is lost its users go on at the
-others. NATS passes notes and sees rooms, as a helper does: keep it private.
+others. NATS passes notes and sees rooms, as a helper does: keep it private. A
+password in its URL belongs in the file, as others can see the command line.
 
 --proxy-from names load balancers that put a PROXY protocol header of version 2
 before each datagram. Nobody else's headers are believed, and from them nothing
@@ -145,6 +148,12 @@ func (p *helperPlan) reload(again func() (*helperPlan, error)) {
 		if !s.reload && p.said[s.key] != next.said[s.key] {
 			log.Warn("a setting takes effect at the next start only", "setting", s.key)
 		}
+	}
+	p.private = p.private || len(p.cfg.Rules.Secrets)+len(next.cfg.Rules.Secrets) > 0
+	if p.private && len(next.cfg.Rules.Secrets) == 0 {
+		// Most likely a file that was being written.
+		log.Error("nothing is reloaded: the helper is private, and the settings name no secret-file any more. To serve everybody, start it anew")
+		return
 	}
 	p.cfg.Control.Reload(next.cfg.Rules)
 	log.Info("limits and secrets are reloaded", "secrets", len(next.cfg.Rules.Secrets))

@@ -18,6 +18,7 @@ type helperPlan struct {
 	cfg     qft.HelperConfig
 	verbose bool
 	json    bool              // the log
+	private bool              // it has had secrets since its start
 	said    map[string]string // by key
 }
 
@@ -33,6 +34,10 @@ type helperSetting struct {
 var helperSettings = []helperSetting{
 	{key: "ports", set: func(p *helperPlan, v string) (err error) {
 		p.cfg.Ports, err = parsePorts(v)
+		return err
+	}},
+	{key: "address", usage: "answer at these own `ADDRESSES` only, one of IPv4 and one of IPv6 at most (default all)", set: func(p *helperPlan, v string) (err error) {
+		p.cfg.Addresses, err = parseAddresses(v)
 		return err
 	}},
 	{key: "tcp", flag: true, usage: "listen on TCP too, on the same ports (default yes; --tcp=no)", set: func(p *helperPlan, v string) error {
@@ -197,6 +202,24 @@ func (p *helperPlan) say(key, value string) error {
 	}
 	p.said[key] = value
 	return helperSettings[i].set(p, value)
+}
+
+// parseAddresses reads addresses of this machine, one of each family at most.
+func parseAddresses(text string) (all []netip.Addr, err error) {
+	for _, s := range strings.FieldsFunc(text, func(r rune) bool { return r == ' ' || r == ',' || r == '\t' }) {
+		a, err := netip.ParseAddr(s)
+		if err != nil || a.IsUnspecified() {
+			return nil, fmt.Errorf("%q is no address of this machine", s)
+		}
+		if slices.ContainsFunc(all, func(b netip.Addr) bool { return a.Unmap().Is4() == b.Is4() }) {
+			return nil, errors.New("that is more than one address of IPv4 and one of IPv6: run a helper for each")
+		}
+		all = append(all, a.Unmap())
+	}
+	if len(all) == 0 {
+		return nil, errors.New("no address is given")
+	}
+	return all, nil
 }
 
 // parsePrefixes reads addresses and prefixes.

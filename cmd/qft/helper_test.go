@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"os"
@@ -9,6 +10,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"qft"
 )
 
 func TestSettingsOfHelper(t *testing.T) {
@@ -16,6 +19,7 @@ func TestSettingsOfHelper(t *testing.T) {
 	const text = `
 		ports = 4277, 443 53   # three
 		tcp = no
+		address = 192.0.2.1, 2001:db8::1
 		metrics = off
 		lifetime = 90m
 		drain = 5s
@@ -37,6 +41,9 @@ func TestSettingsOfHelper(t *testing.T) {
 	}
 	if r := c.Rules; r.Lifetime != 90*time.Minute || r.Joins != 7 || r.NoteMemory != 1<<30 || r.Members != 0 {
 		t.Errorf("%+v", r)
+	}
+	if got := fmt.Sprint(c.Addresses); got != "[192.0.2.1 2001:db8::1]" {
+		t.Errorf("addresses are %s", got)
 	}
 	if got := fmt.Sprint(c.ProxyFrom); got != "[10.0.0.0/8 2001:db8::1/128]" {
 		t.Errorf("proxies are %s", got)
@@ -74,4 +81,40 @@ func FuzzSettingsOfHelper(f *testing.F) {
 			t.Fatalf("%q: %+v", text, p.cfg)
 		}
 	})
+}
+
+// TestAPrivateHelperStaysPrivate: a file that is being written, or has lost its
+// line, does not open the helper to everybody.
+func TestAPrivateHelperStaysPrivate(t *testing.T) {
+	dir := t.TempDir()
+	secret, path := filepath.Join(dir, "secret"), filepath.Join(dir, "helper.conf")
+	write := func(name, text string) {
+		if err := os.WriteFile(name, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write(secret, "a secret of some length\n")
+	said := map[string]string{"ports": "4277"}
+	again := func() (*helperPlan, error) { return planHelper(path, said) }
+	write(path, "")
+	p, err := again()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var log bytes.Buffer
+	p.cfg.Log, p.cfg.Control = p.logger(&log), new(qft.HelperControl)
+	for _, c := range []struct{ text, want string }{
+		{"joins = 5\n", "secrets=0"},
+		{"secret-file = " + secret + "\n", "secrets=1"},
+		{"", "the helper is private"},
+		{"joins = none\n", "nothing is reloaded"},
+		{"secret-file = " + secret + ".gone\n", "nothing is reloaded"},
+		{"secret-file = " + secret + "\n", "secrets=1"},
+	} {
+		log.Reset()
+		write(path, c.text)
+		if p.reload(again); !strings.Contains(log.String(), c.want) {
+			t.Errorf("%q: %s", c.text, log.String())
+		}
+	}
 }

@@ -25,6 +25,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/url"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -113,7 +114,7 @@ func Dial(cfg Config) (*Bus, error) {
 	}
 	nc, err := nats.Connect(cfg.URL, options...)
 	if err != nil {
-		return nil, fmt.Errorf("using NATS: %w", err)
+		return nil, fmt.Errorf("using NATS: %w", withoutURL(err))
 	}
 	if !nc.IsConnected() {
 		log.Warn("NATS does not answer yet: other instances are not heard")
@@ -123,6 +124,16 @@ func Dial(cfg Config) (*Bus, error) {
 	go b.publish()
 	go b.read(cfg.Deliver)
 	return b, nil
+}
+
+// withoutURL keeps what may be a password out of an error, and so out of logs: one
+// of a URL cites it, or the part that makes no sense, which may be of a password.
+func withoutURL(err error) error {
+	var bad *url.Error
+	if errors.As(err, &bad) {
+		return errors.New("a URL makes no sense; one is nats://HOST:4222 or tls://USER:PASSWORD@HOST:4222, with % and a number for characters such as / in a password")
+	}
+	return err
 }
 
 // Close ends the connection, and both goroutines. No Deliver runs after it.

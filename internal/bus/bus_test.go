@@ -188,3 +188,16 @@ func TestWhatDoesNotFitIsLostAndCounted(t *testing.T) {
 		}
 	}
 }
+
+// TestErrorsNameNoPassword: they are logged.
+func TestErrorsNameNoPassword(t *testing.T) {
+	for _, at := range []string{
+		"nats://user:s3cr%zzt@127.0.0.1:1", "nats://127.0.0.1:1,tls://user:s3cr t@host", "nats://user:s3cr/t@host:4222",
+		"nats://user:s3cr#t@host:4222", "nats://user:s3cret@host:port",
+	} {
+		_, err := Dial(Config{URL: at, Deliver: func([]rendezvous.BusMessage) bool { return true }})
+		if err == nil || strings.Contains(err.Error(), "s3cr") || strings.Contains(err.Error(), "zz") {
+			t.Errorf("%s: %v", at, err)
+		}
+	}
+}

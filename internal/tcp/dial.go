@@ -102,7 +102,10 @@ func listenBoth(cfg Config, port uint16) ([]net.Listener, error) {
 	lc := net.ListenConfig{Control: control(cfg.Dials)}
 	listen := func(network string, port uint16) (net.Listener, error) {
 		host := ""
-		if cfg.Addr.IsValid() {
+		switch {
+		case network == "tcp6" && cfg.Addr6.IsValid():
+			host = cfg.Addr6.String()
+		case cfg.Addr.IsValid():
 			host = cfg.Addr.String()
 		}
 		return lc.Listen(context.Background(), network, net.JoinHostPort(host, fmt.Sprint(port)))
@@ -110,7 +113,14 @@ func listenBoth(cfg Config, port uint16) ([]net.Listener, error) {
 	switch a := cfg.Addr.Unmap(); {
 	case a.Is4():
 		x, err := listen("tcp4", port)
-		return []net.Listener{x}, err
+		if err != nil || !cfg.Addr6.IsValid() {
+			return []net.Listener{x}, err
+		}
+		x6, err := listen("tcp6", portOf(x))
+		if err != nil {
+			x.Close()
+		}
+		return []net.Listener{x, x6}, err
 	case a.Is6():
 		x, err := listen("tcp6", port)
 		return []net.Listener{x}, err

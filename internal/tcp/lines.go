@@ -26,6 +26,8 @@ const (
 	closeTime = time.Second
 
 	leastBuffer = 4 << 10 // for reading, to begin with
+
+	areaFactor = 16 // what a neighbourhood may have, in sources
 )
 
 // Config says what lines there may be. The zero value is that of a peer.
@@ -33,15 +35,17 @@ type Config struct {
 	// Ports are where to listen. If none, one that is free in both families.
 	Ports []uint16
 
-	// Addr is the only own address to be used. If zero, all.
-	Addr netip.Addr
+	// Addr is the only own address to be used. If zero, all. Addr6 is the one of
+	// IPv6 beside an Addr of IPv4.
+	Addr, Addr6 netip.Addr
 
 	// Dials says that Dial will be used: several connections then share the
 	// first of the ports, as far as the system allows.
 	Dials bool
 
 	// Accept and SourceAccept bound the lines that others have opened, in all
-	// and from one source (an IPv4 address, an IPv6 /64). If zero, 32 and 8.
+	// and from one source (an IPv4 address, an IPv6 /64). If zero, 32 and 8. A
+	// neighbourhood (IPv4 /24, IPv6 /48) may have 16 times what a source may.
 	Accept, SourceAccept int
 
 	// Frame bounds the bytes of a packet. If zero, 65,507.
@@ -93,8 +97,8 @@ type Lines struct {
 
 	lines   map[udp.Local]*line
 	next    udp.Local
-	sources map[netip.Addr]int // accepted lines, by source
-	accepts int                // all of them
+	sources map[netip.Prefix]int // accepted lines, by source and by neighbourhood
+	accepts int                  // all of them
 	dials   map[netip.AddrPort]context.CancelFunc
 	closed  bool
 }
@@ -106,7 +110,7 @@ func newLines(cfg Config) *Lines {
 		closing:  make(chan struct{}),
 		lines:    make(map[udp.Local]*line),
 		next:     udp.FirstLine,
-		sources:  make(map[netip.Addr]int),
+		sources:  make(map[netip.Prefix]int),
 		dials:    make(map[netip.AddrPort]context.CancelFunc),
 	}
 }
@@ -273,8 +277,9 @@ func (l *Lines) adopt(conn net.Conn, dialled bool) bool {
 	remote := addrPort(conn.RemoteAddr())
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	source := block(remote.Addr())
-	full := !dialled && (l.accepts >= l.cfg.Accept || l.sources[source] >= l.cfg.SourceAccept)
+	source, area := blocks(remote.Addr())
+	full := !dialled && (l.accepts >= l.cfg.Accept || l.sources[source] >= l.cfg.SourceAccept ||
+		l.sources[area] >= areaFactor*l.cfg.SourceAccept)
 	if l.closed || full || len(l.lines) >= int(udp.FirstLine)-1 || remote == addrPort(conn.LocalAddr()) {
 		discard(conn)
 		return false
@@ -294,6 +299,7 @@ func (l *Lines) adopt(conn net.Conn, dialled bool) bool {
 	if !dialled {
 		l.accepts++
 		l.sources[source]++
+		l.sources[area]++
 	}
 	l.running.Go(x.run)
 	return true
@@ -314,9 +320,11 @@ func (l *Lines) forget(x *line) {
 		return
 	}
 	l.accepts--
-	source := block(x.path.Remote.Addr())
-	if l.sources[source]--; l.sources[source] == 0 {
-		delete(l.sources, source)
+	source, area := blocks(x.path.Remote.Addr())
+	for _, p := range []netip.Prefix{source, area} {
+		if l.sources[p]--; l.sources[p] == 0 {
+			delete(l.sources, p)
+		}
 	}
 }
 
@@ -330,13 +338,17 @@ func (l *Lines) tell(b *Burst) bool {
 	}
 }
 
-// block returns the first address of the block that shares a source: what one
-// customer gets (RFC 6177 section 2).
-func block(a netip.Addr) netip.Addr {
-	if p, err := a.Prefix(64); err == nil && a.Is6() {
-		return p.Addr()
+// blocks returns the addresses that share a source, which are what one customer
+// gets (RFC 6177 section 2), and those of its neighbourhood, all of which one may
+// have as well.
+func blocks(a netip.Addr) (source, area netip.Prefix) {
+	most, many := 32, 24
+	if a.Is6() {
+		most, many = 64, 48
 	}
-	return a
+	source, _ = a.Prefix(most) // an error: no address at all, and all such are one
+	area, _ = a.Prefix(many)
+	return source, area
 }
 
 func addrPort(a net.Addr) netip.AddrPort {

@@ -2,6 +2,7 @@ package tcp
 
 import (
 	"bytes"
+	"fmt"
 	"io"
 	"net"
 	"net/netip"
@@ -255,5 +256,21 @@ func TestWhatWasWrittenLastArrives(t *testing.T) {
 		}
 		<-closed
 		b.Close()
+	}
+}
+
+// TestANeighbourhoodHasItsShare: whoever has many addresses side by side does not
+// take all lines.
+func TestANeighbourhoodHasItsShare(t *testing.T) {
+	l := listen(t, Config{Addr: loopback, Accept: 100, SourceAccept: 1})
+	n := 0
+	for i := range areaFactor + 4 {
+		n += len(flood(t, l, fmt.Sprintf("127.0.0.%d", 2+i), 1))
+	}
+	if n != areaFactor {
+		t.Errorf("%d lines of one neighbourhood are open, want %d", n, areaFactor)
+	}
+	if len(flood(t, l, "127.0.1.1", 1)) != 1 {
+		t.Error("another neighbourhood is not let in")
 	}
 }

@@ -17,19 +17,25 @@ const portTries = 16
 
 // open opens one UDP socket per family that the machine has, on one port, or
 // only the one that addr belongs to.
-func open(addr netip.Addr, port uint16) (v4, v6 *net.UDPConn, err error) {
+func open(addr, addr6 netip.Addr, number uint16) (v4, v6 *net.UDPConn, err error) {
 	addr = addr.Unmap()
 	if addr.Is4() {
-		v4, err = openFamily("udp4", addr, port)
-		return v4, nil, err
+		v4, err = openFamily("udp4", addr, number)
+		if err == nil && addr6.IsValid() {
+			if v6, err = openFamily("udp6", addr6, port(v4)); err != nil {
+				v4.Close()
+				return nil, nil, err
+			}
+		}
+		return v4, v6, err
 	}
 	if addr.Is6() {
-		v6, err = openFamily("udp6", addr, port)
+		v6, err = openFamily("udp6", addr, number)
 		return nil, v6, err
 	}
 	for range portTries {
-		v4, v6, err = openBoth(port)
-		if port != 0 || !errors.Is(err, ErrPortInUse) {
+		v4, v6, err = openBoth(number)
+		if number != 0 || !errors.Is(err, ErrPortInUse) {
 			break
 		}
 	}

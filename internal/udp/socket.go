@@ -23,6 +23,9 @@ type Config struct {
 	Port uint16     // If zero, one that is free in both families.
 	Addr netip.Addr // If zero, all addresses; otherwise only this one, and only its family.
 
+	// Addr6 is the only address of IPv6, beside an Addr of IPv4.
+	Addr6 netip.Addr
+
 	// Also are further ports on which to receive, each in both families. Their
 	// Locals are 1, 2, … in this order.
 	Also []uint16
@@ -121,7 +124,7 @@ func bind(cfg Config) (*Socket, error) {
 
 // enter opens one port.
 func (s *Socket) enter(number uint16, l Local, cfg Config) (d door, err error) {
-	v4, v6, err := open(cfg.Addr, number)
+	v4, v6, err := open(cfg.Addr, cfg.Addr6, number)
 	if err != nil {
 		return d, err
 	}
