@@ -58,10 +58,11 @@ type attempt struct {
 	plan   plan
 	number int // of the session; 0: nobody was met
 	stage  stage
-	inRoom bool      // it has the place in the public room
-	open   bool      // its files are open
-	lost   time.Time // contact is lost since; zero: there is contact
-	turned bool      // that it was lost for graceTime has been acted upon
+	inRoom bool            // it has the place in the public room
+	open   bool            // its files are open
+	lost   time.Time       // contact is lost since; zero: there is contact
+	turned bool            // that it was lost for graceTime has been acted upon
+	met    []rendezvous.ID // who has not been reached so far
 
 	// Set by who launches it. Both may be called from the stand only, and do
 	// not wait.

@@ -30,6 +30,15 @@ func TestSessionsComeAndGo(t *testing.T) {
 	}
 }
 
+// TestSessionsThatFailed runs seeds that have shown bugs.
+func TestSessionsThatFailed(t *testing.T) {
+	for _, seed := range []uint64{
+		501628, // a receiver was cut off between its answer and the confirm, and told to wait for ever
+	} {
+		t.Run(fmt.Sprint(seed), func(t *testing.T) { comeAndGo(t, seed) })
+	}
+}
+
 // visitor is one place of receiving: the program in it comes and goes.
 type visitor struct {
 	m    *meeting

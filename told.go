@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"qft/internal/peer"
@@ -24,6 +25,7 @@ func (s *stand) metBy(a *attempt, number int, members []rendezvous.ID) {
 	s.met = true
 	a.number = number
 	s.next.known = append(s.next.known, members...)
+	a.met = append(a.met, members...)
 	if a.stage == atHelper {
 		a.stage = found
 		s.report()
@@ -62,7 +64,7 @@ func (s *stand) arrivedAt(a *attempt) {
 	if a.stage == gone {
 		return
 	}
-	a.stage = arrived
+	a.stage, a.met = arrived, nil
 	s.retry.pause = 0
 	taken := s.count(func(o *attempt) bool { return o.stage == served || o.stage == arrived })
 	if taken <= min(s.places(), maxSessions) {
@@ -184,6 +186,8 @@ func (s *stand) ended(a *attempt, err error, guesses int) {
 	if guesses >= 0 && a.inRoom {
 		s.guessed(guesses)
 	}
+	// Whom it has met, but not reached, may not know that, and wait for us.
+	s.next.known = slices.DeleteFunc(slices.Clone(s.next.known), func(id rendezvous.ID) bool { return slices.Contains(a.met, id) })
 	was := a.stage
 	a.stage = gone
 	s.report()
