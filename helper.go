@@ -230,6 +230,11 @@ func (h *helper) serverConfig(r HelperRules) rendezvous.ServerConfig {
 	return c
 }
 
+// steady is the server's time, which it keeps as a number: that of the start and
+// what has passed since, whatever becomes of the clock meanwhile. One that is set
+// back by an hour would have nobody let in, and nobody forgotten, for as long.
+func (h *helper) steady(t time.Time) time.Time { return h.started.Add(t.Sub(h.started)) }
+
 // Stop implements peer.Machine: at once. Clients register anew with whoever
 // answers next.
 func (h *helper) Stop(time.Time) { h.stopped = true }
@@ -249,7 +254,7 @@ func (h *helper) drain(now time.Time) {
 
 // Send also logs figures now and then, when something has happened.
 func (h *helper) Send(now time.Time, b *udp.Batch) {
-	h.Server.Send(now, b)
+	h.Server.Send(h.steady(now), b)
 	if h.bus != nil {
 		h.bus.Exchange(h.Server) // the loop comes here after whatever happens
 	}
@@ -268,6 +273,9 @@ func (h *helper) Send(now time.Time, b *udp.Batch) {
 // Deadline implements peer.Machine.
 func (h *helper) Deadline() time.Time {
 	d := h.Server.Deadline()
+	if !d.IsZero() {
+		d = h.steady(d)
+	}
 	if !h.draining.IsZero() && (d.IsZero() || h.draining.Before(d)) {
 		return h.draining
 	}

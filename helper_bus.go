@@ -15,7 +15,7 @@ func (h *helper) dialBus() (stop func(), err error) {
 		URL: h.cfg.NATS, Credentials: h.cfg.NATSCredentials, Log: h.log,
 		Deliver: func(batch []rendezvous.BusMessage) bool {
 			return h.loop.Post(func() {
-				now := time.Now()
+				now := h.steady(time.Now())
 				for _, m := range batch {
 					h.FromBus(now, m)
 				}

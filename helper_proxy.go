@@ -11,6 +11,7 @@ import (
 // Receive takes the header off what a trusted load balancer passes on. The
 // answer goes back to it; whose the packet is counts for all else.
 func (h *helper) Receive(now time.Time, p udp.Packet) {
+	now = h.steady(now)
 	if !h.proxied(p.Path) {
 		h.Server.Receive(now, p)
 		return

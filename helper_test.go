@@ -3,6 +3,7 @@ package qft
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"net"
 	"net/netip"
 	"slices"
@@ -178,5 +179,34 @@ func TestAddressesOfAHelper(t *testing.T) {
 		if got, err := helperAddresses(all); (err != nil) != (want == "") || err == nil && fmt.Sprint(got.first, got.six) != want {
 			t.Errorf("%q: %v, %v", text, got, err)
 		}
+	}
+}
+
+// TestTheClockMayBeSet: the server's time is the steady one, in both directions.
+func TestTheClockMayBeSet(t *testing.T) {
+	s, err := udp.Listen(udp.Config{Addr: netip.MustParseAddr("127.0.0.1"), Crowd: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	h := newHelper(HelperConfig{}, slog.New(slog.DiscardHandler), s)
+	at, own := netip.MustParseAddrPort("192.0.2.1:4277"), udp.To(netip.MustParseAddrPort("198.51.100.1:5"))
+	c := rendezvous.NewClient(rendezvous.ClientConfig{Servers: []netip.AddrPort{at}, Room: rendezvous.NumberedRoom(7), Role: rendezvous.Sender})
+	b := udp.NewBatch(1 << 14)
+	for range 3 { // hello, join, what is due to the member
+		b.Reset()
+		c.Send(time.Now(), b)
+		for p := range b.All() {
+			h.Receive(time.Now(), udp.Packet{Path: own, Data: slices.Clone(p.Data)})
+		}
+		b.Reset()
+		h.Send(time.Now(), b)
+		for p := range b.All() {
+			c.Receive(time.Now(), udp.Packet{Path: udp.To(at), Data: slices.Clone(p.Data)})
+		}
+	}
+	d := h.Deadline()
+	if left := time.Until(d); h.Stats().Members != 1 || left <= 0 || left > time.Hour || !strings.Contains(d.String(), " m=") {
+		t.Errorf("%d members, the next thing to do is at %v", h.Stats().Members, d)
 	}
 }

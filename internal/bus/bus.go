@@ -93,6 +93,7 @@ func Dial(cfg Config) (*Bus, error) {
 		incoming: make(chan *nats.Msg, maxUnread), ended: make(chan struct{}),
 		wake: make(chan struct{}, 1),
 	}
+	var forbidden sync.Once
 	options := []nats.Option{
 		nats.Name("qft helper"), nats.NoEcho(), nats.RetryOnFailedConnect(true), nats.MaxReconnects(-1),
 		nats.ReconnectWait(reconnectWait), nats.ReconnectJitter(reconnectWait, reconnectWait), nats.Timeout(dialTimeout),
@@ -104,7 +105,13 @@ func Dial(cfg Config) (*Bus, error) {
 			log.Warn("NATS is away: other instances are not heard", "reason", fmt.Sprint(err))
 		}),
 		nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) {
-			if !errors.Is(err, nats.ErrSlowConsumer) { // counted by Lost
+			switch {
+			case errors.Is(err, nats.ErrSlowConsumer): // messages are lost, and said again
+			case errors.Is(err, nats.ErrPermissionViolation):
+				// It names the subject, and so a room, of which some are secret;
+				// and there is one for each room.
+				forbidden.Do(func() { log.Warn("NATS forbids subjects of qft.>: other instances are not heard, or do not hear") })
+			default:
 				log.Warn("NATS objects", "reason", err.Error())
 			}
 		}),

@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/nats-io/nats.go"
 	"go.uber.org/goleak"
 
 	"qft/internal/rendezvous"
@@ -199,5 +200,62 @@ func TestErrorsNameNoPassword(t *testing.T) {
 		if err == nil || strings.Contains(err.Error(), "s3cr") || strings.Contains(err.Error(), "zz") {
 			t.Errorf("%s: %v", at, err)
 		}
+	}
+}
+
+// TestForbiddenSubjectsAreLoggedOnceAndUnnamed: the name of a private room is
+// secret, and there may be many rooms.
+func TestForbiddenSubjectsAreLoggedOnceAndUnnamed(t *testing.T) {
+	path, err := exec.LookPath("nats-server")
+	if err != nil {
+		if path = "/usr/sbin/nats-server"; !exists(path) {
+			t.Skip("needs nats-server (see scripts/tools)")
+		}
+	}
+	port, conf := freePort(t), filepath.Join(t.TempDir(), "nats.conf")
+	text := `listen: "127.0.0.1:` + port + `"
+		authorization { users = [ { user: "a", password: "b", permissions: { subscribe: { deny: "qft.room.>" } } } ] }`
+	if err := os.WriteFile(conf, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	server := exec.Command(path, "-c", conf)
+	if err := server.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer server.Wait()
+	defer server.Process.Kill()
+	logs := make(chan string, 100)
+	b, err := Dial(Config{URL: "nats://a:b@127.0.0.1:" + port, Log: logger(logs), Deliver: func([]rendezvous.BusMessage) bool { return true }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	until := func(what string) (forbids int) {
+		t.Helper()
+		for deadline := time.After(20 * time.Second); ; {
+			select {
+			case line := <-logs:
+				switch {
+				case strings.Contains(line, "qft.room"):
+					t.Error(line)
+				case strings.Contains(line, "forbids"):
+					forbids++
+				case strings.Contains(line, what):
+					return forbids
+				}
+			case <-deadline:
+				t.Fatalf("it is not logged that NATS is %s", what)
+			}
+		}
+	}
+	until("connected")
+	for i := range 5 {
+		b.do(turn{adds: []string{fmt.Sprintf("qft.room.3.%032x", i)}}, make(map[string]*nats.Subscription))
+	}
+	if err := b.nc.Flush(); err != nil { // what the server objects to comes before its answer
+		t.Fatal(err)
+	}
+	b.Close()
+	if n := until("away"); n != 1 {
+		t.Errorf("it is logged %d times that subjects are forbidden", n)
 	}
 }

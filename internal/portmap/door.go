@@ -24,6 +24,10 @@ const (
 
 	// closeTime bounds the good-bye.
 	closeTime = time.Second
+
+	// partingTime is how long one waits who goes while the router has not
+	// answered: its answer, and with it an open port, may be on its way.
+	partingTime = 50 * time.Millisecond
 )
 
 // pause is between the copies of an unanswered request of a search, a renewal
@@ -176,7 +180,12 @@ func (d *door) Close(now time.Time) {
 		switch g.stage {
 		case open:
 			g.stage, g.tries, g.next, g.expires = closing, 0, now, now.Add(closeTime)
-		case asking, resting:
+		case asking:
+			g.stage = closed
+			if g.tries > 0 {
+				g.stage, g.tries, g.next, g.expires = closing, 0, now, now.Add(partingTime)
+			}
+		case resting:
 			g.stage = closed
 		}
 	}

@@ -345,3 +345,21 @@ func FuzzDoor(f *testing.F) {
 		}
 	})
 }
+
+// TestWhoGoesBeforeTheAnswerClosesAsWell: the router has opened the port, or is
+// about to.
+func TestWhoGoesBeforeTheAnswerClosesAsWell(t *testing.T) {
+	k := newDoorTest(t, home, false)
+	first := k.take(versionPCP, opMap)
+	k.sent = nil
+	k.door.Close(k.now)
+	k.advance(0)
+	last := k.take(versionPCP, opMap)
+	if len(last) != 1 || binary.BigEndian.Uint32(last[0][4:]) != 0 || !bytes.Equal(last[0][24:36], first[0][24:36]) {
+		t.Errorf("closing: %x", last)
+	}
+	k.advance(partingTime)
+	if !k.door.Done() {
+		t.Error("not done")
+	}
+}
