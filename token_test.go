@@ -165,5 +165,5 @@ func TestNoStunServerAnswers(t *testing.T) {
 	from, _ := home.attach(x.World, "sender", lab.Link{Delay: helperDelay}, false)
 	x.sender = x.paster(rendezvous.Sender, from, secret.Phrase{}, func(string) { t.Error("a token without an address") })
 	x.taker = x.sender
-	x.until("the end", 20*time.Second, func() bool { return x.sender.failedAs(peer.HelperUnreachable) })
+	x.until("the end", 20*time.Second, func() bool { return x.sender.failedAs(peer.StunUnreachable) })
 }

@@ -40,6 +40,8 @@ type terminal struct {
 	views  map[int]*view
 	drawn  int // lines of progress that stand there
 	asking bool
+	alone  *time.Timer // fires when a receiver has waited in vain for long
+	hushed bool        // somebody has come
 }
 
 func newTerminal(in io.Reader, out, err io.Writer) *terminal {
@@ -103,11 +105,17 @@ func (t *terminal) line(e qft.Event) {
 
 // tell prints an event of a session for a person.
 func (t *terminal) tell(v *view, e qft.Event) {
+	switch e.(type) {
+	case qft.Waiting, qft.HelperSilent, qft.HelperBack, qft.HelperPorts: // nobody has come by these
+	default:
+		t.hush()
+	}
 	switch e := e.(type) {
 	case qft.Code:
 		t.showCode(e.Code)
 	case qft.Waiting:
 		t.tellWaiting(e)
+		t.wonder(e)
 	case qft.Token:
 		t.showToken(e.Text)
 	case qft.TokenWanted: // the question follows

@@ -110,6 +110,8 @@ const (
 	Broken
 	// HostUnreachable: nothing answers at the sender's host.
 	HostUnreachable
+	// StunUnreachable: no STUN server answers.
+	StunUnreachable
 )
 
 // Error is how a peer failed before it was connected.

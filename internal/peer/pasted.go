@@ -67,7 +67,7 @@ func (p *Peer) pastedPhrase() secret.Phrase {
 func (p *Peer) stepPasted(now time.Time) {
 	x := p.pasted
 	if x.out.dead(now, pastePatience) {
-		p.fail(now, HelperUnreachable, fmt.Errorf("no STUN server answers: %s", addresses(p.cfg.Stun)))
+		p.fail(now, StunUnreachable, fmt.Errorf("no STUN server answers: %s", addresses(p.cfg.Stun)))
 		return
 	}
 	if p.cfg.Role == rendezvous.Receiver && !x.asked {
