@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"qft/internal/lab"
+	"qft/internal/nat"
 )
 
 // TestAnOpenedPortIsToldOverTheConnection: the router answers after the two are
@@ -87,4 +88,35 @@ func TestNonsenseInTheStreamOfAddressesEndsTheConnection(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestListsInTheStreamOfAddressesAreTakenAtLeisure, however many come.
+func TestListsInTheStreamOfAddressesAreTakenAtLeisure(t *testing.T) {
+	m := newMeeting(t, 1, lab.Link{Delay: 10 * time.Millisecond})
+	line := lab.Link{Rate: 10e6, Delay: 5 * time.Millisecond}
+	path, dir := m.file("a.bin", 20<<20), m.folder("to")
+	s := m.send(m.Host(nil, lab.HostConfig{Up: line, Down: line}), "", path)
+	r := m.receive(m.Host(nil, lab.HostConfig{Up: line, Down: line}), s.code(), dir)
+	m.connectedAfter(r, 10*time.Second)
+	m.connectedAfter(s, 10*time.Second)
+	const lists = 1000
+	for i := range lists {
+		list := nat.AppendCandidates([]byte{0, 0}, nat.List{Candidates: []nat.Candidate{{
+			Kind: nat.Host, Addr: netip.AddrPortFrom(netip.AddrFrom4([4]byte{198, 51, byte(i >> 8), byte(i)}), 7),
+		}}})
+		list[1] = byte(len(list) - 2)
+		s.Conn().Write(1, list)
+	}
+	s.host.Wake(s.port)
+	probed := make(map[netip.AddrPort]bool)
+	m.Tap(func(x lab.Sighting) {
+		if x.To.Port() == 7 {
+			probed[x.To] = true
+		}
+	})
+	m.Run(time.Second, nil)
+	if n := len(probed); n == 0 || n > 11 {
+		t.Errorf("of %d lists %d were taken within a second", lists, n)
+	}
+	m.wantFile(time.Minute, path, dir, s, r)
 }

@@ -129,13 +129,14 @@ func (p *Peer) outside() (seen []netip.AddrPort) {
 }
 
 // observers are the clients whose servers see us from outside. What our own
-// server, or another one of this machine, sees says nothing to others.
+// server, or another one of this machine, sees says nothing to others. One on this
+// network sees an address that we know, or lies.
 func (p *Peer) observers() (all []*rendezvous.Client) {
 	if p.search.client != nil {
 		all = append(all, p.search.client)
 	}
 	for _, pl := range p.places {
-		if pl.client != nil && pl.kind != atHome && pl.kind != atDoor {
+		if pl.client != nil && pl.named() {
 			all = append(all, pl.client)
 		}
 	}

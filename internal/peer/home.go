@@ -34,11 +34,13 @@ func inside() netip.AddrPort {
 	return netip.AddrPortFrom(netip.AddrFrom4([4]byte{127, 0, 0, 1}), 1)
 }
 
-// openHome has this sender be a helper itself, for its own room only.
+// openHome has this sender be a helper itself, for its own room only. The seat of
+// the sender is free after a meeting, until the next one takes it, through the
+// door: nobody else may have it.
 func (p *Peer) openHome(now time.Time) {
 	pl := p.open(now, atHome, []netip.AddrPort{inside()})
 	pl.server = rendezvous.NewServer(rendezvous.ServerConfig{
-		Rand: p.cfg.Rand, Only: p.room(atHome), Members: homeMembers, SourceMembers: homeOfHost, NoteMemory: homeNotes,
+		Rand: p.cfg.Rand, Only: p.room(atHome), Members: homeMembers, SourceMembers: homeOfHost, NoteMemory: homeNotes, OwnSenders: true,
 	})
 	p.desk = &desk{batch: udp.NewBatch(deskSize), out: udp.NewBatch(outSize)}
 	p.serve(now, pl) // we have the seat before anybody else can ask for it

@@ -24,12 +24,17 @@ const maxList = 2048
 // addresses that come and go in quick succession are told as they are in the end.
 const tellEvery = 500 * time.Millisecond
 
+// heedEvery is how often the partner's lists are taken at most: work that it could
+// otherwise make without end.
+const heedEvery = 100 * time.Millisecond
+
 // inBandState is what goes over that stream.
 type inBandState struct {
 	told nat.List  // our network as last told
 	next time.Time // earliest next telling
 	out  []byte    // not taken by the stream yet
 	in   []byte    // of a list that has not come whole
+	heed time.Time // when the next is taken
 }
 
 // stepInBand tells our addresses if they have changed, and takes the partner's.
@@ -45,11 +50,20 @@ func (p *Peer) stepInBand(now time.Time) {
 	if len(s.out) > 0 {
 		s.out = s.out[p.conn.Write(addressStream, s.out):]
 	}
+	if now.Before(s.heed) {
+		return
+	}
 	var b [512]byte
-	for n := p.conn.Read(addressStream, b[:]); n > 0; n = p.conn.Read(addressStream, b[:]) {
-		s.in = append(s.in, b[:n]...)
-		for p.takeList(now) {
+	for {
+		if p.takeList(now) {
+			s.heed = now.Add(heedEvery)
+			return
 		}
+		n := p.conn.Read(addressStream, b[:])
+		if n == 0 {
+			return
+		}
+		s.in = append(s.in, b[:n]...)
 	}
 }
 

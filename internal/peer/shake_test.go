@@ -54,3 +54,17 @@ func TestHelloOfTheHelperFindsRoom(t *testing.T) {
 		t.Error("the sender at the helper is not answered after the first of the others")
 	}
 }
+
+// TestLiesOfThisNetworkAreNotPassedOn: whoever answers a beacon may say that it
+// sees us at any address, which the partner would then probe.
+func TestLiesOfThisNetworkAreNotPassedOn(t *testing.T) {
+	p := &Peer{cfg: Config{Rand: rand.Reader, Role: rendezvous.Receiver}}
+	here := []netip.AddrPort{netip.MustParseAddrPort("192.0.2.1:4000")}
+	p.open(time.Unix(1, 0), nearby, here)
+	if n := len(p.observers()); n != 0 {
+		t.Errorf("%d observers on this network", n)
+	}
+	if p.open(time.Unix(1, 0), atHelper, here); len(p.observers()) != 1 {
+		t.Error("the helper is none")
+	}
+}

@@ -41,6 +41,9 @@ func (s *Server) admit(now time.Time, src *source, q *request) (*member, refusal
 	if s.cfg.Only != (Room{}) && name != s.cfg.Only {
 		return nil, refusedBusy
 	}
+	if s.cfg.OwnSenders && q.role == Sender && !src.block.loopback() {
+		return nil, refusedTaken
+	}
 	if code := s.lobby.full(name, q.role); code != 0 {
 		return nil, code
 	}

@@ -630,3 +630,21 @@ func TestAClientWithoutAHelperSaysSo(t *testing.T) {
 		t.Errorf("%+v", e)
 	}
 }
+
+// TestSendersOfThisMachineOnly: nobody else takes the seat while it is free.
+func TestSendersOfThisMachineOnly(t *testing.T) {
+	room := NumberedRoom(4711)
+	for from, want := range map[string]msgType{
+		"192.0.2.1:1": typeRefused, "[2001:db8::1]:1": typeRefused, "[fe80::1]:1": typeRefused,
+		"127.0.0.1:1": typeJoined, "127.9.9.9:1": typeJoined, "[::1]:1": typeJoined,
+	} {
+		d := newDesk(t, ServerConfig{Only: room, OwnSenders: true})
+		if a := d.join(addr(from), room, Sender, 1); a.typ != want {
+			t.Errorf("a sender from %s gets %+v", from, a)
+		}
+		d = newDesk(t, ServerConfig{Only: room, OwnSenders: true})
+		if a := d.join(addr(from), room, Receiver, 2); a.typ != typeJoined {
+			t.Errorf("a receiver from %s gets %+v", from, a)
+		}
+	}
+}

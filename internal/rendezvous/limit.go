@@ -72,6 +72,9 @@ func blockOf(a netip.Addr) block {
 	return block(binary.BigEndian.Uint64(ip[:8]))
 }
 
+// loopback reports whether the addresses of a block are this machine's own.
+func (b block) loopback() bool { return b>>24 == 0xffff<<24|127 || b == 0 }
+
 // net returns what the neighbourhood of a block has in common: the /24 of an
 // IPv4 address, the /48 of an IPv6 one, of which many hold a whole one.
 func (b block) net() uint64 {

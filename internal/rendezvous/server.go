@@ -67,6 +67,8 @@ type ServerConfig struct {
 	// Only is the one room that there is, if not zero: joins of others are
 	// refused.
 	Only Room
+	// OwnSenders has senders come from this machine only.
+	OwnSenders bool
 	// Log is told, at debug level, of members that come and go. If nil,
 	// nothing is logged.
 	Log *slog.Logger
