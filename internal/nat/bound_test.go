@@ -33,6 +33,24 @@ func TestProfileThatLies(t *testing.T) {
 	}
 }
 
+// A peer that says that it is seen under an address of our own network does not
+// have us look through somebody's ports there.
+func TestNobodyWithinIsLookedThrough(t *testing.T) {
+	for _, last := range []string{"127.0.0.1:53", "192.168.1.1:53", "10.0.0.1:53", "169.254.169.254:80"} {
+		for _, m := range []Mapping{Preserving, Sequential, Random} {
+			p := newWorld(t, 1).behind(portRestricted, portRestricted)
+			p.a.start(true)
+			p.a.agent.AddRemote(p.now, List{Profile: Profile{Mapping: m, Step: 1, Last: netip.MustParseAddrPort(last)}, Candidates: p.b.candidates()})
+			p.run(10*time.Second, nil)
+			for _, s := range p.a.sent {
+				if s.to.Addr() == netip.MustParseAddrPort(last).Addr() {
+					t.Fatalf("mapping %v: %v was pinged", m, s.to)
+				}
+			}
+		}
+	}
+}
+
 // counted are the agent's probes, all of them and the most in one second, when it
 // lives for so long and what happens every time is done.
 func counted(w *world, a *Agent, long, every time.Duration, happens func(turn int)) (all, most int) {

@@ -376,10 +376,12 @@ func withoutNAT(p Profile, list []Candidate) Profile {
 	return p
 }
 
-// peerOutside is the endpoint of the peer that is seen from outside.
+// peerOutside is the endpoint of the peer that is seen from outside. One within
+// our own network is none, for a peer whose word we take for it would have us
+// look through the ports of somebody who lives there.
 func (a *Agent) peerOutside() (netip.AddrPort, bool) {
-	if a.peer.Last.IsValid() {
-		return a.peer.Last, true
+	if last := a.peer.Last; last.IsValid() {
+		return last, !inward(last.Addr()) || inward(a.cfg.Local.Profile.Last.Addr())
 	}
 	for _, c := range a.remote {
 		if c.Addr.Addr().Is4() && (c.Kind == Reflexive || c.Kind == Host && classify(nil, c) == direct) {
@@ -388,6 +390,10 @@ func (a *Agent) peerOutside() (netip.AddrPort, bool) {
 	}
 	return netip.AddrPort{}, false
 }
+
+// inward reports whether the address is of some network that is not the
+// internet.
+func inward(ip netip.Addr) bool { return ip.IsLoopback() || ip.IsPrivate() || ip.IsLinkLocalUnicast() }
 
 // unit is the profile with a step of one port in the same direction.
 func (p Profile) unit() Profile {
