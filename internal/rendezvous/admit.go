@@ -88,24 +88,27 @@ func (s *Server) enter(now time.Time, m *member, name Room) {
 // half of the shares of all, are for sources that have few members, or brought
 // none lately: who floods the helper leaves them to the others.
 func (s *Server) spend(now time.Time, src *source) bool {
-	most := s.cfg.SourceMembers
-	if 4*len(s.members) >= 3*s.cfg.Members {
-		most = (most + crowdFactor - 1) / crowdFactor
-	}
 	perSecond := float64(s.cfg.SourceJoins) / 60
 	own := rate{joinBurst, perSecond}
 	area := s.cells.net(src)
 	newcomer := src.joins.fresh(now)
 	switch {
-	case len(s.members) >= s.cfg.Members, int(src.members) >= most,
-		int(area.members) >= netFactor*s.cfg.SourceMembers:
-		return false
-	case !src.joins.take(now, 1, own):
+	case !s.hasPlace(src), !src.joins.take(now, 1, own):
 		return false
 	case !area.joins.take(now, 1, rate{netFactor * joinBurst, netFactor * perSecond}):
 		return false
 	}
 	return s.joins.takeShared(now, s.joinRate(), newcomer)
+}
+
+// hasPlace reports whether a source may have one more member now.
+func (s *Server) hasPlace(src *source) bool {
+	most := s.cfg.SourceMembers
+	if 4*len(s.members) >= 3*s.cfg.Members {
+		most = (most + crowdFactor - 1) / crowdFactor
+	}
+	return len(s.members) < s.cfg.Members && int(src.members) < most &&
+		int(s.cells.net(src).members) < netFactor*s.cfg.SourceMembers
 }
 
 // joinRate is for all sources together. As many as have a place may come at

@@ -581,3 +581,20 @@ func FuzzFromBus(f *testing.F) {
 		}
 	})
 }
+
+// TestClaimsAtOnceStayWithinTheLimits: all of them are asked about before the
+// first is let in.
+func TestClaimsAtOnceStayWithinTheLimits(t *testing.T) {
+	for _, cfg := range []ServerConfig{{Bus: true, SourceMembers: 3}, {Bus: true, Members: 3}} {
+		d := newDesk(t, cfg)
+		from := addr("192.0.2.1:5")
+		for k := range byte(10) {
+			d.ask(from, request{typ: typeJoin, cookie: d.cookies.issue(d.now, from), req: 1, room: NumberedRoom(0), role: Sender, key: testKey(k)})
+		}
+		d.now = d.now.Add(claimWait)
+		d.raw(netip.AddrPort{}, nil)
+		if st := d.Stats(); st.Members != 3 || st.Refused != 7 || len(d.lobby.claimed) != 0 {
+			t.Errorf("%+v: %+v", cfg, st)
+		}
+	}
+}

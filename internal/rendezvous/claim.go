@@ -97,6 +97,8 @@ func (s *Server) settleClaims(now time.Time) {
 			s.join(now, c.caller, src, q) // it has a number by now
 		case s.lobby.rooms.at(name) != nil:
 			s.repeat(now, c)
+		case !s.hasPlace(src): // others have come since it was asked
+			s.refuse(c.caller.path, q, refusedBusy)
 		default:
 			s.welcome(now, s.seat(now, src, q, name), c.caller, src, q)
 		}
