@@ -22,8 +22,8 @@ demo: build
 	./scripts/demo bin/qft
 
 test: tools check cross
-	go test -race -shuffle=on $$(go list ./... | grep -v /e2e)
-	go test -race -shuffle=on ./e2e
+	go test -race -shuffle=on -timeout 20m $$(go list ./... | grep -v /e2e)
+	go test -race -shuffle=on -timeout 20m ./e2e
 	go test -count=1 ./internal/transport ./internal/lab # simulations that are too long for -race
 	./scripts/fuzz $(FUZZTIME)
 

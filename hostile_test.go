@@ -31,7 +31,7 @@ func (s *stranger) Send(now time.Time, b *udp.Batch) {
 func (s *stranger) say(to rendezvous.ID, note ...byte) { _ = s.Post(to, note) }
 
 func (m *meeting) stranger(h *lab.Host, phrase string, role rendezvous.Role, on func(*stranger, rendezvous.Event)) {
-	p, err := secret.Parse(phrase)
+	p, err := parseOnce(phrase)
 	if err != nil {
 		m.t.Fatal(err)
 	}
@@ -48,7 +48,7 @@ func (m *meeting) stranger(h *lab.Host, phrase string, role rendezvous.Role, on 
 // instead of a confirmation.
 func (m *meeting) guesser(h *lab.Host, phrase string, guesses *int, instead ...byte) {
 	// Any wrong phrase is a guess; deriving one anew each time takes long.
-	guess, err := secret.Parse("not the phrase")
+	guess, err := parseOnce("not the phrase")
 	if err != nil {
 		m.t.Fatal(err)
 	}
@@ -154,7 +154,7 @@ func TestStrangersDoNotMakeAReceiverDeaf(t *testing.T) {
 	h := m.public("sender", "receiver")
 	dir := m.folder("to")
 	r := m.receive(h[1], phrase, dir)
-	other, err := secret.Parse("some other phrase")
+	other, err := parseOnce("some other phrase")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -245,7 +245,7 @@ func TestPartnerWithoutAddressesIsGivenUp(t *testing.T) {
 	h := m.public("sender", "stranger")
 	s := m.send(h[0], "", m.file("a.bin", 1000))
 	code := s.code()
-	p, err := secret.Parse(code)
+	p, err := parseOnce(code)
 	if err != nil {
 		t.Fatal(err)
 	}

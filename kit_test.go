@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"sync"
 	"testing"
 	"time"
 
@@ -97,8 +98,23 @@ func (m *meeting) joinAs(n *node, role rendezvous.Role, phrase string, a *app) *
 	return n
 }
 
-func (m *meeting) phrase(text string) secret.Phrase {
+// parseOnce is secret.Parse for phrases that come again and again in tests: those
+// of one's own cost 64 MiB and a memory-hard hash each time.
+func parseOnce(text string) (secret.Phrase, error) {
+	if p, ok := parsed.Load(text); ok {
+		return p.(secret.Phrase), nil
+	}
 	p, err := secret.Parse(text)
+	if err == nil {
+		parsed.Store(text, p)
+	}
+	return p, err
+}
+
+var parsed sync.Map // phrases by their text
+
+func (m *meeting) phrase(text string) secret.Phrase {
+	p, err := parseOnce(text)
 	if err != nil {
 		m.t.Fatal(err)
 	}

@@ -31,7 +31,7 @@ func newExchange(t *testing.T, seed uint64, a, b *network, loss float64, phrases
 	to, _ := b.attach(x.World, "receiver", line, false)
 	var said [2]secret.Phrase
 	for i, text := range phrases {
-		p, err := secret.Parse(text)
+		p, err := parseOnce(text)
 		if err != nil {
 			t.Fatal(err)
 		}
