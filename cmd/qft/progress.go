@@ -61,16 +61,16 @@ func (v *view) pathParts() line {
 	p := v.progress
 	var l line
 	if v.path != "" {
-		l = append(l, part{clean(v.path), 9})
+		l = append(l, part{clean(v.path), 6})
 	}
 	if p.RTT > 0 {
-		l = append(l, part{"RTT " + round(p.RTT), 6})
+		l = append(l, part{"RTT " + round(p.RTT), 7})
 	}
 	if p.Loss >= 0.001 {
-		l = append(l, part{fmt.Sprintf("loss %.1f %%", 100*p.Loss), 7})
+		l = append(l, part{fmt.Sprintf("loss %.1f %%", 100*p.Loss), 8})
 	}
 	if p.PathRate > 0 {
-		l = append(l, part{"path " + size(int64(p.PathRate)) + "/s", 8})
+		l = append(l, part{"path " + size(int64(p.PathRate)) + "/s", 9})
 	}
 	return l
 }

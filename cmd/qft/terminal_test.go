@@ -38,8 +38,8 @@ func TestProgressLineFits(t *testing.T) {
 	}{
 		{full, 200, " 42 %  1.05 GB of 2.50 GB  11.2 MB/s  2:10 left  bottleneck: network  punched  RTT 52ms  loss 1.2 %  path 11.9 MB/s"},
 		{full, 120, " 42 %  1.05 GB of 2.50 GB  11.2 MB/s  2:10 left  bottleneck: network  punched  RTT 52ms  loss 1.2 %  path 11.9 MB/s"},
-		{full, 80, " 42 %  1.05 GB of 2.50 GB  11.2 MB/s  2:10 left  network  RTT 52ms  loss 1.2 %"},
-		{full, 79, " 42 %  1.05 GB of 2.50 GB  11.2 MB/s  2:10 left  network  RTT 52ms  loss 1.2 %"},
+		{full, 80, " 42 %  1.05 GB of 2.50 GB  11.2 MB/s  2:10 left  network  punched  RTT 52ms"},
+		{full, 79, " 42 %  1.05 GB of 2.50 GB  11.2 MB/s  2:10 left  network  punched  RTT 52ms"},
 		{full, 40, " 42 %  11.2 MB/s  2:10 left  network"},
 		{full, 24, " 42 %  11.2 MB/s"},
 		{full, 4, " 42 "},
