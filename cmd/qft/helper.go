@@ -79,12 +79,11 @@ func helperCommand(t *terminal) *cobra.Command {
 			return nil
 		}
 		if s.flag {
-			f.BoolFunc(s.key, s.usage, say)
+			f.BoolFuncP(s.key, s.short, s.usage, say)
 			continue
 		}
 		f.Func(s.key, s.usage, say)
 	}
-	f.Lookup("verbose").Shorthand = "v"
 	return cmd
 }
 

@@ -25,8 +25,9 @@ type helperPlan struct {
 // helperSetting is what can be said by a flag --KEY or a line "KEY = VALUE".
 type helperSetting struct {
 	key, usage string
-	flag       bool // yes or no
-	reload     bool // takes effect on SIGHUP
+	short      string // the flag's letter, if it has one
+	flag       bool   // yes or no
+	reload     bool   // takes effect on SIGHUP
 	set        func(p *helperPlan, value string) error
 }
 
@@ -84,7 +85,7 @@ var helperSettings = []helperSetting{
 		p.cfg.LogAddresses, err = parseYes(v)
 		return err
 	}},
-	{key: "verbose", flag: true, usage: "log every member that comes and goes", set: func(p *helperPlan, v string) (err error) {
+	{key: "verbose", short: "v", flag: true, usage: "log every member that comes and goes", set: func(p *helperPlan, v string) (err error) {
 		p.verbose, err = parseYes(v)
 		return err
 	}},

@@ -118,3 +118,12 @@ func TestAPrivateHelperStaysPrivate(t *testing.T) {
 		}
 	}
 }
+
+// TestLettersOfHelperFlagsAreTaken: setting a flag's letter once it is defined
+// shows it in the help and no more.
+func TestLettersOfHelperFlagsAreTaken(t *testing.T) {
+	cmd := helperCommand(new(terminal))
+	if err := cmd.ParseFlags([]string{"-v"}); err != nil {
+		t.Error(err)
+	}
+}
