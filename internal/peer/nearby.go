@@ -64,12 +64,25 @@ func (p *Peer) stepNearby(now time.Time) {
 }
 
 // patience is until when a place that a beacon told of may be useless: zero if
-// it is not.
+// it is not. One whose sender has gone without a word has members for ever, who
+// say nothing.
 func (pl *place) patience() time.Time {
-	if pl.joined && (len(pl.members) > 0 || len(pl.expected) > 0) {
-		return time.Time{}
+	until := pl.began.Add(nearbyPatience)
+	if !pl.joined {
+		return until
 	}
-	return pl.began.Add(nearbyPatience)
+	if len(pl.expected) > 0 {
+		until = pl.began.Add(2 * confirmTime)
+	}
+	for _, m := range pl.members {
+		if !m.counted {
+			return time.Time{}
+		}
+		if t := m.began.Add(2 * confirmTime); t.After(until) {
+			until = t
+		}
+	}
+	return until
 }
 
 // welcome reports whether a is worth a place.
