@@ -8,7 +8,7 @@
 
 SHELL := /bin/bash
 export CGO_ENABLED ?= 1
-FUZZTIME ?= 3s
+FUZZTIME ?= 2s
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
 .PHONY: all build demo test check cross fuzz soak matrix crash load bench tools clean
