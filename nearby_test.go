@@ -154,7 +154,9 @@ func TestNearAndFarAtTheSameMoment(t *testing.T) {
 	}
 }
 
-func TestWrongCodeInTwoPlacesIsOneGuess(t *testing.T) {
+// TestWrongCodeInTwoPlacesIsTwoGuesses: at most. What a place on this network says
+// of a code is not believed while there is a helper, so it is tried there as well.
+func TestWrongCodeInTwoPlacesIsTwoGuesses(t *testing.T) {
 	m := newMeeting(t, 1, lab.Link{Delay: 5 * time.Millisecond})
 	m.nearby = true
 	_, h := m.lan("home", 2)
