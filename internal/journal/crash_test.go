@@ -33,13 +33,19 @@ func TestTornJournalIsReadUpToTheTear(t *testing.T) {
 		} {
 			d := holding(b)
 			j, err := Resume(d)
+			// Zeros in place of zeros, such as the end of a checksum now and
+			// then is, leave what was there whole.
+			reach := at
+			for name == "zeros" && reach < len(whole) && whole[reach] == 0 {
+				reach++
+			}
 			switch {
 			case at < header && name == "spoilt" && at < len(magic):
 				if !errors.Is(err, ErrForeign) {
 					t.Errorf("%s at %d: %v", name, at, err)
 				}
 				continue
-			case at < header:
+			case reach < header:
 				if !errors.Is(err, ErrEmpty) {
 					t.Errorf("%s at %d: %v", name, at, err)
 				}
@@ -47,7 +53,7 @@ func TestTornJournalIsReadUpToTheTear(t *testing.T) {
 			case err != nil:
 				t.Fatalf("%s at %d: %v", name, at, err)
 			}
-			good, _ := slices.BinarySearch(ends, at+1) // records that end at or before at
+			good, _ := slices.BinarySearch(ends, reach+1) // records that end at or before reach
 			left := runs[:2*good]
 			want(t, j, left...)
 			more := []Run{run(7, 70, 2), run(8, 80, 1)}
