@@ -256,8 +256,8 @@ func (c *crowd) stroll(d time.Duration, perSecond float64) (took []time.Duration
 	c.each = c.each[:0]
 	start := c.now()
 	sent := 0
-	for now := start; now < start+d; now = c.now() {
-		for due := int((now - start).Seconds() * perSecond); sent < due; sent++ {
+	for at := start; at < start+d; at = c.now() {
+		for due := int((at - start).Seconds() * perSecond); sent < due; sent++ {
 			i := uint32(sent % len(c.clients))
 			c.join(i)
 			c.clients[i].sent = start + time.Duration(float64(sent)/perSecond*1e9)

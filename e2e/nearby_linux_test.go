@@ -31,7 +31,7 @@ func newLAN(t *testing.T, addrs ...string) (w *world, all []*host) {
 }
 
 // direct sends a file without a helper; at is where the receiver is told that
-// the sender listens, "" for nowhere.
+// the sender listens; empty: nothing is said.
 func (w *world) direct(from, to *host, f file, at string, flags ...string) *transfer {
 	w.t.Helper()
 	x := &transfer{t: w.t, file: f, target: filepath.Join(w.folder(), filepath.Base(f.path))}
