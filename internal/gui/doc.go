@@ -1,0 +1,2 @@
+// Package gui shows transfers in a browser on this machine.
+package gui
