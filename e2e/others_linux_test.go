@@ -129,7 +129,9 @@ func (w *pair) copyTo(server *proc, client []string) cost {
 }
 
 // sshd starts a server on b that takes one key made for this test.
-func (w *pair) sshd() *proc {
+func (w *pair) sshd() *proc { return w.sshdAt("192.0.2.2") }
+
+func (w *pair) sshdAt(address string) *proc {
 	w.t.Helper()
 	bin, err := exec.LookPath("sshd") // it insists on an absolute path
 	if err != nil {
@@ -142,7 +144,7 @@ func (w *pair) sshd() *proc {
 		}
 	}
 	config := fmt.Sprintf(`Port 2222
-ListenAddress 192.0.2.2
+ListenAddress %[2]s
 HostKey %[1]s/hostkey
 AuthorizedKeysFile %[1]s/key.pub
 PidFile none
@@ -150,7 +152,7 @@ StrictModes no
 UsePAM no
 PermitRootLogin prohibit-password
 Subsystem sftp internal-sftp
-`, w.dir)
+`, w.dir, address)
 	path := filepath.Join(w.dir, "sshd_config")
 	if err := os.WriteFile(path, []byte(config), 0o600); err != nil {
 		w.t.Fatal(err)
