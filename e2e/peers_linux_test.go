@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"cmp"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -32,8 +33,8 @@ const linkB = "10.99.0.2"
 
 // TestBenchPeers moves 50 MB over emulated links with what people use for it:
 // whole commands, from starting the last of them to its end, the meeting
-// included, medians of three. TCP is as the system has it. What is not installed
-// is left out.
+// included, medians of three. TCP has cubic, or what QFT_TCP says. What is not
+// installed is left out.
 func TestBenchPeers(t *testing.T) {
 	if os.Getenv("QFT_BENCH") == "" {
 		t.Skip("a measurement: QFT_BENCH=1 go test -run TestBenchPeers -v -timeout 2h ./e2e")
@@ -53,6 +54,10 @@ func (c lossy) race(t *testing.T, p peer) {
 	l := newLink(t, "--rate", fmt.Sprintf("%dmbit", c.mbit), "--rtt", fmt.Sprintf("%dms", c.rtt),
 		"--loss", fmt.Sprint(c.loss), "--queue", fmt.Sprintf("%dms", max(c.rtt, 100)))
 	w := &pair{world: l.world, a: l.a, b: l.b}
+	tcp := cmp.Or(os.Getenv("QFT_TCP"), "cubic") // what nearly every machine has
+	for _, h := range []*host{w.a, w.b} {
+		h.sysctl("net/ipv4/tcp_congestion_control", tcp)
+	}
 	f := w.file("film", int64(c.mb)*1_000_000)
 	if p.server != nil {
 		p.server(w)
@@ -61,12 +66,12 @@ func (c lossy) race(t *testing.T, p peer) {
 	for range 3 {
 		d, whole := p.bring(w, f)
 		if !whole {
-			t.Logf("PEER %-16s %v: below %.1f Mbit/s", p.name, c, float64(f.size)*8/peerLimit.Seconds()/1e6)
+			t.Logf("PEER %-16s %s, %v: below %.1f Mbit/s", p.name, tcp, c, float64(f.size)*8/peerLimit.Seconds()/1e6)
 			return
 		}
 		took = append(took, cost{wall: d})
 	}
-	t.Logf("PEER %-16s %v: %.1f Mbit/s", p.name, c, summarize(took, f.size).rate)
+	t.Logf("PEER %-16s %s, %v: %.1f Mbit/s", p.name, tcp, c, summarize(took, f.size).rate)
 	for _, pid := range append(pids(w.a.ns), pids(w.b.ns)...) { // servers, or the link cannot go
 		syscall.Kill(pid, syscall.SIGTERM)
 	}
