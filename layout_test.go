@@ -47,8 +47,9 @@ internal/bus:        internal/rendezvous
 internal/survey:     internal/udp internal/stun internal/nat internal/rendezvous
 internal/peer:       internal/udp internal/tcp internal/stun internal/secret internal/transport internal/nat internal/rendezvous internal/beacon internal/token
 .:                   internal/portmap internal/survey internal/udp internal/tcp internal/stun internal/secret internal/walk internal/plant internal/transfer internal/nat internal/rendezvous internal/bus internal/peer internal/proxy internal/token
-internal/gui:        .
-cmd/qft:             . internal/gui
+internal/settings:   .
+internal/gui:        . internal/settings
+cmd/qft:             . internal/settings internal/gui
 e2e/floor:
 `
 

@@ -1,16 +1,22 @@
 package main
 
 import (
+	"bufio"
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
+	"runtime"
 	"runtime/debug"
+	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/spf13/cobra"
 
 	"qft"
+	"qft/internal/settings"
 )
 
 const about = `qft sends files and directories straight from one machine to another: both
@@ -77,60 +83,31 @@ func exactly(low, high int, what string) cobra.PositionalArgs {
 
 // options are the flags that all transfers share.
 type options struct {
-	helper     string
-	secretFile string
-	port       uint16
-	lan        string // likewise
-	ask        bool
-	stun       []string
-	limit      string
-	background string
-	portmap    string // "no", or not said
-	json       bool
+	said said
+	ask  bool
+	json bool
 }
 
-func (o *options) register(cmd *cobra.Command) {
+func (o *options) register(cmd *cobra.Command, keys ...string) {
+	o.said = make(said)
+	registerKeys(cmd, o.said, slices.Concat(meetingKeys, movingKeys, keys)...)
 	f := cmd.Flags()
-	f.StringVar(&o.helper, "helper", "", "HOST:PORT of the helper that both sides use, or none")
-	f.StringVar(&o.secretFile, "helper-secret-file", "", "`FILE` with the secret of a private helper (or set QFT_HELPER_SECRET)")
-	f.Uint16Var(&o.port, "port", 0, "local UDP port (default: any free one; to send without a helper: 4277)")
-	registerNo(cmd, &o.lan, "no-lan", "do not look for the other side on this network")
-	f.StringArrayVar(&o.stun, "stun", nil, "use no helper but tokens that people pass each other, and the STUN server `HOST:PORT`; may be repeated")
 	f.BoolVar(&o.ask, "ask", false, "ask for a phrase of your own instead of using a code (or set QFT_PHRASE)")
-	f.StringVar(&o.limit, "limit", "", "send no more than `RATE`, such as 20mbit or 2.5MB/s")
-	f.BoolFunc("background", "yield to other traffic", func(v string) error {
-		o.background = v // as text, so that "not said" differs from "no"
-		return nil
-	})
-	registerPortmap(cmd, o)
 	f.BoolVar(&o.json, "json", false, "print events for programs on stdout, a line of JSON each (docs/events.md)")
 }
 
-// registerPortmap is for whatever may ask the router.
-func registerPortmap(cmd *cobra.Command, o *options) {
-	registerNo(cmd, &o.portmap, "no-portmap", "do not ask the router to open a port (PCP, NAT-PMP, UPnP)")
-}
-
-// registerNo makes a flag that switches something off; it is kept as text, so
-// that "not said" differs from both.
-func registerNo(cmd *cobra.Command, said *string, name, usage string) {
-	cmd.Flags().BoolFunc(name, usage, func(v string) error {
-		no, err := strconv.ParseBool(v)
-		if *said = "yes"; no {
-			*said = "no"
-		}
-		return err
-	})
-}
-
-// phrase is one of the user's own choice, from the environment or the
+// phrase is one of the user's own choice, from the environment, a file or the
 // terminal: never from a flag, where everybody on the machine could read it.
 func (o *options) phrase(ctx context.Context, t *terminal) (string, error) {
-	if p := os.Getenv("QFT_PHRASE"); p != "" {
+	if p := os.Getenv("QFT_PHRASE"); p != "" && o.said[settings.PhraseFile] == "" {
 		return p, nil
 	}
-	if !o.ask {
-		return "", nil
+	s, err := settings.Load(o.said)
+	if err != nil {
+		return "", usageError{err}
+	}
+	if p, err := t.readPhrase(s.Lookup(settings.PhraseFile)); p != "" || err != nil || !o.ask {
+		return p, err
 	}
 	p, err := t.askSecret(ctx, "Phrase: ")
 	if err == nil && p == "" {
@@ -139,10 +116,33 @@ func (o *options) phrase(ctx context.Context, t *terminal) (string, error) {
 	return p, err
 }
 
+// readPhrase reads the first line of a file, if one is set.
+func (t *terminal) readPhrase(file settings.Value) (string, error) {
+	if file.Value == "" {
+		return "", nil
+	}
+	f, err := os.Open(file.Value)
+	if err != nil {
+		return "", usageError{fmt.Errorf("%s: the phrase cannot be read: %w", file.From, err)}
+	}
+	defer f.Close()
+	if st, err := f.Stat(); err == nil && st.Mode().IsRegular() && st.Mode().Perm()&0o077 != 0 && runtime.GOOS != "windows" {
+		t.say(nil, "%s can be read by others on this machine: chmod 600 makes it yours", clean(file.Value))
+	}
+	line, err := bufio.NewReader(io.LimitReader(f, 4<<10)).ReadString('\n')
+	if err != nil && !errors.Is(err, io.EOF) {
+		return "", usageError{fmt.Errorf("%s: the phrase cannot be read: %w", file.From, err)}
+	}
+	if line = strings.TrimSpace(line); line == "" {
+		return "", usageError{fmt.Errorf("%s: the first line of %s holds no phrase", file.From, file.Value)}
+	}
+	return line, nil
+}
+
 // receivePhrase is the code of the command line, a phrase of the user's own, or
 // a code that is asked for; and where the sender is, if that is said.
 func (o *options) receivePhrase(ctx context.Context, t *terminal, args []string) (phrase, host string, err error) {
-	if len(o.stun) > 0 && len(args) > 0 {
+	if o.said[settings.Stun] != "" && len(args) > 0 {
 		return "", "", usageError{errors.New("with --stun there is no code: the sender's token is asked for")}
 	}
 	if len(args) > 0 {
@@ -153,7 +153,7 @@ func (o *options) receivePhrase(ctx context.Context, t *terminal, args []string)
 			return phrase, host, err
 		}
 	}
-	if p, err := o.phrase(ctx, t); p != "" || err != nil || len(o.stun) > 0 {
+	if p, err := o.phrase(ctx, t); p != "" || err != nil || o.said[settings.Stun] != "" {
 		return p, host, err
 	}
 	if o.json {

@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"qft"
+	"qft/internal/settings"
 )
 
 const aboutDoctor = `Measures what this network allows: what the NAT does to ports, what the firewall
@@ -30,7 +31,7 @@ To see whether the router opens ports, one is opened and closed again, unless
     qft doctor helper.example:4277 stun.example:3478`
 
 func doctorCommand(t *terminal) *cobra.Command {
-	var o options
+	flags := make(said)
 	var asJSON bool
 	var cfg qft.DoctorConfig
 	cmd := &cobra.Command{
@@ -39,17 +40,13 @@ func doctorCommand(t *terminal) *cobra.Command {
 		Long:  aboutDoctor,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			cfg.Servers = args
-			s, err := settings(o)
+			set, _, err := t.config(flags, "")
 			if err != nil {
 				return err
 			}
-			if cfg.NoPortMapping, err = s[keyPortmap].no(); err != nil {
-				return err
-			}
-			if len(args) == 0 {
-				if h := s[keyHelper].value; h != "" && h != noHelper {
-					cfg.Servers = []string{h}
-				}
+			cfg.NoPortMapping = set.NoPortMapping
+			if len(args) == 0 && set.Helper != "" {
+				cfg.Servers = []string{set.Helper}
 			}
 			if t.redraws {
 				fmt.Fprintln(t.err, "Asking …")
@@ -69,9 +66,8 @@ func doctorCommand(t *terminal) *cobra.Command {
 		},
 	}
 	f := cmd.Flags()
-	f.StringVar(&o.helper, "helper", "", "HOST:PORT of the helper, if no servers are named")
+	registerKeys(cmd, flags, settings.Helper, settings.Portmap)
 	f.BoolVar(&cfg.Long, "long", false, "measure for up to a minute how long an idle connection is kept")
-	registerPortmap(cmd, &o)
 	f.BoolVar(&asJSON, "json", false, "print a line of JSON for programs instead (docs/doctor.md)")
 	return cmd
 }

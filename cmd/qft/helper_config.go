@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"qft"
+	"qft/internal/settings"
 )
 
 // helperPlan is a helper as its operator wants it.
@@ -42,12 +43,12 @@ var helperSettings = []helperSetting{
 		return err
 	}},
 	{key: "tcp", flag: true, usage: "listen on TCP too, on the same ports (default yes; --tcp=no)", set: func(p *helperPlan, v string) error {
-		on, err := parseYes(v)
+		on, err := settings.ParseYes(v)
 		p.cfg.NoTCP = !on
 		return err
 	}},
 	{key: "secret-file", usage: "let in only who knows a secret of `FILE`", reload: true, set: func(p *helperPlan, v string) (err error) {
-		p.cfg.Rules.Secrets, err = readSecrets(v)
+		p.cfg.Rules.Secrets, err = settings.ReadSecrets(v)
 		return err
 	}},
 	{key: "lifetime", usage: "let nobody wait for longer than `TIME` for somebody to come (default 1h)", reload: true, set: duration(
@@ -82,11 +83,11 @@ var helperSettings = []helperSetting{
 		return nil
 	}},
 	{key: "log-addresses", flag: true, usage: "log the addresses of users as well (default no)", set: func(p *helperPlan, v string) (err error) {
-		p.cfg.LogAddresses, err = parseYes(v)
+		p.cfg.LogAddresses, err = settings.ParseYes(v)
 		return err
 	}},
 	{key: "verbose", short: "v", flag: true, usage: "log every member that comes and goes", set: func(p *helperPlan, v string) (err error) {
-		p.verbose, err = parseYes(v)
+		p.verbose, err = settings.ParseYes(v)
 		return err
 	}},
 	countLimit("members", "`N` members at a time, about 400 bytes each (default 65536)", func(r *qft.HelperRules) *int { return &r.Members }),
@@ -169,7 +170,10 @@ func planHelper(path string, said map[string]string) (*helperPlan, error) {
 
 // read takes the settings of a file that were not said otherwise.
 func (p *helperPlan) read(path string, said map[string]string) error {
-	return readSettings(path, p.line(said))
+	if err := settings.Read(path, p.line(said)); err != nil {
+		return usageError{err}
+	}
+	return nil
 }
 
 // line takes a line of a file.

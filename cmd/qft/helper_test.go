@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"qft"
+	"qft/internal/settings"
 )
 
 func TestSettingsOfHelper(t *testing.T) {
@@ -67,8 +68,8 @@ func FuzzSettingsOfHelper(f *testing.F) {
 			t.Skip("would read files")
 		}
 		p := &helperPlan{said: make(map[string]string)}
-		err := parseSettings(strings.NewReader(text), "helper.conf", p.line(nil))
-		var usage usageError
+		err := settings.Parse(strings.NewReader(text), "helper.conf", p.line(nil))
+		var usage *settings.Error
 		if err != nil && (!errors.As(err, &usage) || !strings.Contains(err.Error(), "helper.conf")) {
 			t.Fatalf("%q: %v", text, err)
 		}

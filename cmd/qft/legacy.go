@@ -68,7 +68,7 @@ nobody should need it, since an interrupted transfer continues by itself.`
 
 // legacy reads the positional arguments of sender and receiver.
 func (t *terminal) legacy(ctx context.Context, args []string) (cfg qft.Config, err error) {
-	if cfg, err = t.config(options{}, args[0]); err != nil {
+	if cfg, _, err = t.config(nil, args[0]); err != nil {
 		return cfg, err
 	}
 	cfg.Phrase = args[1]

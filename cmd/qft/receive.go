@@ -3,11 +3,11 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 
 	"github.com/spf13/cobra"
 
 	"qft"
+	"qft/internal/settings"
 )
 
 const aboutReceive = `Receives what the sender offers into the current folder, or where -o says.
@@ -35,7 +35,6 @@ type receiveFlags struct {
 	rename    bool
 	skip      bool
 	yes       bool
-	maxSize   string
 }
 
 func receiveCommand(t *terminal) *cobra.Command {
@@ -49,9 +48,12 @@ func receiveCommand(t *terminal) *cobra.Command {
 			if err := r.read(); err != nil {
 				return err
 			}
-			cfg, err := t.config(r.options, "")
+			cfg, set, err := t.config(r.said, "")
 			if err != nil {
 				return err
+			}
+			if err := r.apply(set); err != nil {
+				return usageError{err}
 			}
 			if cfg.Phrase, cfg.Host, err = r.receivePhrase(cmd.Context(), t, args); err != nil {
 				return err
@@ -62,16 +64,13 @@ func receiveCommand(t *terminal) *cobra.Command {
 		},
 		ValidArgsFunction: completeCode,
 	}
-	r.register(cmd)
+	r.register(cmd, settings.Folder, settings.Existing, settings.MaxSize, settings.MaxFiles)
 	f := cmd.Flags()
 	f.StringVarP(&r.output, "output", "o", "", "file or existing folder to write to; - is stdout")
-	f.BoolVar(&r.overwrite, "overwrite", false, "replace what exists")
-	f.BoolVar(&r.rename, "rename", false, "give what arrives another name where something exists")
-	f.BoolVar(&r.skip, "skip-existing", false, "leave what exists as it is, and do not receive it")
+	f.BoolVar(&r.overwrite, "overwrite", false, "replace what exists: --existing overwrite")
+	f.BoolVar(&r.rename, "rename", false, "give what arrives another name where something exists: --existing rename")
+	f.BoolVar(&r.skip, "skip-existing", false, "leave what exists as it is, and do not receive it: --existing skip")
 	f.BoolVarP(&r.yes, "yes", "y", false, "do not ask")
-	f.StringVar(&r.maxSize, "max-size", "", "take no more than `SIZE`, such as 500MB or 2GiB")
-	f.Int64Var(&r.target.MaxFiles, "max-files", 0, "take no more than `N` files")
-	f.BoolVar(&r.target.Archive, "archive", false, "keep owners, ACLs and extended attributes, where permitted")
 	f.BoolVar(&r.target.Checksum, "checksum", false,
 		"compare what exists by its content, and show the hash of what was received")
 	return cmd
@@ -79,31 +78,43 @@ func receiveCommand(t *terminal) *cobra.Command {
 
 // read takes the flags that say one thing together.
 func (r *receiveFlags) read() error {
-	n := 0
 	for _, f := range []struct {
-		said bool
-		what qft.Existing
-	}{{r.overwrite, qft.ExistingOverwrite}, {r.rename, qft.ExistingRename}, {r.skip, qft.ExistingSkip}} {
-		if f.said {
-			r.target.Existing = f.what
-			n++
+		on  bool
+		how string
+	}{{r.overwrite, "overwrite"}, {r.rename, "rename"}, {r.skip, "skip"}} {
+		if !f.on {
+			continue
 		}
+		if r.said[settings.Existing] != "" {
+			return usageError{errors.New("only one of --overwrite, --rename and --skip-existing, or --existing")}
+		}
+		r.said[settings.Existing] = f.how
 	}
-	switch {
-	case n > 1:
-		return usageError{errors.New("only one of --overwrite, --rename and --skip-existing")}
-	case r.target.MaxFiles < 0:
-		return usageError{fmt.Errorf("--max-files %d: this is no number of files", r.target.MaxFiles)}
-	case r.json && r.output == "-":
+	if r.json && r.output == "-" {
 		return usageError{errors.New("--json and -o - both want stdout")}
-	case r.maxSize == "":
-		return nil
-	}
-	var err error
-	if r.target.MaxBytes, err = qft.ParseSize(r.maxSize); err != nil {
-		return usageError{fmt.Errorf("--max-size: %w", err)}
 	}
 	return nil
+}
+
+// apply takes over what settings say of the target.
+func (r *receiveFlags) apply(set *settings.Settings) (err error) {
+	to := &r.target
+	if to.Existing, err = set.Resolution(); err != nil {
+		return err
+	}
+	if to.MaxBytes, err = set.MaxBytes(); err != nil {
+		return err
+	}
+	if to.MaxFiles, err = set.MaxCount(); err != nil {
+		return err
+	}
+	if to.Archive, err = set.On(settings.Archive); err != nil {
+		return err
+	}
+	if r.output == "" {
+		r.output, err = set.Text(settings.Folder)
+	}
+	return err
 }
 
 // receive receives; where somebody is at the terminal, and may be asked, that
@@ -111,8 +122,7 @@ func (r *receiveFlags) read() error {
 func (t *terminal) receive(ctx context.Context, to qft.Target, cfg qft.Config, mayAsk bool) error {
 	if mayAsk && t.attended() {
 		to.Accept = func(p qft.Proposal) bool { return t.askProposal(ctx, p) }
-		if to.Existing == qft.ExistingFail && to.Stream == nil {
-			to.Existing = qft.ExistingAsk
+		if to.Stream == nil {
 			to.Resolve = func(path string) (qft.Existing, bool) { return t.askConflict(ctx, path) }
 		}
 	}

@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"qft"
+	"qft/internal/settings"
 )
 
 const aboutResume = `Without arguments it lists the transfers that were interrupted: what this machine
@@ -32,7 +33,7 @@ func resumeCommand(t *terminal) *cobra.Command {
 		Long:  aboutResume,
 		Args:  exactly(0, 2, "the number of a transfer in its list, and a code"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			list, err := qft.Unfinished(statePath(), ".")
+			list, err := qft.Unfinished(settings.StatePath(), ".")
 			if err != nil {
 				return err
 			}
@@ -101,10 +102,10 @@ func unfinishedText(r *qft.Record) string {
 // says another one.
 func (t *terminal) resume(ctx context.Context, r *qft.Record, o options, code []string) error {
 	helper := r.Helper
-	if o.helper != "" {
+	if o.said[settings.Helper] != "" {
 		helper = ""
 	}
-	cfg, err := t.config(o, helper)
+	cfg, _, err := t.config(o.said, helper)
 	if err != nil {
 		return err
 	}

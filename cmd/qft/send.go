@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"qft"
+	"qft/internal/settings"
 )
 
 const aboutSend = `Sends files and directories, in any mix, to whoever types the code that is
@@ -56,9 +57,12 @@ func sendCommand(t *terminal) *cobra.Command {
 			if err := s.read(cmd.Context(), t, args); err != nil {
 				return err
 			}
-			cfg, err := t.config(s.options, "")
+			cfg, set, err := t.config(s.said, "")
 			if err != nil {
 				return err
+			}
+			if err := s.apply(set); err != nil {
+				return usageError{err}
 			}
 			if cfg.Phrase, err = s.phrase(cmd.Context(), t); err != nil {
 				return err
@@ -67,18 +71,28 @@ func sendCommand(t *terminal) *cobra.Command {
 			return t.send(cmd.Context(), s.source, cfg)
 		},
 	}
-	s.register(cmd)
+	s.register(cmd, settings.GitIgnore, settings.Compress, settings.Copy, settings.QR)
 	f := cmd.Flags()
 	f.IntVar(&s.source.Receivers, "to", 0, "send to `N` receivers with one code (default 1)")
 	f.BoolVar(&s.keep, "keep", false, "go on sending to whoever types the code, until stopped")
 	f.StringVar(&s.text, "text", "", "send `TEXT` to be shown; - reads it from stdin")
 	f.StringVar(&s.source.Name, "name", "", "what the file, directory or stream is called at the receiver")
 	f.StringArrayVar(&s.source.Exclude, "exclude", nil, "leave out what matches `PATTERN`, as in .gitignore; may be repeated")
-	f.BoolVar(&s.source.GitIgnore, "gitignore", false, "leave out what .gitignore files name, and .git")
-	f.BoolVar(&s.source.Archive, "archive", false, "send owners, ACLs and extended attributes too")
-	f.BoolVar(&s.source.NoCompress, "no-compress", false, "send everything as it is, even where compressing would be faster")
 	f.BoolVar(&s.source.Checksum, "checksum", false, "show the hash of what was sent: of one file, what b3sum prints")
 	return cmd
+}
+
+// apply takes over what settings say of the source.
+func (s *sendFlags) apply(set *settings.Settings) (err error) {
+	if s.source.GitIgnore, err = set.On(settings.GitIgnore); err != nil {
+		return err
+	}
+	if s.source.Archive, err = set.On(settings.Archive); err != nil {
+		return err
+	}
+	compress, err := set.On(settings.Compress)
+	s.source.NoCompress = !compress
+	return err
 }
 
 // read finds out what is to be sent.
