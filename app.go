@@ -181,7 +181,7 @@ func (a *app) step(now time.Time) {
 
 // outcome is how it went, while the engine can still be asked.
 func (a *app) outcome(err error) outcome {
-	o := outcome{err: err, p: a.party.Progress()}
+	o := outcome{err: err, p: a.party.Progress(), paused: a.paused()}
 	if r := a.party.receiver; r != nil && err == nil {
 		o.text, o.paths = r.Text(), r.Paths()
 	}

@@ -12,7 +12,7 @@ import (
 type Bottleneck uint8
 
 const (
-	// BottleneckUnknown: it is too early to say.
+	// BottleneckUnknown: it is too early to say, or the transfer is paused.
 	BottleneckUnknown Bottleneck = iota
 	// BottleneckNetwork: the path between the two machines.
 	BottleneckNetwork
@@ -77,6 +77,7 @@ type glance struct {
 	reading bool          // the sender has not read everything yet
 	landed  bool          // all that was sent has arrived
 	disk    bool          // the receiver's disk is behind
+	paused  bool          // nothing is waited for but the end of a pause
 }
 
 // judge finds the bottleneck. Each side blames what it sees itself, and takes
@@ -92,6 +93,9 @@ type judge struct {
 func (j *judge) sender(g glance, there Bottleneck) Bottleneck {
 	w, old := g.waits, j.last.waits
 	busy := j.begin(g)
+	if g.paused {
+		return BottleneckUnknown
+	}
 	path := BottleneckNetwork
 	switch {
 	case busy:
@@ -119,6 +123,9 @@ func (j *judge) sender(g glance, there Bottleneck) Bottleneck {
 func (j *judge) receiver(g glance, there Bottleneck) (b, tell Bottleneck) {
 	since := j.since(g)
 	busy := j.begin(g)
+	if g.paused {
+		return BottleneckUnknown, BottleneckUnknown
+	}
 	switch {
 	case g.disk:
 		tell = BottleneckOwnDisk
@@ -145,6 +152,9 @@ func (j *judge) begin(g glance) (busy bool) {
 		j.blame[b] *= fade
 	}
 	j.last = g
+	if g.paused {
+		clear(j.blame[:])
+	}
 	return busy
 }
 

@@ -50,9 +50,9 @@ func TestBottleneckIsNamedOnBothSides(t *testing.T) {
 		"a network that loses": {line: lab.Link{Rate: 20e6, Delay: 15 * time.Millisecond, Loss: 0.1},
 			sender: BottleneckNetwork, receiver: BottleneckNetwork},
 		"the sender's limit": {line: line, sender: BottleneckLimit, receiver: BottleneckLimit,
-			tune: func(s, r *node) { s.Throttle(2e6, false) }},
+			tune: func(s, r *node) { s.Throttle(peer.Throttle{Limit: 2e6}) }},
 		"the receiver's limit": {line: line, sender: BottleneckLimit, receiver: BottleneckLimit,
-			tune: func(s, r *node) { r.Throttle(2e6, false) }},
+			tune: func(s, r *node) { r.Throttle(peer.Throttle{Limit: 2e6}) }},
 		"the sender's disk":   {line: line, from: slow(), sender: BottleneckOwnDisk, receiver: BottleneckPeerDisk},
 		"the receiver's disk": {line: line, to: slow(), sender: BottleneckPeerDisk, receiver: BottleneckOwnDisk},
 		"the sender's processor": {line: lab.Link{Rate: 20e6, Delay: 15 * time.Millisecond}, sender: BottleneckCPU, receiver: BottleneckPeerCPU,
@@ -60,7 +60,7 @@ func TestBottleneckIsNamedOnBothSides(t *testing.T) {
 		"the receiver's processor": {line: lab.Link{Rate: 20e6, Delay: 15 * time.Millisecond}, sender: BottleneckPeerCPU, receiver: BottleneckCPU,
 			tune: func(s, r *node) { r.app.idle = sleepless }},
 		"a limit and a busy processor": {line: line, sender: BottleneckLimit, receiver: BottleneckLimit,
-			tune: func(s, r *node) { s.Throttle(2e6, false); s.app.idle = sleepless }},
+			tune: func(s, r *node) { s.Throttle(peer.Throttle{Limit: 2e6}); s.app.idle = sleepless }},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

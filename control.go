@@ -9,13 +9,15 @@ import (
 
 // Control changes transfers while they run. The zero value is ready: name it
 // in Config.Control. One Control may serve several transfers, which then all
-// obey it. Its methods may be called at any time from any goroutine, and never
-// block; a limit holds at once on the sending side, and half a round trip
-// later when it is the receiving side's.
+// obey it. Its methods may be called at any time from any goroutine, also
+// before a transfer begins and between two, and never block. What the sending
+// side sets holds at once there, and what the receiving side sets half a round
+// trip later.
 type Control struct {
 	mu         sync.Mutex
 	limit      *float64 // nil: Config.Limit holds
 	background *bool    // nil: Config.Background holds
+	paused     bool
 	running    map[*steered]struct{}
 }
 
@@ -40,6 +42,17 @@ func (c *Control) SetBackground(on bool) {
 	c.change(func() { c.background = &on })
 }
 
+// Pause stops the bytes of files, or of a Stream, until it is called with
+// false: nothing that has arrived is lost, both sides stay in contact, look for
+// another path when theirs ends, and go on at the rate that they had. Either
+// side may pause, the other is told by a Paused event, and what both have
+// paused goes on when neither does any more. A transfer that is interrupted and
+// goes on in another session stays paused; so does one that begins. A side of
+// an older version does not heed the other's pause.
+func (c *Control) Pause(on bool) {
+	c.change(func() { c.paused = on })
+}
+
 // change changes settings and has the transfers take them up.
 func (c *Control) change(f func()) {
 	c.mu.Lock()
@@ -56,10 +69,10 @@ func (c *Control) change(f func()) {
 // does not matter in which order changes get there.
 func (c *Control) apply(s *steered) {
 	c.mu.Lock()
-	limit, background := c.settings(s.cfg)
-	limit /= float64(max(s.part, 1))
+	t := c.settings(s.cfg)
+	t.Limit /= float64(max(s.part, 1))
 	c.mu.Unlock()
-	s.peer.Throttle(limit, background)
+	s.peer.Throttle(t)
 }
 
 // divide has a transfer keep to one of so many equal parts of the limit.
@@ -72,15 +85,15 @@ func (c *Control) divide(s *steered, parts int) {
 	}
 }
 
-func (c *Control) settings(cfg Config) (limit float64, background bool) {
-	limit, background = cfg.Limit, cfg.Background
+func (c *Control) settings(cfg Config) peer.Throttle {
+	t := peer.Throttle{Limit: cfg.Limit, Background: cfg.Background, Paused: c.paused}
 	if c.limit != nil {
-		limit = *c.limit
+		t.Limit = *c.limit
 	}
 	if c.background != nil {
-		background = *c.background
+		t.Background = *c.background
 	}
-	return limit, background
+	return t
 }
 
 // attach has a transfer obey until the function is called.

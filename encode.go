@@ -74,6 +74,8 @@ func eventBody(e Event) (name string, body any) {
 		return "met", noBody{}
 	case Connected:
 		return "connected", connectedBody{e.Path, e.Remote.String(), millis(e.RTT)}
+	case Paused:
+		return "paused", pausedBody(e)
 	case ContactLost:
 		return "contact_lost", sinceBody{e.Since.UTC().Format(time.RFC3339)}
 	case ContactBack:
@@ -147,6 +149,10 @@ type (
 		Path   string  `json:"path"`
 		Remote string  `json:"remote"`
 		RTT    float64 `json:"rtt_ms"`
+	}
+	pausedBody struct {
+		Here  bool `json:"here"`
+		There bool `json:"there"`
 	}
 	sinceBody struct {
 		Since string `json:"since"`

@@ -129,6 +129,12 @@ type (
 	// cannot be used or is taken. It is told of the first hundred.
 	FileRenamed struct{ Path, Name string }
 
+	// Paused: which sides have paused the transfer (Control.Pause): this one,
+	// the other. It comes whenever that changes; both false: it goes on. A
+	// session begins with both false, and if a side had paused before, it says so
+	// soon after Connected.
+	Paused struct{ Here, There bool }
+
 	// ContactLost: nothing has been heard of the other side since then.
 	ContactLost struct{ Since time.Time }
 
@@ -181,6 +187,7 @@ func (Progress) event()      {}
 func (FileFailed) event()    {}
 func (FileSkipped) event()   {}
 func (FileRenamed) event()   {}
+func (Paused) event()        {}
 func (ContactLost) event()   {}
 func (ContactBack) event()   {}
 func (Interrupted) event()   {}

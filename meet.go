@@ -96,6 +96,8 @@ func (d *driver) pass(e peer.Event) {
 		d.post(func(s *stand) { s.leftRoom(d.at, guesses) })
 	case peer.Connected:
 		d.event(Connected{Path: e.Word, Remote: e.Remote, RTT: e.RTT})
+	case peer.Paused:
+		d.event(Paused(e))
 	case peer.ContactLost:
 		d.event(ContactLost(e))
 		d.post(func(s *stand) { s.contact(d.at, e.Since) })
@@ -315,9 +317,9 @@ func (h *host) peerConfig(a *attempt, socket *udp.Socket, x *app) peer.Config {
 	pc := peer.Config{
 		Role: h.role, Port: socket.Port(), Secret: h.cfg.HelperSecret, Phrase: a.plan.phrase, Words: a.plan.words,
 		Rand: rand.Reader, AES: secret.HardwareAES(), App: x,
-		PacketBytes: h.cfg.PacketBytes, Limit: h.cfg.Limit, Background: h.cfg.Background,
-		Local:   func() []netip.AddrPort { return localAddrs(socket) },
-		Guesses: a.plan.guesses, Known: a.plan.known, Many: a.plan.many, Again: !a.plan.first,
+		PacketBytes: h.cfg.PacketBytes,
+		Local:       func() []netip.AddrPort { return localAddrs(socket) },
+		Guesses:     a.plan.guesses, Known: a.plan.known, Many: a.plan.many, Again: !a.plan.first,
 	}
 	pc.V4, pc.V6 = socket.Families()
 	return pc

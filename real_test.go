@@ -15,6 +15,8 @@ import (
 	"time"
 
 	"go.uber.org/goleak"
+
+	"qft/internal/peer"
 )
 
 // startHelper runs a helper on loopback until the test's end.
@@ -315,16 +317,17 @@ func TestLimitChangesWhileTheTransferRuns(t *testing.T) {
 func TestControlHasTheLastWord(t *testing.T) {
 	var c Control
 	cfg := Config{Limit: 5, Background: true}
-	if limit, bg := c.settings(cfg); limit != 5 || !bg {
-		t.Errorf("an unused control makes %v, %v of %+v", limit, bg, cfg)
+	if s := c.settings(cfg); s != (peer.Throttle{Limit: 5, Background: true}) {
+		t.Errorf("an unused control makes %+v of %+v", s, cfg)
 	}
 	c.SetLimit(0)
 	c.SetBackground(false)
-	if limit, bg := c.settings(cfg); limit != 0 || bg {
-		t.Errorf("a control that takes both away makes %v, %v", limit, bg)
+	c.Pause(true)
+	if s := c.settings(cfg); s != (peer.Throttle{Paused: true}) {
+		t.Errorf("a control that takes both away and pauses makes %+v", s)
 	}
 	c.SetLimit(math.NaN())
-	if limit, _ := c.settings(cfg); limit != 0 {
-		t.Errorf("nonsense is a limit of %v", limit)
+	if s := c.settings(cfg); s.Limit != 0 {
+		t.Errorf("nonsense is a limit of %v", s.Limit)
 	}
 }

@@ -54,7 +54,7 @@ func (a *app) tell(now time.Time, last bool, err error) {
 		Done: p.Safe + p.Kept, Size: p.Size, FilesDone: p.FilesDone, Files: p.Files, Counted: p.Counted,
 		File: p.File, Rate: r.meter.sample(now, p.Safe), Counters: counters(p),
 	}
-	if e.Rate > 0 {
+	if e.Rate > 0 && !a.paused() {
 		e.Left = time.Duration(float64(max(e.Size-e.Done, 0)) / e.Rate * float64(time.Second))
 	}
 	a.look(now, p, &e)
@@ -85,6 +85,12 @@ func (a *app) look(now time.Time, p transfer.Progress, e *Progress) {
 	a.conn.Report(own)
 }
 
+// paused reports whether one of the sides has paused the transfer.
+func (a *app) paused() bool {
+	here, there := a.conn.Paused()
+	return here || there
+}
+
 func (a *app) glance(now time.Time, p transfer.Progress) glance {
 	s := a.conn.Stats()
 	g := glance{
@@ -94,6 +100,7 @@ func (a *app) glance(now time.Time, p transfer.Progress) glance {
 		lost:    max(s.Lost, s.Spurious) - s.Spurious,
 		reading: p.Phase == transfer.Moving,
 		landed:  a.conn.BulkUnacked() == 0,
+		paused:  a.paused(),
 		disk:    p.Limit == transfer.ByDisk,
 	}
 	if a.idle != nil {

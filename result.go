@@ -48,6 +48,8 @@ type outcome struct {
 	p     transfer.Progress
 	text  string
 	paths []string // receiver: of what is in place
+
+	paused bool // it was when it ended
 }
 
 func (o outcome) result() Result {

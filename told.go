@@ -116,8 +116,8 @@ func (s *stand) sessionEnded(a *attempt, o outcome) {
 		return
 	}
 	err := transferError(s.op, o.err)
-	if o.p.Safe > o.p.Resumed {
-		s.retry.barren = 0
+	if o.p.Safe > o.p.Resumed || o.paused {
+		s.retry.barren = 0 // nothing could become safe while it was paused
 	}
 	switch {
 	case s.stays(o.err):

@@ -77,11 +77,10 @@ func (p *Peer) connect(now time.Time, path nat.Path) {
 		MaxPayload: payload,
 		MaxBulk:    p.cfg.PacketBytes,
 	}
-	if p.cfg.Role == rendezvous.Sender {
+	if p.sends() {
 		cfg.Limit, cfg.Background = p.cfg.Limit, p.cfg.Background
-	} else {
-		cfg.Ask = p.wish()
 	}
+	cfg.Ask = p.wish()
 	p.conn = transport.NewConn(now, cfg)
 	p.inband.told = p.bonds[0].posted
 	p.state = connected
@@ -93,6 +92,7 @@ func (p *Peer) connect(now time.Time, path nat.Path) {
 func (p *Peer) stepConnected(now time.Time) {
 	p.leaveRooms(now)
 	p.cfg.App.Step(now)
+	p.watchPause()
 	p.stepInBand(now)
 	p.followAgent(now)
 	p.watchContact(now)

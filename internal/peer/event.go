@@ -75,6 +75,10 @@ type (
 		RTT    time.Duration
 	}
 
+	// Paused: which of the sides have paused; it comes when that changes, and
+	// at the start if one has.
+	Paused struct{ Here, There bool }
+
 	// ContactLost: nothing has been heard of the other side since.
 	ContactLost struct{ Since time.Time }
 

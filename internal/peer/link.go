@@ -57,21 +57,52 @@ func (l Link) PeerReport() (Report, bool) {
 	return Report(r), ok
 }
 
-// Throttle changes Config.Limit and Config.Background, with or without a
-// connection. Call it in the loop.
-func (p *Peer) Throttle(limit float64, background bool) {
-	p.cfg.Limit, p.cfg.Background = limit, background
-	switch {
-	case p.conn == nil:
-	case p.cfg.Role == rendezvous.Sender:
-		p.conn.SetLimit(limit)
-		p.conn.SetBackground(background)
-	default:
-		p.conn.Ask(p.wish())
-	}
+// Throttle is what either side may change of the sending.
+type Throttle struct {
+	// Limit bounds the UDP payload that the sender sends, whichever side this
+	// is, in bytes per second. If zero, the path decides.
+	Limit float64
+
+	// Background makes the sender yield to other traffic, whichever side this
+	// is.
+	Background bool
+
+	// Paused keeps bulk from being sent.
+	Paused bool
 }
 
-// wish is what a receiver asks of the sender.
+// Throttle changes what Config says of it, with or without a connection. Call
+// it in the loop.
+func (p *Peer) Throttle(t Throttle) {
+	p.cfg.Throttle = t
+	if p.conn == nil {
+		return
+	}
+	if p.sends() {
+		p.conn.SetLimit(t.Limit)
+		p.conn.SetBackground(t.Background)
+	}
+	p.conn.Ask(p.wish())
+}
+
+// sends reports whether bulk leaves here.
+func (p *Peer) sends() bool { return p.cfg.Role == rendezvous.Sender || p.cfg.Duplex }
+
+// wish is what is asked of the other side: of a sender that it obey our limit,
+// and of either that it know whether this side has paused.
 func (p *Peer) wish() transport.Wish {
-	return transport.Wish{Rate: p.cfg.Limit, Background: p.cfg.Background}
+	w := transport.Wish{Paused: p.cfg.Paused}
+	if p.cfg.Role == rendezvous.Receiver || p.cfg.Duplex {
+		w.Rate, w.Background = p.cfg.Limit, p.cfg.Background
+	}
+	return w
+}
+
+// watchPause tells which sides have paused when that is another one.
+func (p *Peer) watchPause() {
+	here, there := p.conn.Paused()
+	if now := (Paused{here, there}); now != p.paused {
+		p.paused = now
+		p.tell(now)
+	}
 }

@@ -75,13 +75,12 @@ type Config struct {
 	// decides.
 	PacketBytes int
 
-	// Limit bounds the UDP payload that the sender sends, whichever side this
-	// is, in bytes per second. If zero, the path decides.
-	Limit float64
+	// Throttle is what this side wants of the sending at the start.
+	Throttle
 
-	// Background makes the sender yield to other traffic, whichever side this
-	// is.
-	Background bool
+	// Duplex says that both sides send bulk, whatever their roles in the
+	// meeting.
+	Duplex bool
 
 	// Guesses is how many wrong guesses are left of what earlier meetings under
 	// this phrase were allowed. If zero, all.
@@ -181,6 +180,7 @@ type Peer struct {
 	inband inBandState
 	path   nat.Path
 	told   udp.Path // the path that was last told as an event
+	paused Paused   // the same of who has paused
 	events []Event
 	err    *Error
 	end    time.Time // parting: over then

@@ -44,11 +44,19 @@
 //	CHALLENGE 0x06 8 bytes
 //	RESPONSE  0x07 the 8 bytes of a challenge
 //	CLOSE    0x08  code, length, reason (UTF-8, at most 256 bytes)
-//	WISH     0x09  rate (bytes per second, 0: no matter), flags (8): 1 background
+//	WISH     0x09  rate (bytes per second, 0: no matter), flags (8): 1 background, 2 paused
 //	REPORT   0x0a  cause (8), loss (ppm), rate (bytes per second), RTT (us)
 //
 // All but PADDING, ACK, CHALLENGE, RESPONSE and REPORT are acknowledged and,
 // when lost, sent again with their newest content.
+//
+// # Pause
+//
+// Either end may pause: it sets the flag in its WISH, which both ends send for
+// that, and neither sends bulk while one of the two has it set. What is in
+// flight is acknowledged or found lost, and stays queued; streams, probes for
+// contact, for a path and for its MTU go on, and so does the congestion
+// controller, which learns nothing from what was not asked for.
 //
 // # What is kept from QUIC, and what is not
 //

@@ -5,7 +5,8 @@ import "time"
 const (
 	// LeastLimit is the lowest limit in bytes per second; lower ones count as
 	// this. One packet takes a second then, and the peer, which may ask for a
-	// limit, cannot ask for a standstill.
+	// limit, cannot make it a standstill that looks like a slow path: whoever
+	// pauses says so.
 	LeastLimit = 1000
 
 	// limitHold is how much time can be made up for after less has been sent

@@ -114,7 +114,7 @@ func (c *Conn) keepAliveAt() time.Time {
 	if c.contact.flowing {
 		every = quickAlive
 	}
-	if c.bulk.pending() && !c.bulk.allowed() {
+	if c.bulk.pending() && !c.bulk.allowed() && !c.wish.paused() {
 		// That there is room again was said in an acknowledgement, which may
 		// have been lost (RFC 9293 section 3.8.6.1, zero-window probing).
 		every = askForRoom
@@ -261,7 +261,7 @@ func (c *Conn) hasData() bool {
 
 // bulkDue reports whether bulk may leave, as far as the path has no say.
 func (c *Conn) bulkDue() bool {
-	return c.bulk.pending() && c.bulk.allowed() && !c.bulk.starved && c.limit.ready()
+	return c.bulk.pending() && c.bulk.allowed() && !c.bulk.starved && c.limit.ready() && !c.wish.paused()
 }
 
 // fill puts data into the packet, control before bulk.
@@ -274,12 +274,14 @@ func (c *Conn) fill(o *outgoing, probe bool) {
 		}
 		c.fillWish(o)
 		c.fillStreams(o)
-		bulk := c.bulkDue() || probe && c.bulk.pending()
+		bulk := c.bulkDue() || probe && c.bulk.pending() && !c.wish.paused()
 		if bulk || o.eliciting {
 			c.fillReport(o)
 		}
 		if bulk {
 			c.fillBulk(o)
+		} else if c.wish.paused() {
+			// Only a PING, if anything.
 		} else if probe && !o.eliciting {
 			c.fillOldest(o)
 		} else if !o.eliciting {

@@ -124,7 +124,7 @@ func (c *Conn) said() (n int64) {
 // copyDue finds the next packet to be repeated.
 func (c *Conn) copyDue(now time.Time) bool {
 	t := &c.tail
-	if c.bulk.inFlight == 0 || c.bulk.pending() || c.bulk.starved || !c.bulk.allowed() {
+	if c.bulk.inFlight == 0 || c.bulk.pending() || c.bulk.starved || !c.bulk.allowed() || c.wish.paused() {
 		return false
 	}
 	if t.dryAt.IsZero() {

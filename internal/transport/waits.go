@@ -15,6 +15,8 @@ const (
 	WaitPeer
 	// WaitLimit: the limit of this end's user, or the peer's.
 	WaitLimit
+	// WaitPause: one of the two ends has paused it.
+	WaitPause
 	// WaitPath: the congestion controller, by its rate or its window.
 	WaitPath
 	// WaitTurn: nothing but the next turn: the batch was full.
@@ -53,6 +55,8 @@ func (c *Conn) waitsFor() Wait {
 	switch {
 	case c.turn.wake:
 		return WaitTurn
+	case c.wish.paused():
+		return WaitPause
 	case !c.bulk.pending() || c.state != open:
 		return WaitQueue
 	case !c.bulk.allowed():

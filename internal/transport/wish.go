@@ -8,10 +8,14 @@ type Wish struct {
 	Rate float64
 	// Background wants it to yield to other traffic.
 	Background bool
+	// Paused says that this end has paused the connection: no bulk leaves
+	// either end while one of them has. Everything else goes on.
+	Paused bool
 }
 
 const (
 	wishBackground = 0x01
+	wishPaused     = 0x02
 	maxWishRate    = 1 << 50 // bytes per second; more is no limit
 )
 
@@ -35,6 +39,12 @@ func (c *Conn) Ask(w Wish) {
 	c.wish.own, c.wish.due = w, true
 	c.wake()
 }
+
+// Paused reports which ends have paused the connection: this one by Ask, and
+// the peer, as far as is known here.
+func (c *Conn) Paused() (here, there bool) { return c.wish.own.Paused, c.wish.peer.Paused }
+
+func (w *wishState) paused() bool { return w.own.Paused || w.peer.Paused }
 
 func (c *Conn) onWish(a *arrival, f *frame) {
 	a.eliciting = true
@@ -67,12 +77,17 @@ func appendWish(b []byte, w Wish) []byte {
 	if w.Background {
 		flags |= wishBackground
 	}
+	if w.Paused {
+		flags |= wishPaused
+	}
 	return append(b, flags)
 }
 
 func parseWish(r *reader) (w Wish) {
 	w.Rate = float64(min(r.varint(), maxWishRate))
-	w.Background = r.byte()&wishBackground != 0
+	flags := r.byte()
+	w.Background = flags&wishBackground != 0
+	w.Paused = flags&wishPaused != 0
 	return w
 }
 
