@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"qft/internal/lab"
+	"qft/internal/peer"
 	"qft/internal/rendezvous"
 	"qft/internal/secret"
 	"qft/internal/transfer"
@@ -25,6 +26,7 @@ type keeper struct {
 	ever   int // attempts so far
 	events []Event
 	dead   bool
+	paused bool
 	path   string
 }
 
@@ -81,6 +83,7 @@ func (k *keeper) launch(a *attempt) {
 		d.app.party, _ = k.open(nil)
 	}
 	n.start(k.role, a.plan, d)
+	n.Throttle(peer.Throttle{Paused: k.paused})
 	k.nodes[a] = n
 	k.ever++
 	a.stop = n.stop
@@ -108,6 +111,15 @@ func (k *keeper) kill() {
 		n.app.close()
 	}
 	k.host.Unbind(k.port)
+}
+
+// pause is Control.Pause.
+func (k *keeper) pause(on bool) {
+	k.paused = on
+	for _, n := range k.nodes {
+		n.Throttle(peer.Throttle{Paused: on})
+		k.host.Wake(n.port)
+	}
 }
 
 // interrupt is Ctrl-C.

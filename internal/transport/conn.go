@@ -324,7 +324,10 @@ func (c *Conn) LastContact() time.Time { return c.contact.last }
 // Silence is how long the peer may be silent before something is wrong: at
 // least two questions went unanswered.
 func (c *Conn) Silence() time.Duration {
-	return keepAlive + 2*max(maxProbeInterval, c.rtt.pto())
+	pto := c.rtt.pto()
+	// Over a long path the first question is as late as pto (keepAliveAt), and
+	// the answer to the second arrives just when three of these have passed.
+	return max(keepAlive, pto+silenceSlack) + 2*max(maxProbeInterval, pto)
 }
 
 // DoubtAt is from when on the path is in doubt, because several questions in a
