@@ -1,2 +1,33 @@
 // Package gui shows transfers in a browser on this machine.
+//
+// It serves one page on 127.0.0.1, which talks to it in JSON (api.go). A hub
+// owns all that pages see; each transfer has a goroutine in which the public
+// package sends or receives, and whose events it turns into what is shown.
+//
+//	page ── requests ──► guard ─► routes ─► hub ◄── events ── transfers ─► qft
+//	  ▲                                      │
+//	  └───────────── stream of messages ─────┘
+//
+// # Who is let in
+//
+// Every program and user of this machine can reach the port, and every web site
+// that the browser shows can send requests to it. So a request has to name the host
+// as 127.0.0.1 or localhost with the right port (or a site whose name leads here
+// could pass for us), must not come from another origin, and must show two things:
+// a cookie, which the browser keeps to itself but sends to every server on this
+// host, whatever its port; and a token, which the page keeps where only its own
+// origin, port included, can read it. The first page gets both for a key that works once. The key is in
+// a file that only its owner can read, and the browser is told to open that file:
+// arguments of programs are for everybody to see.
+//
+// # What can be reached
+//
+// Files are read and written below places only: the home directory, the working
+// directory, removable media, and what the caller adds. Symlinks are followed
+// before that is judged.
+//
+// # Limitations
+//
+// Whoever runs programs as the same user can do what the page can, and more. A
+// page that dropped files has to stay open while they are sent.
 package gui

@@ -1,0 +1,238 @@
+package gui
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"time"
+
+	"golang.org/x/net/netutil"
+
+	"qft"
+	"qft/internal/settings"
+)
+
+const (
+	// idleTime is how long the program stays when no page is open and nothing
+	// runs: a page that is loaded again is away for a moment.
+	idleTime = 15 * time.Second
+
+	// endTime is how long transfers may take to end in good order.
+	endTime = 10 * time.Second
+
+	mostConnections = 256
+)
+
+// Config is how the window is opened. The zero value serves a page at any port,
+// and opens nothing.
+type Config struct {
+	// Settings are those in force; if nil, they are loaded. They are loaded anew
+	// when a page changes them.
+	Settings *settings.Settings
+
+	// Open opens a file of this machine in the default browser, and Show a folder
+	// in the system's file manager. If nil, that is left to the person.
+	Open, Show func(path string) error
+
+	// Port is the TCP port on 127.0.0.1. If zero, any free one.
+	Port uint16
+
+	// Stay keeps running when no page is open and nothing runs.
+	Stay bool
+
+	// Places are folders that may be read and written, beside the home and the
+	// working directory.
+	Places []string
+
+	// Out is told, for a person, where the page is. If nil, nobody is.
+	Out io.Writer
+
+	// Log is told what only matters to who looks for an error. If nil, nobody is.
+	Log *slog.Logger
+}
+
+// server is one run.
+type server struct {
+	cfg     Config
+	hub     *hub
+	door    *door
+	port    int
+	ending  chan struct{} // closed when pages are to go
+	folder  string        // for the files that lead browsers in
+	visitor string        // what another start of the program shows
+}
+
+// Run serves the page until ctx ends, or the last page has gone and nothing
+// runs. Transfers that run when ctx ends are stopped in good order. If this
+// user runs it already, that one opens a page, and Run returns at once.
+func Run(ctx context.Context, cfg Config) error {
+	if cfg.Log == nil {
+		cfg.Log = slog.New(slog.DiscardHandler)
+	}
+	if cfg.Out == nil {
+		cfg.Out = io.Discard
+	}
+	if cfg.Settings == nil {
+		s, err := settings.Load(nil)
+		if err != nil {
+			return err
+		}
+		cfg.Settings = s
+	}
+	s := &server{cfg: cfg, door: newDoor(), ending: make(chan struct{}), visitor: rand.Text()}
+	s.folder = filepath.Join(settings.StatePath(), "gui")
+	if key, port, ok := s.visit(ctx); ok {
+		return s.invite(key, port)
+	}
+	l, err := net.Listen("tcp4", fmt.Sprintf("127.0.0.1:%d", cfg.Port))
+	if err != nil {
+		return &qft.Error{Op: "gui", Kind: qft.KindPort, Err: fmt.Errorf("listening on port %d of 127.0.0.1: %w", cfg.Port, plainNet(err)),
+			Hint: "Leave --gui-port out, and any free port is taken."}
+	}
+	s.port = l.Addr().(*net.TCPAddr).Port
+	return s.serve(ctx, netutil.LimitListener(l, mostConnections))
+}
+
+func plainNet(err error) error {
+	var e *os.SyscallError
+	if errors.As(err, &e) {
+		return e.Err
+	}
+	return err
+}
+
+// serve runs the server until it is time to end.
+func (s *server) serve(ctx context.Context, l net.Listener) error {
+	work, stop := context.WithCancel(context.WithoutCancel(ctx)) // transfers; they end before the server does
+	defer stop()
+	s.hub = s.newHub(work)
+	web := &http.Server{
+		Handler:           s.handler(),
+		ReadHeaderTimeout: 10 * time.Second,
+		IdleTimeout:       2 * time.Minute,
+		MaxHeaderBytes:    32 << 10,
+		ErrorLog:          slog.NewLogLogger(s.cfg.Log.Handler(), slog.LevelDebug),
+	}
+	served := make(chan error, 1)
+	go func() { served <- web.Serve(l) }()
+	remember, err := s.moveIn()
+	if err != nil {
+		web.Close()
+		return err
+	}
+	defer remember()
+	if err := s.welcome(); err != nil {
+		web.Close()
+		return err
+	}
+	s.wait(ctx, served)
+	if n := s.hub.busy(); n > 0 {
+		fmt.Fprintf(s.cfg.Out, "stopping %d transfers; what has arrived is kept: qft resume, or the window's history, continues\n", n)
+	}
+	stop()
+	s.sweep(time.Now().Add(typedTime))
+	s.hub.stopQueued()
+	s.rest()
+	close(s.ending)
+	end, cancel := context.WithTimeout(context.Background(), endTime)
+	defer cancel()
+	if err := web.Shutdown(end); err != nil {
+		web.Close()
+	}
+	return nil
+}
+
+// wait waits until it is time to end.
+func (s *server) wait(ctx context.Context, served <-chan error) {
+	check := time.NewTicker(time.Second)
+	defer check.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case err := <-served:
+			s.cfg.Log.Error("the page cannot be served any more", "error", err)
+			return
+		case now := <-check.C:
+			s.sweep(now)
+			if since := s.hub.idleSince(); !s.cfg.Stay && !since.IsZero() && now.Sub(since) >= idleTime {
+				return
+			}
+		}
+	}
+}
+
+// rest waits for the transfers to end.
+func (s *server) rest() {
+	done := make(chan struct{})
+	go func() {
+		s.hub.working.Wait()
+		close(done)
+	}()
+	select {
+	case <-done:
+	case <-time.After(endTime):
+		s.cfg.Log.Warn("transfers did not end in time")
+	}
+}
+
+func (s *server) newHub(ctx context.Context) *hub {
+	h := &hub{ctx: ctx, state: settings.StatePath(), places: findPlaces(s.cfg.Places), log: s.cfg.Log, settings: s.cfg.Settings,
+		show: s.cfg.Show, pages: make(map[*page]struct{})}
+	h.machine, _ = os.Hostname() // without a name the page shows none
+	h.recall()
+	if records, err := qft.Unfinished(h.state, ""); err == nil {
+		h.records = records
+	} else {
+		s.cfg.Log.Warn("what was interrupted cannot be listed", "error", err)
+	}
+	return h
+}
+
+// stopQueued ends what waits for its turn.
+func (h *hub) stopQueued() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for _, t := range h.transfers {
+		if t.shown.Phase == PhaseQueued {
+			t.stopLocked()
+		}
+	}
+}
+
+func (s *server) handler() http.Handler {
+	return &guard{
+		door:  s.door,
+		hosts: []string{fmt.Sprintf("127.0.0.1:%d", s.port), fmt.Sprintf("localhost:%d", s.port)},
+		open:  s.openRoutes(),
+		page:  http.FileServerFS(onlyFiles{pageFiles()}),
+		api:   s.routes(),
+	}
+}
+
+// onlyFiles lists no folders.
+type onlyFiles struct{ fs.FS }
+
+func (f onlyFiles) Open(name string) (fs.File, error) {
+	file, err := f.FS.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	st, err := file.Stat()
+	if err == nil && st.IsDir() && name != "." {
+		err = fs.ErrNotExist
+	}
+	if err != nil {
+		file.Close()
+		return nil, err
+	}
+	return file, nil
+}

@@ -1,0 +1,215 @@
+package gui
+
+import (
+	"cmp"
+	"net/http"
+	"path/filepath"
+	"strings"
+
+	"qft"
+	"qft/internal/settings"
+)
+
+func baseName(path string) string { return filepath.Base(path) }
+
+// planOf is what a page wants to be done.
+func (h *hub) planOf(n NewTransfer) (p plan, err error) {
+	h.mu.Lock()
+	set := h.settings
+	h.mu.Unlock()
+	if p.cfg, err = set.Config(); err != nil {
+		return p, err
+	}
+	if err := meeting(&p.cfg, n); err != nil {
+		return p, err
+	}
+	switch n.Kind {
+	case "send":
+		err = h.planSend(&p, n)
+	case "receive":
+		err = h.planReceive(&p, n, set)
+	default:
+		err = refuse(http.StatusBadRequest, "", "%q is neither send nor receive", n.Kind)
+	}
+	return p, err
+}
+
+// meeting takes over how the other side is met.
+func meeting(cfg *qft.Config, n NewTransfer) error {
+	switch {
+	case n.Helper == settings.NoHelper:
+		cfg.Helper = ""
+	case n.Helper != "":
+		if err := qft.CheckHelper(n.Helper); err != nil {
+			return err
+		}
+		cfg.Helper, cfg.Stun = n.Helper, nil
+	}
+	if len(n.Stun) > 0 {
+		if err := settings.Check(settings.Stun, strings.Join(n.Stun, " ")); err != nil {
+			return refuse(http.StatusBadRequest, "", "%v", err)
+		}
+		cfg.Stun = n.Stun
+	}
+	if n.Limit != "" {
+		rate, err := qft.ParseRate(n.Limit)
+		if err != nil {
+			return refuse(http.StatusBadRequest, "", "%v", err)
+		}
+		cfg.Limit = rate
+	}
+	cfg.Background = cfg.Background || n.Background
+	cfg.Phrase = strings.TrimSpace(n.Phrase)
+	return nil
+}
+
+func (h *hub) planSend(p *plan, n NewTransfer) error {
+	s := &qft.Source{Name: n.Name, Exclude: n.Exclude, GitIgnore: n.GitIgnore, Archive: n.Archive, Receivers: n.Receivers, Text: n.Text}
+	ways := 0
+	if n.Text != "" {
+		ways++
+		if len(n.Text) > qft.MaxText {
+			return refuse(http.StatusBadRequest, "Send it as a file.", "the text has more than %d bytes", qft.MaxText)
+		}
+	}
+	if len(n.Paths) > 0 {
+		ways++
+		for _, path := range n.Paths {
+			if _, err := h.places.within(path); err != nil {
+				return err
+			}
+		}
+		s.Paths = n.Paths
+	}
+	if ways != 1 {
+		return refuse(http.StatusBadRequest, "Choose files, folders, or a text.", "there is nothing to send, or too many kinds of things")
+	}
+	p.source = s
+	return nil
+}
+
+func (h *hub) planReceive(p *plan, n NewTransfer, set *settings.Settings) error {
+	if err := h.planCode(p, n); err != nil {
+		return err
+	}
+	h.mu.Lock()
+	standard := h.folderLocked()
+	h.mu.Unlock()
+	dir, err := h.places.folder(cmp.Or(n.Folder, standard))
+	if err != nil {
+		return err
+	}
+	p.target = qft.Target{Dir: dir, Name: n.Name, Archive: n.Archive}
+	how := n.Existing
+	if how == "" {
+		if how, err = set.Text(settings.Existing); err != nil {
+			return err
+		}
+	}
+	if p.target.Existing, err = existingOf(how); err != nil {
+		return err
+	}
+	p.ask = p.target.Existing == qft.ExistingAsk
+	if p.target.MaxBytes, err = set.MaxBytes(); err != nil {
+		return err
+	}
+	p.target.MaxFiles, err = set.MaxCount()
+	return err
+}
+
+// planCode takes over what a receiver was told.
+func (h *hub) planCode(p *plan, n NewTransfer) error {
+	if len(p.cfg.Stun) > 0 && n.Code == "" {
+		return nil // the token takes its place
+	}
+	if n.Code != "" {
+		code, host, err := qft.SplitCode(n.Code)
+		if err != nil {
+			return refuse(http.StatusBadRequest, "Ask the sender for the code.", "%v", err)
+		}
+		p.cfg.Host = host
+		p.cfg.Phrase = cmp.Or(code, p.cfg.Phrase)
+	}
+	if p.cfg.Phrase == "" {
+		return refuse(http.StatusBadRequest, "Ask the sender for it.", "the code is missing")
+	}
+	return nil
+}
+
+func existingOf(how string) (qft.Existing, error) {
+	what, err := settings.ParseExisting(how)
+	if err != nil {
+		return 0, refuse(http.StatusBadRequest, "", "%v", err)
+	}
+	return what, nil
+}
+
+// continued is how a record goes on.
+func (h *hub) continued(id, code, phrase string) (plan, error) {
+	h.mu.Lock()
+	set := h.settings
+	r, err := h.record(id)
+	h.mu.Unlock()
+	if err != nil {
+		return plan{}, err
+	}
+	p := plan{}
+	if p.cfg, err = set.Config(); err != nil {
+		return p, err
+	}
+	n := NewTransfer{Helper: r.Helper, Code: code, Phrase: phrase}
+	if err := meeting(&p.cfg, n); err != nil {
+		return p, err
+	}
+	if r.Role == "send" {
+		if r.Own && p.cfg.Phrase == "" {
+			return p, refuse(http.StatusBadRequest, "", "the phrase of this transfer is missing")
+		}
+		s := r.Source()
+		for _, path := range s.Paths {
+			if _, err := h.places.within(path); err != nil {
+				return p, err
+			}
+		}
+		p.source = &s
+		return p, nil
+	}
+	if err := h.planCode(&p, n); err != nil {
+		return p, err
+	}
+	p.target = r.Target()
+	if _, err := h.places.folder(p.target.Dir); err != nil {
+		return p, err
+	}
+	p.ask = p.target.Existing == qft.ExistingFail || p.target.Existing == qft.ExistingAsk
+	return p, nil
+}
+
+// checkCode reads what a person has typed so far.
+func checkCode(text string) CodeCheck {
+	c := CodeCheck{Repaired: []string{}, Complete: []string{}}
+	for _, s := range qft.CompleteCode(strings.TrimSpace(text)) {
+		if len(c.Complete) < 20 {
+			c.Complete = append(c.Complete, s)
+		}
+	}
+	code, host, err := qft.SplitCode(text)
+	if err != nil {
+		c.Problem = err.Error()
+		return c
+	}
+	c.Code, c.Host = code, host
+	typed := words(text)
+	for i, word := range words(code) {
+		if i < len(typed) && typed[i] != word {
+			c.Repaired = append(c.Repaired, typed[i]+" → "+word)
+		}
+	}
+	return c
+}
+
+// words are those of a code, however it is written.
+func words(code string) []string {
+	code, _, _ = strings.Cut(code, "@")
+	return strings.FieldsFunc(strings.ToLower(code), func(r rune) bool { return r == '-' || r == ' ' || r == '\t' })
+}

@@ -1,0 +1,40 @@
+package gui
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+
+	"qft"
+)
+
+// problemOf is an error as a person should see it.
+func problemOf(err error) *Problem {
+	if err == nil {
+		return nil
+	}
+	p := &Problem{Kind: qft.KindOf(err).String(), What: err.Error()}
+	var e *qft.Error
+	if errors.As(err, &e) {
+		p.What = e.Error()
+		p.Todo = e.Hint
+	}
+	var no *refusal
+	if errors.As(err, &no) {
+		*p = no.problem
+	}
+	return p
+}
+
+// plainError is the cause of an error of a file, without the call and the path.
+func plainError(err error) error {
+	var p *fs.PathError
+	if errors.As(err, &p) {
+		return p.Err
+	}
+	var l *os.LinkError
+	if errors.As(err, &l) {
+		return l.Err
+	}
+	return err
+}
