@@ -79,8 +79,11 @@ func TestLayout(t *testing.T) {
 		if err != nil {
 			return err
 		}
-		if e.IsDir() && p != "." && (strings.HasPrefix(e.Name(), ".") || e.Name() == "testdata") {
+		if e.IsDir() && p != "." && (strings.HasPrefix(e.Name(), ".") || e.Name() == "testdata" || e.Name() == "node_modules") {
 			return fs.SkipDir
+		}
+		if _, err := os.Stat(filepath.Join(p, "go.mod")); e.IsDir() && p != "." && err == nil {
+			return fs.SkipDir // a module of its own: tools
 		}
 		if e.IsDir() || !strings.HasSuffix(p, ".go") || strings.HasSuffix(p, "_test.go") {
 			return nil
