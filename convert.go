@@ -25,7 +25,7 @@ func transferKind(op string, e *transfer.Error) Kind {
 	switch e.Kind {
 	case transfer.Changed, transfer.Corrupt:
 		return KindIncomplete
-	case transfer.Protocol, transfer.Version:
+	case transfer.Protocol, transfer.Version, transfer.Foreign:
 		return KindProtocol
 	}
 	if e.Peer {

@@ -56,9 +56,10 @@ func (k Kind) String() string {
 	return names[k]
 }
 
-// Error is what Send, Receive and Helper return.
+// Error is what the functions of this package return, and the methods of a
+// Stream.
 type Error struct {
-	Op   string // what was being done: "send", "receive", "helper"
+	Op   string // what was being done: "send", "receive", "helper", "doctor", "accept", "dial", "stream"
 	Kind Kind
 	Err  error
 	Hint string // what to do next, when there is something to say

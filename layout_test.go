@@ -36,6 +36,7 @@ internal/walk:       internal/manifest
 internal/plant:      internal/manifest
 internal/plant/faulty: internal/plant
 internal/transfer:   internal/manifest internal/digest internal/squeeze internal/journal internal/walk internal/plant
+internal/duplex:     internal/transfer
 internal/congestion/rival: internal/congestion
 internal/lab:        internal/udp
 internal/lab/tcp:    internal/udp
@@ -46,7 +47,7 @@ internal/rendezvous: internal/udp internal/stun
 internal/bus:        internal/rendezvous
 internal/survey:     internal/udp internal/stun internal/nat internal/rendezvous
 internal/peer:       internal/udp internal/tcp internal/stun internal/secret internal/transport internal/nat internal/rendezvous internal/beacon internal/token
-.:                   internal/portmap internal/survey internal/udp internal/tcp internal/stun internal/secret internal/walk internal/plant internal/transfer internal/nat internal/rendezvous internal/bus internal/peer internal/proxy internal/token
+.:                   internal/portmap internal/survey internal/udp internal/tcp internal/stun internal/secret internal/walk internal/plant internal/transfer internal/duplex internal/nat internal/rendezvous internal/bus internal/peer internal/proxy internal/token
 internal/settings:   .
 internal/gui:        . internal/settings
 cmd/qft:             . internal/settings internal/gui
@@ -55,7 +56,7 @@ e2e/floor:
 
 // machines hold protocol logic: they are handed the time and the packets, and
 // never reach for a clock, a socket or a disk.
-var machines = []string{"internal/stun", "internal/secret", "internal/congestion", "internal/transport", "internal/nat", "internal/rendezvous", "internal/beacon", "internal/survey"}
+var machines = []string{"internal/stun", "internal/secret", "internal/congestion", "internal/transport", "internal/nat", "internal/rendezvous", "internal/beacon", "internal/survey", "internal/duplex"}
 
 // modules are the third-party packages' modules that shipped code may import.
 var modules = []string{

@@ -137,6 +137,7 @@ type host struct {
 	open opener
 	ask  *asker
 	cut  func() // ends what blocks in a stream; nil: there is none
+	both bool   // bulk goes both ways
 
 	stand   *stand
 	events  sync.Mutex
@@ -317,9 +318,9 @@ func (h *host) peerConfig(a *attempt, socket *udp.Socket, x *app) peer.Config {
 	pc := peer.Config{
 		Role: h.role, Port: socket.Port(), Secret: h.cfg.HelperSecret, Phrase: a.plan.phrase, Words: a.plan.words,
 		Rand: rand.Reader, AES: secret.HardwareAES(), App: x,
-		PacketBytes: h.cfg.PacketBytes,
-		Local:       func() []netip.AddrPort { return localAddrs(socket) },
-		Guesses:     a.plan.guesses, Known: a.plan.known, Many: a.plan.many, Again: !a.plan.first,
+		PacketBytes: h.cfg.PacketBytes, Duplex: h.both,
+		Local:   func() []netip.AddrPort { return localAddrs(socket) },
+		Guesses: a.plan.guesses, Known: a.plan.known, Many: a.plan.many, Again: !a.plan.first,
 	}
 	pc.V4, pc.V6 = socket.Families()
 	return pc

@@ -70,6 +70,8 @@ func (c *Config) checkPlaces(op string) error {
 		return c.checkStun(op)
 	case c.Host != "" && op == "send":
 		return &Error{Op: op, Kind: KindUsage, Err: errors.New("a sender listens itself; the receiver is told its host")}
+	case c.Host != "" && op == "accept":
+		return &Error{Op: op, Kind: KindUsage, Err: errors.New("who accepts listens itself; who dials is told its host")}
 	case c.Host != "":
 		if _, _, err := splitHost(c.Host); err != nil {
 			return &Error{Op: op, Kind: KindUsage, Err: err}
@@ -77,7 +79,7 @@ func (c *Config) checkPlaces(op string) error {
 	case c.Helper != "":
 		_, _, err := splitHelper(op, c.Helper)
 		return err
-	case c.NoNearby && op == "receive":
+	case c.NoNearby && (op == "receive" || op == "dial"):
 		return helperError(op, KindUsage, errors.New("no helper is set, and this network is not searched"))
 	}
 	return nil

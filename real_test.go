@@ -20,7 +20,7 @@ import (
 )
 
 // startHelper runs a helper on loopback until the test's end.
-func startHelper(t *testing.T) (address string) {
+func startHelper(t testing.TB) (address string) {
 	ready := make(chan uint16, 1)
 	ctx, stop := context.WithCancel(context.Background())
 	var done sync.WaitGroup

@@ -170,7 +170,7 @@ func (s *stand) stays(err error) bool {
 // theirs reports whether an error says nothing of other sessions.
 func theirs(err error) bool {
 	var e *transfer.Error
-	return errors.As(err, &e) && (e.Peer || e.Kind == transfer.Protocol || e.Kind == transfer.Version ||
+	return errors.As(err, &e) && (e.Peer || e.Kind == transfer.Protocol || e.Kind == transfer.Version || e.Kind == transfer.Foreign ||
 		e.Kind == transfer.Corrupt || e.Kind == transfer.Lost)
 }
 

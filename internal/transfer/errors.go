@@ -35,6 +35,7 @@ const (
 	Version    Kind = 18 // the peer speaks another version of the protocol
 	Broken     Kind = 19 // whoever was to take the stream does not any more
 	TooMuch    Kind = 20 // more files or bytes than the receiver allows
+	Foreign    Kind = 21 // the peer has come for a stream, or this side has and the peer for files
 )
 
 // texts says what happened and what to do about it: if it happened here, and
@@ -83,6 +84,9 @@ func (k Kind) texts() (what, here, there string) {
 		return "whoever was to read the stream has stopped reading", "", "the receiver has to look why"
 	case TooMuch:
 		return "is more than is allowed here", "allow more with --max-size or --max-files", "the receiver can allow more with --max-size or --max-files"
+	case Foreign:
+		const pairs = "files need qft.Send here and qft.Receive there, a stream needs qft.Accept and qft.Dial"
+		return "one side is there for files and the other for a stream", pairs, pairs
 	case Version:
 		return "the other side speaks another version of the protocol", "update qft on both sides", "update qft on both sides"
 	}

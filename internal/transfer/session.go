@@ -246,6 +246,9 @@ func (s *session) listen() {
 }
 
 func (s *session) message(typ byte, body []byte) *Error {
+	if typ == StreamMessage {
+		return &Error{Kind: Foreign}
+	}
 	if typ != msgAbort && typ != msgReject {
 		return s.handle(typ, body)
 	}

@@ -34,6 +34,10 @@ const (
 	msgDiffers  = 0x13
 )
 
+// StreamMessage is the type of the first message of whoever has come for a
+// stream, and not for files: neither role takes it.
+const StreamMessage = 0x40
+
 const (
 	frameHeader = 5       // length (4), type (1)
 	maxBody     = 1 << 16 // bytes of a message behind its header
