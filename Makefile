@@ -3,6 +3,7 @@
 # make soak    the long versions: ten thousand lab seeds, fuzzing
 # make matrix  every kind of network meets every other, 100 times; writes the table of docs/connectivity.md
 # make crash   kills both sides 300 times in the middle of trees; disks that fail, by simulation
+# make web     makes the page of the window from internal/gui/web/src; it needs npm
 # make load    a helper on one core: requests a second, a million rooms, a minute of garbage
 # make bench   figures of the real program beside the least possible, nc, rsync and scp
 
@@ -11,7 +12,7 @@ export CGO_ENABLED ?= 1
 FUZZTIME ?= 2s
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
-.PHONY: all build demo test check cross fuzz soak matrix crash load bench tools clean
+.PHONY: all build demo test check cross fuzz soak web web-check matrix crash load bench tools clean
 
 all: build
 
@@ -21,7 +22,7 @@ build:
 demo: build
 	./scripts/demo bin/qft
 
-test: tools check cross
+test: tools check web-check cross
 	go test -race -shuffle=on -timeout 20m $$(go list ./... | grep -v /e2e)
 	go test -race -shuffle=on -timeout 20m ./e2e
 	go test -count=1 ./internal/transport ./internal/lab # simulations that are too long for -race
@@ -51,6 +52,20 @@ soak:
 	$(MAKE) cross SYSTEMS="linux/riscv64 linux/mipsle linux/386 darwin/amd64 windows/arm64 freebsd/arm64 android/arm64"
 	QFT_SEEDS=10000 go test -timeout 2h -run 'TestMeetings|TestSessionsComeAndGo' -v .
 	./scripts/fuzz 5m
+
+web: internal/gui/web/node_modules
+	cd tools && go run ./web ../internal/gui
+	cd internal/gui/web && npx --no-install tsc --noEmit -p .
+
+# web-check: what is embedded is what its sources make, and they are sound.
+web-check:
+	@command -v npm >/dev/null || { echo "web-check: needs npm; skipped"; exit 0; }; \
+	$(MAKE) --no-print-directory internal/gui/web/node_modules && \
+	(cd tools && go run ./web -check ../internal/gui) && (cd internal/gui/web && npx --no-install tsc --noEmit -p .)
+
+internal/gui/web/node_modules: internal/gui/web/package-lock.json
+	cd internal/gui/web && npm ci --no-audit --no-fund --ignore-scripts
+	touch $@
 
 matrix:
 	QFT_MATRIX=$${QFT_MATRIX:-100} QFT_MATRIX_FILE=docs/connectivity.md go test -count=1 -timeout 60m -run 'TestConnectivity$$' .

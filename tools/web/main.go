@@ -39,11 +39,14 @@ func run(dir string, check bool) error {
 	if check {
 		put = compare
 	}
-	source, err := os.ReadFile(filepath.Join(dir, "api.go"))
-	if err != nil {
-		return err
+	var sources [2][]byte
+	for i, name := range []string{"api.go", "../../diagnosis.go"} {
+		var err error
+		if sources[i], err = os.ReadFile(filepath.Join(dir, filepath.FromSlash(name))); err != nil {
+			return err
+		}
 	}
-	types, err := typesOf(source)
+	types, err := typesOf(sources[:]...)
 	if err != nil {
 		return err
 	}

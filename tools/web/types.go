@@ -13,55 +13,74 @@ import (
 	"strings"
 )
 
-// typesOf writes the structs of a Go file in TypeScript.
-func typesOf(source []byte) ([]byte, error) {
-	f, err := parser.ParseFile(token.NewFileSet(), "api.go", source, parser.ParseComments)
-	if err != nil {
-		return nil, err
-	}
+// typesOf writes the structs of Go files in TypeScript.
+func typesOf(sources ...[]byte) ([]byte, error) {
 	var b bytes.Buffer
-	b.WriteString("// What page and program tell each other, made from ../../api.go by make web.\n\nimport type { Diagnosis } from \"./diagnosis\";\n")
-	for _, d := range f.Decls {
-		g, ok := d.(*ast.GenDecl)
-		if !ok {
-			continue
+	b.WriteString("// What page and program tell each other, made from api.go and diagnosis.go by make web.\n")
+	for _, source := range sources {
+		f, err := parser.ParseFile(token.NewFileSet(), "", source, parser.ParseComments)
+		if err != nil {
+			return nil, err
 		}
-		if g.Tok == token.CONST {
-			writePhases(&b, g)
-		}
-		for _, s := range g.Specs {
-			t, ok := s.(*ast.TypeSpec)
+		for _, d := range f.Decls {
+			g, ok := d.(*ast.GenDecl)
 			if !ok {
 				continue
 			}
-			st, ok := t.Type.(*ast.StructType)
-			if !ok {
-				continue
+			if err := writeDecl(&b, g); err != nil {
+				return nil, err
 			}
-			writeDoc(&b, "", g.Doc)
-			fmt.Fprintf(&b, "export interface %s {\n", t.Name.Name)
-			for _, field := range st.Fields.List {
-				if err := writeField(&b, field); err != nil {
-					return nil, err
-				}
-			}
-			b.WriteString("}\n")
 		}
 	}
 	return b.Bytes(), nil
 }
 
-// writePhases writes the constants of Phase as a union.
-func writePhases(b *bytes.Buffer, g *ast.GenDecl) {
+// writeDecl writes a type, or the constants of one as a union of strings.
+func writeDecl(b *bytes.Buffer, g *ast.GenDecl) error {
+	if g.Tok == token.CONST {
+		writeUnion(b, g)
+		return nil
+	}
+	for _, s := range g.Specs {
+		t, ok := s.(*ast.TypeSpec)
+		if !ok {
+			continue
+		}
+		st, ok := t.Type.(*ast.StructType)
+		if !ok {
+			continue
+		}
+		writeDoc(b, "", g.Doc)
+		fmt.Fprintf(b, "export interface %s {\n", t.Name.Name)
+		for _, field := range st.Fields.List {
+			if err := writeField(b, field); err != nil {
+				return err
+			}
+		}
+		b.WriteString("}\n")
+	}
+	return nil
+}
+
+// writeUnion writes constants of one type of strings.
+func writeUnion(b *bytes.Buffer, g *ast.GenDecl) {
+	name := ""
 	var all []string
 	for _, s := range g.Specs {
-		for _, v := range s.(*ast.ValueSpec).Values {
-			if l, ok := v.(*ast.BasicLit); ok {
+		v := s.(*ast.ValueSpec)
+		if t, ok := v.Type.(*ast.Ident); ok {
+			name = t.Name
+		}
+		for _, v := range v.Values {
+			if l, ok := v.(*ast.BasicLit); ok && l.Kind == token.STRING {
 				all = append(all, l.Value)
 			}
 		}
 	}
-	fmt.Fprintf(b, "\nexport type Phase = %s;\n", strings.Join(all, " | "))
+	if len(all) == 0 || name == "" {
+		return
+	}
+	fmt.Fprintf(b, "\nexport type %s = %s;\n", name, strings.Join(all, " | "))
 }
 
 func writeDoc(b *bytes.Buffer, indent string, doc *ast.CommentGroup) {
@@ -105,7 +124,7 @@ func typeOf(e ast.Expr) string {
 		return e.Sel.Name
 	case *ast.Ident:
 		switch e.Name {
-		case "int", "int64", "float64":
+		case "int", "int64", "uint16", "float64":
 			return "number"
 		case "bool":
 			return "boolean"
