@@ -51,6 +51,7 @@ and QFT_BACKGROUND=yes in the environment, or as "limit = RATE" and
 "background = yes" in the configuration file.`
 
 func rootCommand(t *terminal) *cobra.Command {
+	cobra.MousetrapHelpText = "" // a double click opens the window
 	root := &cobra.Command{
 		Use:           "qft",
 		Short:         "quick, really reliable, peer-to-peer file transfer over UDP",
@@ -62,12 +63,20 @@ func rootCommand(t *terminal) *cobra.Command {
 			if len(args) > 0 {
 				return usageError{fmt.Errorf("there is no command %q", args[0])}
 			}
+			if clicked(t.in, t.out, t.err) {
+				gui, _, err := cmd.Find([]string{"gui"})
+				if err != nil {
+					return err
+				}
+				gui.SetContext(cmd.Context())
+				return gui.RunE(gui, nil)
+			}
 			return cmd.Help()
 		},
 	}
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
 	root.AddCommand(sendCommand(t), receiveCommand(t), resumeCommand(t), helperCommand(t), doctorCommand(t),
-		senderCommand(t), receiverCommand(t), versionCommand(t))
+		guiCommand(t), senderCommand(t), receiverCommand(t), versionCommand(t))
 	return root
 }
 
