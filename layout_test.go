@@ -69,9 +69,9 @@ var modules = []string{
 
 // sysUsers may import golang.org/x/sys: udp and tcp for sockets; walk, plant and
 // transfer for the disk (attributes, free space, rename without overwriting,
-// locks); secret to ask the processor for AES; the floor, a tool of the tests,
-// for all it does.
-var sysUsers = []string{"internal/udp", "internal/tcp", "internal/walk", "internal/plant", "internal/transfer", "internal/secret", "e2e/floor"}
+// locks); secret to ask the processor for AES; gui for a lock; the floor, a tool
+// of the tests, for all it does.
+var sysUsers = []string{"internal/udp", "internal/tcp", "internal/walk", "internal/plant", "internal/transfer", "internal/secret", "internal/gui", "e2e/floor"}
 
 func TestLayout(t *testing.T) {
 	allowed := parseLayout(t)

@@ -115,3 +115,7 @@ func Receive(ctx context.Context, to Target, cfg Config) (Result, error) {
 	}
 	return results[0], err
 }
+
+// FreeSpace returns how many bytes this user may still write to the disk of a
+// directory, if that is known.
+func FreeSpace(dir string) (n int64, known bool) { return plant.FreeSpace(dir) }

@@ -9,8 +9,9 @@ import (
 )
 
 const (
-	mostNotes   = 20
-	mostSamples = 600
+	mostNotes    = 20
+	mostSamples  = 600
+	mostSessions = 64
 	// sampleTime is how far apart samples of the rate are.
 	sampleTime = time.Second
 )
@@ -26,12 +27,15 @@ func (t *transfer) event(e qft.Event) {
 	if s, ok := e.(qft.Session); ok {
 		number, e = s.Number, s.Event
 	}
-	if p, ok := e.(qft.Progress); ok {
-		t.progress(number, p)
-		t.changed(false)
-		return
-	}
+	before := t.shown.Phase
+	t.show(number, e)
+	t.changed(t.shown.Phase != before)
+}
+
+func (t *transfer) show(number int, e qft.Event) {
 	switch e := e.(type) {
+	case qft.Progress:
+		t.progress(number, e)
 	case qft.Code:
 		t.shown.Invite.Code = e.Code
 		t.shown.Invite.Command = "qft receive " + e.Code
@@ -47,7 +51,6 @@ func (t *transfer) event(e qft.Event) {
 		t.sessionEvent(number, e)
 		t.noteEvent(e)
 	}
-	t.changed(true)
 }
 
 // phase moves on, but not while a person is being asked.
@@ -84,6 +87,8 @@ func (t *transfer) sessionEvent(number int, e qft.Event) {
 			t.shown.Name = e.Name
 		}
 		t.phase(PhaseMoving)
+	case qft.Paused:
+		t.session(number).Link.Paused = e.There
 	case qft.ContactLost:
 		t.session(number).Link.LostSince = e.Since.UnixMilli()
 	case qft.ContactBack:
@@ -151,6 +156,7 @@ func portsNote(e qft.HelperPorts) string {
 }
 
 func (t *transfer) note(text string) {
+	text = plainText(text)
 	n := &t.shown.Notes
 	if len(*n) > 0 && (*n)[len(*n)-1] == text {
 		return

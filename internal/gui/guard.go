@@ -15,6 +15,9 @@ const (
 	bodyLimit = 1 << 20  // of a request
 	dropLimit = 32 << 20 // of one that lists dropped files
 	bodyTime  = 30 * time.Second
+
+	loginPath  = "/api/login"
+	invitePath = "/api/invite"
 )
 
 // guard refuses what does not come from our own page: see the package comment.
@@ -38,23 +41,31 @@ func (g *guard) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	h.Set("Cross-Origin-Opener-Policy", "same-origin")
 	h.Set("Cross-Origin-Resource-Policy", "same-origin")
 	h.Set("Cache-Control", "no-store")
-	isAPI := strings.HasPrefix(r.URL.Path, "/api/")
-	if !g.ours(r, isAPI) {
-		http.Error(w, "not from here", http.StatusForbidden)
-		return
+	if r.ContentLength != 0 { // whoever sends slowly may not hold us up for ever, nor what is not read
+		http.NewResponseController(w).SetReadDeadline(time.Now().Add(bodyTime))
 	}
+	isAPI := strings.HasPrefix(r.URL.Path, "/api/")
 	switch {
+	case !g.ours(r, isAPI):
+		turnAway(w, http.StatusForbidden)
 	case !isAPI && r.Method != http.MethodGet && r.Method != http.MethodHead:
-		http.Error(w, "only GET", http.StatusMethodNotAllowed)
+		turnAway(w, http.StatusMethodNotAllowed)
 	case !isAPI:
 		g.page.ServeHTTP(w, r)
-	case r.URL.Path == "/api/login" || r.URL.Path == "/api/invite":
+	case r.URL.Path == loginPath || r.URL.Path == invitePath:
 		g.open.ServeHTTP(w, r)
 	case !g.door.knows(r):
-		http.Error(w, "not let in", http.StatusForbidden)
+		turnAway(w, http.StatusForbidden)
 	default:
+		welcome(r.Context())
 		g.api.ServeHTTP(w, r)
 	}
+}
+
+// turnAway refuses a request without a word, and its connection.
+func turnAway(w http.ResponseWriter, status int) {
+	w.Header().Set("Connection", "close")
+	w.WriteHeader(status)
 }
 
 // ours reports whether a request can be from our page, or from the address
@@ -67,10 +78,12 @@ func (g *guard) ours(r *http.Request, isAPI bool) bool {
 	if !named {
 		return false
 	}
-	if o := r.Header.Get("Origin"); o != "" && o != "http://"+r.Host {
-		return false
+	for _, o := range r.Header.Values("Origin") {
+		if o != "http://"+r.Host {
+			return false
+		}
 	}
-	switch r.Header.Get("Sec-Fetch-Site") {
+	switch strings.Join(r.Header.Values("Sec-Fetch-Site"), ",") {
 	case "", "same-origin":
 		return true
 	case "none":
@@ -119,8 +132,6 @@ func body(w http.ResponseWriter, r *http.Request, limit int64, v any) error {
 	if kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || kind != "application/json" {
 		return refuse(http.StatusUnsupportedMediaType, "", "the request is not in JSON")
 	}
-	// Whoever sends slowly may not hold us up for ever.
-	http.NewResponseController(w).SetReadDeadline(time.Now().Add(bodyTime))
 	dec := json.NewDecoder(http.MaxBytesReader(w, r.Body, limit))
 	dec.DisallowUnknownFields()
 	err := dec.Decode(v)

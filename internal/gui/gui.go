@@ -2,7 +2,6 @@ package gui
 
 import (
 	"context"
-	"crypto/rand"
 	"errors"
 	"fmt"
 	"io"
@@ -13,8 +12,6 @@ import (
 	"os"
 	"path/filepath"
 	"time"
-
-	"golang.org/x/net/netutil"
 
 	"qft"
 	"qft/internal/settings"
@@ -27,8 +24,6 @@ const (
 
 	// endTime is how long transfers may take to end in good order.
 	endTime = 10 * time.Second
-
-	mostConnections = 256
 )
 
 // Config is how the window is opened. The zero value serves a page at any port,
@@ -61,13 +56,13 @@ type Config struct {
 
 // server is one run.
 type server struct {
-	cfg     Config
-	hub     *hub
-	door    *door
-	port    int
-	ending  chan struct{} // closed when pages are to go
-	folder  string        // for the files that lead browsers in
-	visitor string        // what another start of the program shows
+	cfg    Config
+	hub    *hub
+	door   *door
+	single *single
+	port   uint16
+	ending chan struct{} // closed when pages are to go
+	folder string        // for what leads browsers and other starts of the program here
 }
 
 // Run serves the page until ctx ends, or the last page has gone and nothing
@@ -87,18 +82,32 @@ func Run(ctx context.Context, cfg Config) error {
 		}
 		cfg.Settings = s
 	}
-	s := &server{cfg: cfg, door: newDoor(), ending: make(chan struct{}), visitor: rand.Text()}
-	s.folder = filepath.Join(settings.StatePath(), "gui")
-	if key, port, ok := s.visit(ctx); ok {
-		return s.invite(key, port)
+	return run(ctx, cfg, settings.StatePath())
+}
+
+// run is Run with another state directory.
+func run(ctx context.Context, cfg Config, state string) error {
+	folder := filepath.Join(state, "gui")
+	one, err := beSingle(folder)
+	if err != nil {
+		return err
 	}
+	if one == nil {
+		url, err := askIn(ctx, folder)
+		if err != nil {
+			return err
+		}
+		return cfg.open(folder, url)
+	}
+	defer one.close()
 	l, err := net.Listen("tcp4", fmt.Sprintf("127.0.0.1:%d", cfg.Port))
 	if err != nil {
 		return &qft.Error{Op: "gui", Kind: qft.KindPort, Err: fmt.Errorf("listening on port %d of 127.0.0.1: %w", cfg.Port, plainNet(err)),
 			Hint: "Leave --gui-port out, and any free port is taken."}
 	}
-	s.port = l.Addr().(*net.TCPAddr).Port
-	return s.serve(ctx, netutil.LimitListener(l, mostConnections))
+	s := &server{cfg: cfg, single: one, port: l.Addr().(*net.TCPAddr).AddrPort().Port(), ending: make(chan struct{}), folder: folder}
+	s.door = newDoor(s.port)
+	return s.serve(ctx, &crowd{Listener: l}, state)
 }
 
 func plainNet(err error) error {
@@ -110,68 +119,45 @@ func plainNet(err error) error {
 }
 
 // serve runs the server until it is time to end.
-func (s *server) serve(ctx context.Context, l net.Listener) error {
+func (s *server) serve(ctx context.Context, l *crowd, state string) error {
 	work, stop := context.WithCancel(context.WithoutCancel(ctx)) // transfers; they end before the server does
 	defer stop()
-	s.hub = s.newHub(work)
+	s.hub = s.newHub(work, state)
 	web := &http.Server{
 		Handler:           s.handler(),
 		ReadHeaderTimeout: 10 * time.Second,
 		IdleTimeout:       2 * time.Minute,
 		MaxHeaderBytes:    32 << 10,
+		ConnContext:       l.with,
 		ErrorLog:          slog.NewLogLogger(s.cfg.Log.Handler(), slog.LevelDebug),
 	}
 	served := make(chan error, 1)
 	go func() { served <- web.Serve(l) }()
-	remember, err := s.moveIn()
-	if err != nil {
-		web.Close()
+	defer web.Close()
+	if err := s.single.publish(s.port); err != nil {
 		return err
 	}
-	defer remember()
-	if err := s.welcome(); err != nil {
-		web.Close()
+	if err := s.greet(); err != nil {
 		return err
 	}
-	s.wait(ctx, served)
-	if n := s.hub.busy(); n > 0 {
-		fmt.Fprintf(s.cfg.Out, "stopping %d transfers; what has arrived is kept: qft resume, or the window's history, continues\n", n)
-	}
-	stop()
-	s.sweep(time.Now().Add(typedTime))
-	s.hub.stopQueued()
-	s.rest()
+	err := s.wait(ctx, served)
+	s.end(stop)
 	close(s.ending)
 	end, cancel := context.WithTimeout(context.Background(), endTime)
 	defer cancel()
-	if err := web.Shutdown(end); err != nil {
-		web.Close()
+	if web.Shutdown(end) != nil {
+		s.cfg.Log.Warn("pages did not take leave in time")
 	}
-	return nil
+	sweep(s.folder, time.Now().Add(2*keyTime))
+	return err
 }
 
-// wait waits until it is time to end.
-func (s *server) wait(ctx context.Context, served <-chan error) {
-	check := time.NewTicker(time.Second)
-	defer check.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case err := <-served:
-			s.cfg.Log.Error("the page cannot be served any more", "error", err)
-			return
-		case now := <-check.C:
-			s.sweep(now)
-			if since := s.hub.idleSince(); !s.cfg.Stay && !since.IsZero() && now.Sub(since) >= idleTime {
-				return
-			}
-		}
+// end ends the transfers in good order.
+func (s *server) end(stop func()) {
+	if n := s.hub.close(); n > 0 {
+		fmt.Fprintf(s.cfg.Out, "stopping %d transfers; what has arrived is kept: qft resume, or the window's history, continues\n", n)
 	}
-}
-
-// rest waits for the transfers to end.
-func (s *server) rest() {
+	stop()
 	done := make(chan struct{})
 	go func() {
 		s.hub.working.Wait()
@@ -184,34 +170,58 @@ func (s *server) rest() {
 	}
 }
 
-func (s *server) newHub(ctx context.Context) *hub {
-	h := &hub{ctx: ctx, state: settings.StatePath(), places: findPlaces(s.cfg.Places), log: s.cfg.Log, settings: s.cfg.Settings,
+// wait waits until it is time to end.
+func (s *server) wait(ctx context.Context, served <-chan error) error {
+	check := time.NewTicker(time.Second)
+	defer check.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case err := <-served:
+			return fmt.Errorf("the page cannot be served any more: %w", plainNet(err))
+		case now := <-check.C:
+			sweep(s.folder, now)
+			if since := s.hub.idleSince(); !s.cfg.Stay && !since.IsZero() && now.Sub(since) >= idleTime {
+				return nil
+			}
+		}
+	}
+}
+
+func (s *server) newHub(ctx context.Context, state string) *hub {
+	h := &hub{ctx: ctx, state: state, more: s.cfg.Places, log: s.cfg.Log, settings: s.cfg.Settings,
 		show: s.cfg.Show, pages: make(map[*page]struct{})}
 	h.machine, _ = os.Hostname() // without a name the page shows none
 	h.recall()
-	if records, err := qft.Unfinished(h.state, ""); err == nil {
-		h.records = records
-	} else {
-		s.cfg.Log.Warn("what was interrupted cannot be listed", "error", err)
-	}
+	h.look()
 	return h
 }
 
-// stopQueued ends what waits for its turn.
-func (h *hub) stopQueued() {
+// close ends what waits for its turn, has nothing begin any more, and returns how
+// many transfers run.
+func (h *hub) close() int {
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	h.closed = true
 	for _, t := range h.transfers {
+		t.stopped = t.stopped || !t.ended()
 		if t.shown.Phase == PhaseQueued {
 			t.stopLocked()
 		}
 	}
+	return h.unended()
+}
+
+// hosts are the names by which a page may know us; the first is the one we tell.
+func (s *server) hosts() []string {
+	return []string{fmt.Sprintf("127.0.0.1:%d", s.port), fmt.Sprintf("localhost:%d", s.port)}
 }
 
 func (s *server) handler() http.Handler {
 	return &guard{
 		door:  s.door,
-		hosts: []string{fmt.Sprintf("127.0.0.1:%d", s.port), fmt.Sprintf("localhost:%d", s.port)},
+		hosts: s.hosts(),
 		open:  s.openRoutes(),
 		page:  http.FileServerFS(onlyFiles{pageFiles()}),
 		api:   s.routes(),

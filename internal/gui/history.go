@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"qft"
@@ -36,18 +37,23 @@ func (t *transfer) past(r qft.Result) Past {
 	return p
 }
 
-// remember adds to the history, and keeps it on the disk. A disk that does not
-// take it only costs the history.
-func (h *hub) remember(p Past) {
-	h.past = append([]Past{p}, h.past...)
+// rememberLocked adds to the history. Who calls it has to call keepPast too.
+func (h *hub) rememberLocked(p Past) {
+	h.past = append([]Past{p}, h.past...) // a new one: pages are being told of the old one
 	if len(h.past) > mostPast {
 		h.past = h.past[:mostPast]
 	}
-	h.keepPast()
 }
 
+// keepPast writes the history to the disk. One that does not take it only costs
+// the history.
 func (h *hub) keepPast() {
-	text, err := json.Marshal(h.past)
+	h.saving.Lock()
+	defer h.saving.Unlock()
+	h.mu.Lock()
+	past := h.past
+	h.mu.Unlock()
+	text, err := json.Marshal(past)
 	if err == nil {
 		err = os.MkdirAll(h.state, 0o700)
 	}
@@ -81,10 +87,10 @@ func (h *hub) recall() {
 // forget clears the history.
 func (h *hub) forget() {
 	h.mu.Lock()
-	defer h.mu.Unlock()
 	h.past = nil
-	h.keepPast()
 	h.tellState()
+	h.mu.Unlock()
+	h.keepPast()
 }
 
 // replaceFile writes a file whole or not at all, its owner's only.
@@ -122,21 +128,21 @@ func recordID(r *qft.Record) string {
 	return hex.EncodeToString(sum[:12])
 }
 
-// record finds a transfer that can be continued.
-func (h *hub) record(id string) (*qft.Record, error) {
-	for i := range h.records {
-		if recordID(&h.records[i]) == id {
-			return &h.records[i], nil
+// record finds a transfer that can be continued, and does not go on already.
+func (h *hub) record(id string) (qft.Record, error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for _, r := range h.seen.records {
+		if recordID(&r) == id && !slices.ContainsFunc(h.transfers, func(t *transfer) bool { return t.continues(id) }) {
+			return r, nil
 		}
 	}
-	return nil, refuse(http.StatusNotFound, "", "there is nothing like this to be continued")
+	return qft.Record{}, refuse(http.StatusNotFound, "", "there is nothing like this to be continued")
 }
 
 // discard forgets a transfer that could be continued, and removes what has
 // arrived of it.
 func (h *hub) discard(id string) error {
-	h.mu.Lock()
-	defer h.mu.Unlock()
 	r, err := h.record(id)
 	if err != nil {
 		return err
@@ -144,16 +150,9 @@ func (h *hub) discard(id string) error {
 	if err := r.Discard(); err != nil {
 		return err
 	}
-	return h.refreshLocked()
-}
-
-// refreshLocked looks anew for what can be continued.
-func (h *hub) refreshLocked() error {
-	records, err := qft.Unfinished(h.state, "")
-	if err != nil {
-		return err
-	}
-	h.records = records
+	h.look()
+	h.mu.Lock()
+	defer h.mu.Unlock()
 	h.tellState()
 	return nil
 }

@@ -30,27 +30,65 @@ type hub struct {
 	ctx     context.Context // of the program
 	state   string          // directory for what outlasts it
 	machine string
-	places  places
+	more    []string // places, as the caller named them
 	log     *slog.Logger
 	show    func(path string) error // opens a folder for the person; nil: cannot
 
 	working sync.WaitGroup // transfers and the doctor
+	saving  sync.Mutex     // of whoever writes the history; before mu
 
+	// mu guards what follows. Events of transfers wait for it, so nobody may hold
+	// it while a disk is asked.
 	mu        sync.Mutex
+	closed    bool // nothing begins any more
 	settings  *settings.Settings
+	seen      sight
 	transfers []*transfer
 	lastID    int
 	pages     map[*page]struct{}
-	pageSeen  time.Time // when the last one went; zero: none has come
+	awaited   time.Time // until when one may come, or when the last one went
 	past      []Past
-	records   []qft.Record // what can be continued
 	doctor    Doctor
+}
+
+// sight is what the disk says.
+type sight struct {
+	places  places
+	helper  string // in force
+	folder  string // where received things go, if nothing else is chosen
+	records []qft.Record
 }
 
 // page is an open one.
 type page struct {
 	id       string
 	messages chan Message // closed when it is cut off
+}
+
+// look asks the disk anew, without the lock.
+func (h *hub) look() {
+	h.mu.Lock()
+	set := h.settings
+	h.mu.Unlock()
+	s := sight{places: findPlaces(h.more)}
+	if cfg, err := set.Config(); err == nil {
+		s.helper = cfg.Helper
+	}
+	s.folder = s.places.standard(set)
+	var err error
+	if s.records, err = qft.Unfinished(h.state, s.folder); err != nil {
+		h.log.Warn("what was interrupted cannot be listed", "error", err)
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.seen = s
+}
+
+// places are those of now.
+func (h *hub) places() places {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.seen.places
 }
 
 // State is all that a page shows.
@@ -62,18 +100,18 @@ func (h *hub) State() State {
 
 func (h *hub) stateLocked() State {
 	s := State{
-		Version: qft.Version, Machine: h.machine, Folder: h.folderLocked(), Places: h.places, Transfers: []Transfer{},
+		Version: qft.Version, Machine: h.machine, Helper: h.seen.helper, Folder: h.seen.folder,
+		Places: slices.Concat([]Place{}, h.seen.places), Transfers: []Transfer{},
 		Unfinished: []Unfinished{}, History: slices.Clone(h.past), Settings: []Setting{}, Doctor: h.doctor,
 		Pages: len(h.pages), Directories: h.show != nil,
-	}
-	if cfg, err := h.settings.Config(); err == nil {
-		s.Helper = cfg.Helper
 	}
 	for _, t := range h.transfers {
 		s.Transfers = append(s.Transfers, t.picture(true))
 	}
-	for i := range h.records {
-		s.Unfinished = append(s.Unfinished, unfinishedOf(&h.records[i]))
+	for i := range h.seen.records {
+		if u := unfinishedOf(&h.seen.records[i]); !slices.ContainsFunc(h.transfers, func(t *transfer) bool { return t.continues(u.ID) }) {
+			s.Unfinished = append(s.Unfinished, u)
+		}
 	}
 	for _, v := range h.settings.All() {
 		s.Settings = append(s.Settings, Setting{Key: v.Name, Value: v.Value, From: v.From, Fixed: v.Fixed, Default: v.Default, Usage: v.Usage,
@@ -83,22 +121,6 @@ func (h *hub) stateLocked() State {
 		s.History = []Past{}
 	}
 	return s
-}
-
-// folderLocked is where received things go, if nothing else is chosen.
-func (h *hub) folderLocked() string {
-	for _, path := range []string{h.settings.Lookup(settings.Folder).Value, settings.Downloads()} {
-		if path == "" {
-			continue
-		}
-		if real, err := h.places.folder(path); err == nil {
-			return real
-		}
-	}
-	if len(h.places) > 0 {
-		return h.places[0].Path
-	}
-	return ""
 }
 
 // tell sends a message to every page.
@@ -132,7 +154,14 @@ func (h *hub) enter(id string) (*page, State) {
 	defer h.mu.Unlock()
 	p := &page{id: id, messages: make(chan Message, backlog)}
 	h.pages[p] = struct{}{}
-	return p, h.stateLocked()
+	s := h.stateLocked()
+	for o := range h.pages {
+		if o != p {
+			h.tellPage(o, Message{State: &s})
+		}
+	}
+	h.awaited = time.Time{}
+	return p, s
 }
 
 func (h *hub) leave(p *page) {
@@ -147,20 +176,30 @@ func (h *hub) leaveLocked(p *page) {
 	}
 	delete(h.pages, p)
 	close(p.messages)
-	h.pageSeen = time.Now()
+	h.awaited = time.Now()
+	h.tellState()
 }
 
-// idleSince is since when nobody needs the program: no page is open, and nothing
-// runs or is about to; zero: somebody does, or no page has come so far.
+// await expects a page within so long.
+func (h *hub) await(d time.Duration) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if until := time.Now().Add(d); len(h.pages) == 0 && until.After(h.awaited) {
+		h.awaited = until
+	}
+}
+
+// idleSince is since when nobody needs the program: no page is open or awaited,
+// and nothing runs or is about to; zero: somebody does.
 func (h *hub) idleSince() time.Time {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if len(h.pages) > 0 || h.doctor.Running || slices.ContainsFunc(h.transfers, func(t *transfer) bool { return !t.ended() }) {
 		return time.Time{}
 	}
-	last := h.pageSeen
+	last := h.awaited
 	for _, t := range h.transfers {
-		if ended := time.UnixMilli(t.shown.Ended); !last.IsZero() && ended.After(last) {
+		if ended := time.UnixMilli(t.shown.Ended); ended.After(last) {
 			last = ended
 		}
 	}
@@ -171,18 +210,21 @@ func (h *hub) idleSince() time.Time {
 func (h *hub) busy() (n int) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	for _, t := range h.transfers {
-		if !t.ended() {
-			n++
-		}
-	}
-	return n
+	return h.unended()
 }
 
 // add takes a transfer in, and starts it, or has it wait for its turn.
-func (h *hub) add(t *transfer, queue bool) Transfer {
+func (h *hub) add(t *transfer, queue bool) (Transfer, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	if h.closed {
+		t.drop()
+		return Transfer{}, errStopping
+	}
+	if h.unended() >= mostTransfers {
+		t.drop()
+		return Transfer{}, refuse(http.StatusConflict, "Wait until some have ended, or stop some.", "%d transfers run or wait already", mostTransfers)
+	}
 	h.lastID++
 	t.hub, t.shown.ID = h, h.lastID
 	t.shown.Began = time.Now().UnixMilli()
@@ -197,7 +239,17 @@ func (h *hub) add(t *transfer, queue bool) Transfer {
 		t.startLocked()
 	}
 	h.tellState()
-	return t.picture(false)
+	return t.picture(false), nil
+}
+
+// unended is how many transfers run or are queued.
+func (h *hub) unended() (n int) {
+	for _, t := range h.transfers {
+		if !t.ended() {
+			n++
+		}
+	}
+	return n
 }
 
 // activeLocked reports whether a transfer runs.
@@ -207,7 +259,7 @@ func (h *hub) activeLocked() bool {
 
 // advanceLocked starts the next queued transfer, if none runs.
 func (h *hub) advanceLocked() {
-	if h.activeLocked() || h.ctx.Err() != nil {
+	if h.activeLocked() || h.closed {
 		return
 	}
 	if i := slices.IndexFunc(h.transfers, func(t *transfer) bool { return t.shown.Phase == PhaseQueued }); i >= 0 {
@@ -268,50 +320,19 @@ func (h *hub) set(key, value string) error {
 	if err := settings.Set(key, value); err != nil {
 		return err
 	}
-	s, err := settings.Load(nil)
+	h.mu.Lock()
+	s := h.settings
+	h.mu.Unlock()
+	s, err := s.Reload()
 	if err != nil {
 		return err
 	}
 	h.mu.Lock()
-	defer h.mu.Unlock()
 	h.settings = s
-	h.tellState()
-	return nil
-}
-
-// diagnose runs the doctor.
-func (h *hub) diagnose(long bool) error {
+	h.mu.Unlock()
+	h.look()
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if h.doctor.Running {
-		return refuse(http.StatusConflict, "", "the network is being measured already")
-	}
-	cfg := qft.DoctorConfig{Long: long}
-	set, err := h.settings.Config()
-	if err != nil {
-		return err
-	}
-	cfg.NoPortMapping = set.NoPortMapping
-	if cfg.Servers = set.Stun; set.Helper != "" {
-		cfg.Servers = []string{set.Helper}
-	}
-	cfg.Waiting = func(rest time.Duration) {
-		h.mu.Lock()
-		defer h.mu.Unlock()
-		h.doctor.Rest = rest.Milliseconds()
-		h.tellState()
-	}
-	h.doctor = Doctor{Running: true, Diagnosis: h.doctor.Diagnosis}
 	h.tellState()
-	h.working.Go(func() {
-		d, err := qft.Doctor(h.ctx, cfg)
-		h.mu.Lock()
-		defer h.mu.Unlock()
-		h.doctor = Doctor{Diagnosis: &d}
-		if err != nil {
-			h.doctor = Doctor{Error: problemOf(err)}
-		}
-		h.tellState()
-	})
 	return nil
 }

@@ -8,6 +8,8 @@ import (
 	"runtime"
 	"slices"
 	"strings"
+
+	"qft/internal/settings"
 )
 
 // mostEntries is how many of a folder are listed.
@@ -160,6 +162,23 @@ func (p places) folder(path string) (string, error) {
 		return "", refuse(http.StatusBadRequest, "Choose a folder.", "%s is no folder", path)
 	}
 	return real, nil
+}
+
+// standard is the folder to receive into if nothing else is chosen; empty: there
+// is none.
+func (p places) standard(set *settings.Settings) string {
+	for _, path := range []string{set.Lookup(settings.Folder).Value, settings.Downloads()} {
+		if path == "" {
+			continue
+		}
+		if real, err := p.folder(path); err == nil {
+			return real
+		}
+	}
+	if len(p) > 0 {
+		return p[0].Path
+	}
+	return ""
 }
 
 // makeFolder makes a folder in one that there is.

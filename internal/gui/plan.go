@@ -2,6 +2,7 @@ package gui
 
 import (
 	"cmp"
+	"errors"
 	"net/http"
 	"path/filepath"
 	"strings"
@@ -75,7 +76,7 @@ func (h *hub) planSend(p *plan, n NewTransfer) error {
 	if len(n.Paths) > 0 {
 		ways++
 		for _, path := range n.Paths {
-			if _, err := h.places.within(path); err != nil {
+			if _, err := h.places().within(path); err != nil {
 				return err
 			}
 		}
@@ -93,9 +94,9 @@ func (h *hub) planReceive(p *plan, n NewTransfer, set *settings.Settings) error 
 		return err
 	}
 	h.mu.Lock()
-	standard := h.folderLocked()
+	seen := h.seen
 	h.mu.Unlock()
-	dir, err := h.places.folder(cmp.Or(n.Folder, standard))
+	dir, err := seen.places.folder(cmp.Or(n.Folder, seen.folder))
 	if err != nil {
 		return err
 	}
@@ -146,14 +147,14 @@ func existingOf(how string) (qft.Existing, error) {
 
 // continued is how a record goes on.
 func (h *hub) continued(id, code, phrase string) (plan, error) {
-	h.mu.Lock()
-	set := h.settings
 	r, err := h.record(id)
-	h.mu.Unlock()
 	if err != nil {
 		return plan{}, err
 	}
-	p := plan{}
+	h.mu.Lock()
+	set := h.settings
+	h.mu.Unlock()
+	p := plan{record: id}
 	if p.cfg, err = set.Config(); err != nil {
 		return p, err
 	}
@@ -167,7 +168,7 @@ func (h *hub) continued(id, code, phrase string) (plan, error) {
 		}
 		s := r.Source()
 		for _, path := range s.Paths {
-			if _, err := h.places.within(path); err != nil {
+			if _, err := h.places().within(path); err != nil {
 				return p, err
 			}
 		}
@@ -178,7 +179,7 @@ func (h *hub) continued(id, code, phrase string) (plan, error) {
 		return p, err
 	}
 	p.target = r.Target()
-	if _, err := h.places.folder(p.target.Dir); err != nil {
+	if _, err := h.places().folder(p.target.Dir); err != nil {
 		return p, err
 	}
 	p.ask = p.target.Existing == qft.ExistingFail || p.target.Existing == qft.ExistingAsk
@@ -213,3 +214,6 @@ func words(code string) []string {
 	code, _, _ = strings.Cut(code, "@")
 	return strings.FieldsFunc(strings.ToLower(code), func(r rune) bool { return r == '-' || r == ' ' || r == '\t' })
 }
+
+// errStopping: it is too late.
+var errStopping = errors.New("the program is ending")

@@ -4,6 +4,8 @@ import (
 	"errors"
 	"io/fs"
 	"os"
+	"strings"
+	"unicode"
 
 	"qft"
 )
@@ -23,7 +25,19 @@ func problemOf(err error) *Problem {
 	if errors.As(err, &no) {
 		*p = no.problem
 	}
+	p.What, p.Todo = plainText(p.What), plainText(p.Todo)
 	return p
+}
+
+// plainText makes foreign text harmless: control characters, and the Unicode
+// ones that reorder text, become question marks. Lines stay lines.
+func plainText(s string) string {
+	return strings.Map(func(r rune) rune {
+		if r != '\n' && (!unicode.IsPrint(r) || unicode.Is(unicode.Bidi_Control, r)) {
+			return '?'
+		}
+		return r
+	}, s)
 }
 
 // plainError is the cause of an error of a file, without the call and the path.

@@ -2,7 +2,6 @@ package gui
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
 	"net/http"
 	"strconv"
@@ -14,14 +13,19 @@ import (
 const (
 	// beat is how often a silent stream of events shows that it lives.
 	beat = 15 * time.Second
-	// writeTime is how long a page may take for one message.
-	writeTime = 20 * time.Second
+
+	mostQR = 1000 // bytes
 )
+
+// letIn is what a page gets for its key, beside the cookie.
+type letIn struct {
+	Token string `json:"token"`
+}
 
 // openRoutes are those that need no token.
 func (s *server) openRoutes() http.Handler {
 	m := http.NewServeMux()
-	m.HandleFunc("POST /api/login", func(w http.ResponseWriter, r *http.Request) {
+	m.HandleFunc("POST "+loginPath, func(w http.ResponseWriter, r *http.Request) {
 		answer(func(*http.Request) (any, error) {
 			var in struct{ Key string }
 			if err := body(w, r, 4<<10, &in); err != nil {
@@ -31,12 +35,10 @@ func (s *server) openRoutes() http.Handler {
 				return nil, refuse(http.StatusForbidden, "Run qft gui again: it opens a new page.", "this page's key has been used, or is too old")
 			}
 			s.door.give(w)
-			return struct {
-				Token string `json:"token"`
-			}{s.door.token}, nil
+			return letIn{s.door.token}, nil
 		})(w, r)
 	})
-	m.HandleFunc("POST /api/invite", func(w http.ResponseWriter, r *http.Request) {
+	m.HandleFunc("POST "+invitePath, func(w http.ResponseWriter, r *http.Request) {
 		answer(func(*http.Request) (any, error) { return s.invited(w, r) })(w, r)
 	})
 	return m
@@ -49,12 +51,12 @@ func (s *server) routes() http.Handler {
 	get := func(path string, f func(r *http.Request) (any, error)) { m.HandleFunc("GET "+path, answer(f)) }
 	get("/api/state", func(*http.Request) (any, error) { return h.State(), nil })
 	get("/api/folder", func(r *http.Request) (any, error) {
-		return h.places.list(r.URL.Query().Get("path"), r.URL.Query().Get("hidden") == "1")
+		return h.places().list(r.URL.Query().Get("path"), r.URL.Query().Get("hidden") == "1")
 	})
 	m.HandleFunc("GET /api/events", s.events)
 
 	post(m, "/api/folder", bodyLimit, func(r *http.Request, in struct{ Path string }) (any, error) {
-		made, err := h.places.makeFolder(in.Path)
+		made, err := h.places().makeFolder(in.Path)
 		return struct {
 			Path string `json:"path"`
 		}{made}, err
@@ -81,14 +83,14 @@ func (s *server) transferRoutes(m *http.ServeMux) {
 		if err != nil {
 			return nil, err
 		}
-		return h.add(newTransfer(p), in.Queue), nil
+		return h.add(newTransfer(p), in.Queue)
 	})
 	post(m, "/api/unfinished/{id}/continue", bodyLimit, func(r *http.Request, in struct{ Code, Phrase string }) (any, error) {
 		p, err := h.continued(r.PathValue("id"), in.Code, in.Phrase)
 		if err != nil {
 			return nil, err
 		}
-		return h.add(newTransfer(p), false), nil
+		return h.add(newTransfer(p), false)
 	})
 	post(m, "/api/unfinished/{id}/discard", bodyLimit, func(r *http.Request, _ struct{}) (any, error) {
 		return nil, h.discard(r.PathValue("id"))
@@ -107,7 +109,17 @@ func (s *server) transferRoutes(m *http.ServeMux) {
 		}
 		return nil
 	})
-	on("show", func(t *transfer) error { return h.showLocked(t) })
+	post(m, "/api/transfers/{id}/show", bodyLimit, func(r *http.Request, _ struct{}) (any, error) {
+		folder := ""
+		err := h.with(r, func(t *transfer) error {
+			folder = t.shown.Folder
+			return nil
+		})
+		if err != nil {
+			return nil, err
+		}
+		return nil, h.showFolder(folder)
+	})
 	post(m, "/api/transfers/{id}/change", bodyLimit, func(r *http.Request, in Change) (any, error) {
 		return nil, h.with(r, func(t *transfer) error {
 			t.steer(in)
@@ -169,13 +181,13 @@ func number(r *http.Request) (int, error) {
 	return n, nil
 }
 
-// showLocked opens the folder of what was received in the system's own way.
-func (h *hub) showLocked(t *transfer) error {
-	if h.show == nil || t.shown.Folder == "" {
+// showFolder opens the folder of what was received in the system's own way.
+func (h *hub) showFolder(folder string) error {
+	if h.show == nil || folder == "" {
 		return refuse(http.StatusConflict, "", "there is no folder to show, or nothing to show it with")
 	}
-	if err := h.show(t.shown.Folder); err != nil {
-		return refuse(http.StatusConflict, "Look for it yourself: "+t.shown.Folder, "the folder cannot be shown: %v", err)
+	if err := h.show(folder); err != nil {
+		return refuse(http.StatusConflict, "Look for it yourself: "+folder, "the folder cannot be shown: %v", err)
 	}
 	return nil
 }
@@ -187,6 +199,7 @@ func (s *server) events(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "the page has no proper name", http.StatusBadRequest)
 		return
 	}
+	s.hub.look()
 	p, state := s.hub.enter(id)
 	defer s.hub.leave(p)
 	w.Header().Set("Content-Type", "text/event-stream")
@@ -219,9 +232,6 @@ func (s *server) events(w http.ResponseWriter, r *http.Request) {
 func (s *server) sender(w http.ResponseWriter) func(Message) error {
 	rc := http.NewResponseController(w)
 	return func(m Message) error {
-		if err := rc.SetWriteDeadline(time.Now().Add(writeTime)); err != nil {
-			return err
-		}
 		text := []byte(":\n\n")
 		if m != (Message{}) {
 			b, err := json.Marshal(m)
@@ -240,9 +250,9 @@ func (s *server) sender(w http.ResponseWriter) func(Message) error {
 // qrOf draws a QR as SVG: dark on light whatever the page's colours are, as
 // scanners want it.
 func qrOf(text string) (any, error) {
-	c, err := qr.Encode(text, qr.M)
-	if err != nil || len(text) > 2000 {
-		return nil, errors.New("this is too much text for a QR")
+	c, err := qr.Encode(text[:min(len(text), mostQR+1)], qr.M)
+	if err != nil || len(text) > mostQR {
+		return nil, refuse(http.StatusBadRequest, "", "this is too much text for a QR")
 	}
 	const quiet = 4
 	n := c.Size + 2*quiet

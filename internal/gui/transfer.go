@@ -33,6 +33,7 @@ type plan struct {
 	target qft.Target
 	cfg    qft.Config
 	ask    bool   // about conflicts
+	record string // of what it continues; may be empty
 	close  func() // what ends with it; may be nil
 }
 
@@ -74,6 +75,16 @@ func (t *transfer) ended() bool {
 	return false
 }
 
+// continues reports whether it goes on with a record.
+func (t *transfer) continues(record string) bool { return !t.ended() && t.plan.record == record }
+
+// drop lets go of what it would have used.
+func (t *transfer) drop() {
+	if t.plan.close != nil {
+		t.plan.close()
+	}
+}
+
 // startLocked begins it.
 func (t *transfer) startLocked() {
 	ctx, cancel := context.WithCancel(t.hub.ctx)
@@ -89,9 +100,7 @@ func (t *transfer) startLocked() {
 	t.hub.working.Go(func() {
 		defer cancel()
 		result, err := t.run(ctx)
-		if t.plan.close != nil {
-			t.plan.close()
-		}
+		t.drop()
 		t.finish(result, err)
 	})
 }
@@ -111,10 +120,19 @@ func (t *transfer) run(ctx context.Context) (qft.Result, error) {
 
 // finish shows how it went.
 func (t *transfer) finish(r qft.Result, err error) {
-	records, unknown := qft.Unfinished(t.hub.state, "")
 	h := t.hub
+	h.look()
 	h.mu.Lock()
-	defer h.mu.Unlock()
+	t.settle(r, err)
+	h.rememberLocked(t.past(r))
+	h.advanceLocked()
+	h.tellState()
+	h.mu.Unlock()
+	h.keepPast()
+}
+
+// settle has it show what it came to.
+func (t *transfer) settle(r qft.Result, err error) {
 	s := &t.shown
 	s.Ended = time.Now().UnixMilli()
 	s.Ask = nil
@@ -124,47 +142,55 @@ func (t *transfer) finish(r qft.Result, err error) {
 		s.Phase = PhaseDone
 	case t.stopped && qft.KindOf(err) == qft.KindCanceled:
 		s.Phase = PhaseStopped
+	case qft.KindOf(err) == qft.KindRefused:
+		s.Phase = PhaseStopped
+		s.Outcome.Problem = problemOf(err)
 	default:
 		s.Phase = PhaseFailed
 		s.Outcome.Problem = problemOf(err)
 	}
-	if r.Paths != nil {
+	if t.plan.source == nil && r.Paths != nil {
 		s.Outcome.Paths = r.Paths
 	}
 	s.Outcome.Text = r.Text
 	for _, f := range r.Failed {
-		s.Outcome.Failed = append(s.Outcome.Failed, Failure(f))
+		s.Outcome.Failed = append(s.Outcome.Failed, Failure{plainText(f.Path), plainText(f.Why)})
 	}
 	s.Outcome.FailedMore = r.FailedCount - int64(len(r.Failed))
+	for i := range s.Sessions {
+		v := &s.Sessions[i]
+		v.Ended, v.Rate, v.Left, v.Link.LostSince = true, 0, 0, 0
+	}
 	if s.Receivers == 1 && err == nil {
 		s.Complete = 1
-		t.settle(r)
+		t.complete(r)
 	}
-	if unknown == nil {
-		h.records = records
-	}
-	h.remember(t.past(r))
-	h.advanceLocked()
-	h.tellState()
 }
 
-// settle has the only session show all of what went over.
-func (t *transfer) settle(r qft.Result) {
+// complete has the only session show all of what went over.
+func (t *transfer) complete(r qft.Result) {
 	v := t.session(0)
 	v.Size, v.Done, v.Files, v.FilesDone, v.Counted, v.Ended = r.Size, r.Size, r.Files, r.Files, true, true
 	v.Resumed, v.Rate, v.Left, v.File = r.Resumed, 0, 0, ""
 	v.Link.LostSince = 0
 }
 
-// session returns what is shown of one.
+// session returns what is shown of one. When there are too many, the oldest goes
+// that has ended.
 func (t *transfer) session(number int) *Session {
-	for i := range t.shown.Sessions {
-		if t.shown.Sessions[i].Number == number {
-			return &t.shown.Sessions[i]
+	all := &t.shown.Sessions
+	for i := range *all {
+		if (*all)[i].Number == number {
+			return &(*all)[i]
 		}
 	}
-	t.shown.Sessions = append(t.shown.Sessions, Session{Number: number})
-	return &t.shown.Sessions[len(t.shown.Sessions)-1]
+	if len(*all) >= mostSessions {
+		i := max(slices.IndexFunc(*all, func(v Session) bool { return v.Ended }), 0)
+		delete(t.sampled, (*all)[i].Number)
+		*all = slices.Delete(slices.Clone(*all), i, i+1)
+	}
+	*all = append(*all, Session{Number: number})
+	return &(*all)[len(*all)-1]
 }
 
 // changed tells the pages, now or soon.
@@ -200,9 +226,7 @@ func (t *transfer) stopLocked() {
 		return
 	}
 	t.shown.Phase, t.shown.Ended = PhaseStopped, time.Now().UnixMilli()
-	if t.plan.close != nil {
-		t.plan.close()
-	}
+	t.drop()
 	t.hub.tellState()
 }
 
@@ -212,6 +236,10 @@ func (t *transfer) steer(c Change) {
 	if c.Limit != nil {
 		s.Limit = max(*c.Limit, 0)
 		t.control.SetLimit(s.Limit)
+	}
+	if c.Paused != nil {
+		s.Paused = *c.Paused
+		t.control.Pause(s.Paused)
 	}
 	if c.Background != nil {
 		s.Background = *c.Background
@@ -256,7 +284,8 @@ func (t *transfer) askProposal(ctx context.Context, p qft.Proposal) bool {
 	if p.Text {
 		return true // it is shown, and that is all
 	}
-	a, err := t.question(ctx, Ask{Kind: "accept", Proposal: &Proposal{Files: p.Files, Bytes: p.Bytes, Counted: p.Counted, Items: p.Items,
+	room, _ := qft.FreeSpace(t.plan.target.Dir)
+	a, err := t.question(ctx, Ask{Kind: "accept", Proposal: &Proposal{Room: room, Files: p.Files, Bytes: p.Bytes, Counted: p.Counted, Items: p.Items,
 		Names: slices.Concat([]string{}, p.Names), Text: p.Text, Stream: p.Stream}})
 	return err == nil && a.Accept
 }

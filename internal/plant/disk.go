@@ -247,3 +247,14 @@ func (d *disk) Close() error {
 	}
 	return d.root.Close()
 }
+
+// FreeSpace is how many bytes this user may still write to the file system of
+// dir, if that is known.
+func FreeSpace(dir string) (n int64, known bool) {
+	f, err := os.Open(dir)
+	if err != nil {
+		return 0, false
+	}
+	defer f.Close()
+	return freeSpace(f)
+}

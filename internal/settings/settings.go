@@ -2,6 +2,7 @@ package settings
 
 import (
 	"fmt"
+	"maps"
 	"os"
 	"strconv"
 
@@ -20,7 +21,10 @@ type Value struct {
 }
 
 // Settings is what is set.
-type Settings struct{ values map[string]Value }
+type Settings struct {
+	values map[string]Value
+	flags  map[string]string
+}
 
 // Error is a setting that makes no sense.
 type Error struct {
@@ -37,7 +41,7 @@ func (e *Error) Unwrap() error { return e.Err }
 // that a flag takes the place of is nobody's concern. An error of the file is
 // an *Error that names its line.
 func Load(flags map[string]string) (*Settings, error) {
-	s := &Settings{values: make(map[string]Value)}
+	s := &Settings{values: make(map[string]Value), flags: maps.Clone(flags)}
 	for _, k := range Keys() {
 		v := Value{Key: k}
 		switch said := os.Getenv(k.Variable()); {
@@ -62,6 +66,9 @@ func Load(flags map[string]string) (*Settings, error) {
 	}
 	return s, nil
 }
+
+// Reload joins the same flags with what the file says by now.
+func (s *Settings) Reload() (*Settings, error) { return Load(s.flags) }
 
 // flagOf is the flag that said a value.
 func flagOf(k Key, value string) string {
