@@ -15,7 +15,11 @@ export const contact = signal<Contact>("entering");
 export const state = signal<State | null>(null);
 export const problem = signal<Problem | null>(null); // of what was tried last
 export const spoken = signal(""); // for screen readers
-export const route = signal(location.hash.slice(1) || "/");
+export const route = signal(routeOf());
+
+function routeOf(): string {
+  return location.hash.startsWith("#/") ? location.hash.slice(1) : "/"; // else it is a key
+}
 
 const ended = new Set(["done", "failed", "stopped"]);
 export const isEnded = (t: Transfer): boolean => ended.has(t.phase);
@@ -26,7 +30,7 @@ const sampleTime = 1000;
 const sampled = new Map<string, number>();
 
 addEventListener("hashchange", () => {
-  route.value = location.hash.slice(1) || "/";
+  route.value = routeOf();
   problem.value = null;
   scrollTo(0, 0);
 });
