@@ -121,7 +121,7 @@ func (s *Stream) Read(p []byte) (int, error) {
 	return n, streamError(err)
 }
 
-// Write puts bytes on their way, and waits while 8 MiB are unread by the other
+// Write puts bytes on their way, and waits while 16 MiB are unread by the other
 // side. That they were taken does not say that they have arrived: see Close.
 func (s *Stream) Write(p []byte) (int, error) {
 	n, err := s.end.Write(p)

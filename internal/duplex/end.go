@@ -9,10 +9,10 @@ import (
 )
 
 const (
-	// Window is how far, in bytes, a writer may be ahead of its reader: what
-	// 100 Mbit/s take over a round trip of 200 ms, three times over, because
-	// losses hold up the reader for a round trip and more.
-	Window = 8 << 20
+	// Window is how far, in bytes, a writer may be ahead of its reader: more
+	// than 100 Mbit/s take over a round trip of a second, or over 200 ms where a
+	// tenth is lost and holds up the reader for some round trips.
+	Window = 16 << 20
 
 	// readStep is after how many bytes the writer is told what was read.
 	readStep = Window / 16
