@@ -175,7 +175,9 @@ func TestStoppedAndContinued(t *testing.T) {
 
 func TestPausedFromTheOtherPage(t *testing.T) {
 	p := newTwo(t)
-	write(t, filepath.Join(p.out, "a"), make([]byte, 4<<20))
+	content := make([]byte, 2<<20)
+	rand.Read(content)
+	write(t, filepath.Join(p.out, "a"), content)
 	sent, received := p.begin(NewTransfer{Paths: []string{filepath.Join(p.out, "a")}, Limit: "200kB/s"}, NewTransfer{})
 	p.accept(received)
 	p.to.phase(received, PhaseMoving)

@@ -170,6 +170,16 @@ func (h *hub) leave(p *page) {
 	h.leaveLocked(p)
 }
 
+// tellLast has a page hear that the program ends, behind what else there is.
+func (h *hub) tellLast(p *page) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if _, there := h.pages[p]; there {
+		h.tellPage(p, Message{Bye: true})
+		h.leaveLocked(p)
+	}
+}
+
 func (h *hub) leaveLocked(p *page) {
 	if _, there := h.pages[p]; !there {
 		return

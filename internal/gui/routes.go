@@ -222,7 +222,12 @@ func (s *server) events(w http.ResponseWriter, r *http.Request) {
 		case <-r.Context().Done():
 			return
 		case <-s.ending:
-			send(Message{Bye: true})
+			s.hub.tellLast(p)
+			for m := range p.messages {
+				if send(m) != nil {
+					return
+				}
+			}
 			return
 		}
 	}
