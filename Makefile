@@ -12,7 +12,7 @@ export CGO_ENABLED ?= 1
 FUZZTIME ?= 2s
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
-.PHONY: all build demo test check cross fuzz soak web web-check matrix crash load bench tools clean
+.PHONY: all build demo test units check cross fuzz soak web web-check matrix crash load bench tools clean
 
 all: build
 
@@ -22,11 +22,18 @@ build:
 demo: build
 	./scripts/demo bin/qft
 
-test: tools check web-check cross
-	go test -race -shuffle=on -timeout 20m $$(go list ./... | grep -v /e2e)
+test: tools check web-check cross units
 	go test -race -shuffle=on -timeout 20m ./e2e
-	go test -count=1 ./internal/transport ./internal/lab # simulations that are too long for -race
 	./scripts/fuzz $(FUZZTIME)
+
+# units: every package in full; those with goroutines again under the race
+# detector, with fewer seeds of what is slow there. The longest come first, so
+# that all cores have something to do until the end.
+SINGLE := beacon congestion congestion/rival digest lab lab/tcp manifest nat proxy rendezvous secret stun survey token transport
+others = $$(go list ./... | grep -vx -e '.*/e2e.*' -e qft -e qft/internal/transfer $(1:%=-e qft/internal/%))
+units:
+	go test -count=1 -shuffle=on -timeout 10m ./internal/transport ./internal/transfer . $(call others,transport)
+	go test -race -count=1 -shuffle=on -timeout 10m ./internal/transfer . $(call others,$(SINGLE))
 
 # check: what a compiler does not say.
 check:

@@ -125,6 +125,9 @@ func TestMappingIsHeldWhileNothingMoves(t *testing.T) {
 // for ten minutes: much longer than its router remembers it. The other side
 // holds its own mapping meanwhile, and contact is there again when it comes back.
 func TestMappingIsHeldWhilePaused(t *testing.T) {
+	if underRace {
+		t.Skip("one goroutine, and minutes of keep-alives: runs without the race detector")
+	}
 	for _, away := range []string{"sender", "receiver"} {
 		for seed := range uint64(2) {
 			e, s, r, routers := settledPair(t, seed)

@@ -20,7 +20,7 @@ import (
 // to a seed: QFT_SEEDS of them, from QFT_FIRST on. A failure names its seed.
 func TestMeetings(t *testing.T) {
 	seeds, first := 300, 0
-	if testing.Short() {
+	if testing.Short() || underRace { // runs in full without the race detector
 		seeds = 50
 	}
 	if s := os.Getenv("QFT_SEEDS"); s != "" {

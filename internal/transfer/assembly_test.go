@@ -82,7 +82,7 @@ func (y *yard) rest() {
 // with more blocks open than there are buffers.
 func TestBlocksComeTogetherInAnyOrder(t *testing.T) {
 	for _, spill := range []bool{true, false} {
-		for seed := range uint64(8) {
+		for seed := range seeds(8) {
 			y := newYard(t, seed, 40, spill)
 			type part struct{ i, lo, hi int }
 			var parts []part

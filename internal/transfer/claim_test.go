@@ -18,7 +18,7 @@ func claiming(dir string) ReceiverConfig {
 // TestEqualFileMayWaitForOthers: it is settled and still in the line when the end
 // is told, because one before it is not written yet.
 func TestEqualFileMayWaitForOthers(t *testing.T) {
-	for seed := range uint64(30) {
+	for seed := range seeds(30) {
 		from, to := trees(t, spec{"t/a": content(1, 3<<20), "t/b": []byte("same")}, 1)
 		spec{"t/b": []byte("same")}.build(t, to, 2)
 		w := newWorld(t, seed)

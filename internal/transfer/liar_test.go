@@ -33,7 +33,7 @@ func (d *delayed) rest(l *liar) {
 // TestFailureBehindTheLastByte: all of a file is here and it is being finished,
 // when a liar says that it cannot be sent.
 func TestFailureBehindTheLastByte(t *testing.T) {
-	for seed := range uint64(20) {
+	for seed := range seeds(20) {
 		l, d := lieLater(t, ReceiverConfig{}, rand.New(rand.NewPCG(seed, 1)))
 		l.offer("a")
 		d.rest(l)

@@ -17,11 +17,11 @@ import (
 // change, and when somebody stops it. What comes must be right, and what the
 // sender remembers bounded. QFT_SEEDS sets how many stories are told.
 func TestSenderSurvivesAllAtOnce(t *testing.T) {
-	seeds := 10
-	if n, err := strconv.Atoi(os.Getenv("QFT_SEEDS")); err == nil {
-		seeds = n
+	stories := seeds(10)
+	if n, err := strconv.ParseUint(os.Getenv("QFT_SEEDS"), 10, 32); err == nil {
+		stories = n
 	}
-	for seed := range uint64(seeds) {
+	for seed := range stories {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			dir := plot(t)
 			top := orchard(t, dir, seed)

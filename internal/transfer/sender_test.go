@@ -115,7 +115,7 @@ func (k *taker) wantWhole() {
 }
 
 func TestSenderSendsATreeWhateverTheLink(t *testing.T) {
-	for seed := range uint64(12) {
+	for seed := range seeds(12) {
 		mode := []string{"at once", "later", "beside"}[seed%3]
 		packed := seed%2 == 0
 		t.Run(fmt.Sprintf("%d/%s/%v", seed, mode, packed), func(t *testing.T) {
@@ -279,7 +279,7 @@ func (e *takerEntry) source(dir string) []byte {
 }
 
 func TestWhatIsThereIsNotSentAgain(t *testing.T) {
-	for seed := range uint64(8) {
+	for seed := range seeds(8) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			k := newTaker(t, seed)
 			k.mode([]string{"at once", "later", "beside"}[seed%3])
@@ -321,7 +321,7 @@ func TestWhatIsThereIsNotSentAgain(t *testing.T) {
 }
 
 func TestVerdictsAreObeyed(t *testing.T) {
-	for seed := range uint64(8) {
+	for seed := range seeds(8) {
 		for _, cached := range []bool{false, true} {
 			t.Run(fmt.Sprintf("%d/%v", seed, cached), func(t *testing.T) {
 				k := newTaker(t, seed)
@@ -379,7 +379,7 @@ func TestVerdictsAreObeyed(t *testing.T) {
 }
 
 func TestSpoiltBlocksAreSentAgain(t *testing.T) {
-	for seed := range uint64(6) {
+	for seed := range seeds(6) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			k := newTaker(t, seed)
 			k.mode([]string{"at once", "later", "beside"}[seed%3])

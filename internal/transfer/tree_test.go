@@ -222,7 +222,7 @@ func (w *world) wantDelivered() {
 }
 
 func TestTreeArrivesWhateverTheLink(t *testing.T) {
-	for seed := range uint64(12) {
+	for seed := range seeds(12) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			from, to := trees(t, mixed(seed, 12<<20), seed)
 			w := newWorld(t, seed)
@@ -243,7 +243,7 @@ func TestTreeArrivesWhateverTheLink(t *testing.T) {
 // TestKilledTransferContinuesWithoutSendingAgain: what the journal vouches for
 // is neither sent nor hashed again, on either side.
 func TestKilledTransferContinuesWithoutSendingAgain(t *testing.T) {
-	for seed := range uint64(20) {
+	for seed := range seeds(20) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			tree := mixed(seed, 20<<20)
 			delete(tree, "t/holes") // is told again, and costs nothing

@@ -1,0 +1,5 @@
+//go:build race
+
+package qft
+
+const underRace = true
