@@ -132,13 +132,17 @@ func body(w http.ResponseWriter, r *http.Request, limit int64, v any) error {
 	if kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || kind != "application/json" {
 		return refuse(http.StatusUnsupportedMediaType, "", "the request is not in JSON")
 	}
+	tooLarge := refuse(http.StatusRequestEntityTooLarge, "", "the request has more than %d bytes", limit)
+	if r.ContentLength > limit {
+		return tooLarge
+	}
 	dec := json.NewDecoder(http.MaxBytesReader(w, r.Body, limit))
 	dec.DisallowUnknownFields()
 	err := dec.Decode(v)
 	var large *http.MaxBytesError
 	switch {
 	case errors.As(err, &large):
-		return refuse(http.StatusRequestEntityTooLarge, "", "the request has more than %d bytes", limit)
+		return tooLarge
 	case err != nil:
 		return refuse(http.StatusBadRequest, "", "the request makes no sense")
 	}

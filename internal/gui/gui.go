@@ -123,14 +123,7 @@ func (s *server) serve(ctx context.Context, l *crowd, state string) error {
 	work, stop := context.WithCancel(context.WithoutCancel(ctx)) // transfers; they end before the server does
 	defer stop()
 	s.hub = s.newHub(work, state)
-	web := &http.Server{
-		Handler:           s.handler(),
-		ReadHeaderTimeout: 10 * time.Second,
-		IdleTimeout:       2 * time.Minute,
-		MaxHeaderBytes:    32 << 10,
-		ConnContext:       l.with,
-		ErrorLog:          slog.NewLogLogger(s.cfg.Log.Handler(), slog.LevelDebug),
-	}
+	web := s.web(s.handler(), l)
 	served := make(chan error, 1)
 	go func() { served <- web.Serve(l) }()
 	defer web.Close()
@@ -150,6 +143,18 @@ func (s *server) serve(ctx context.Context, l *crowd, state string) error {
 	}
 	sweep(s.folder, time.Now().Add(2*keyTime))
 	return err
+}
+
+// web is a server that waits for nobody for ever.
+func (s *server) web(h http.Handler, l *crowd) *http.Server {
+	return &http.Server{
+		Handler:           h,
+		ReadHeaderTimeout: 10 * time.Second,
+		IdleTimeout:       2 * time.Minute,
+		MaxHeaderBytes:    32 << 10,
+		ConnContext:       l.with,
+		ErrorLog:          slog.NewLogLogger(s.cfg.Log.Handler(), slog.LevelDebug),
+	}
 }
 
 // end ends the transfers in good order.

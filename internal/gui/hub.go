@@ -23,6 +23,9 @@ const (
 	// backlog is how many messages may wait for a page. One that does not take
 	// them is cut off, and begins anew with a whole State.
 	backlog = 256
+
+	// mostPages may be open.
+	mostPages = 32
 )
 
 // hub owns all that pages see.
@@ -148,10 +151,23 @@ func (h *hub) tellState() {
 	h.tell(Message{State: &s})
 }
 
-// enter adds a page.
+// isName reports whether a page can have chosen text as a name.
+func isName(text string) bool {
+	for _, c := range text {
+		if (c < 'a' || c > 'z') && (c < 'A' || c > 'Z') && (c < '0' || c > '9') && c != '-' && c != '_' {
+			return false
+		}
+	}
+	return len(text) >= 16 && len(text) <= 64
+}
+
+// enter adds a page; nil: there are too many.
 func (h *hub) enter(id string) (*page, State) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	if len(h.pages) >= mostPages {
+		return nil, State{}
+	}
 	p := &page{id: id, messages: make(chan Message, backlog)}
 	h.pages[p] = struct{}{}
 	s := h.stateLocked()

@@ -11,6 +11,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/netip"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
@@ -393,3 +394,5 @@ func write(t *testing.T, path string, content []byte) {
 }
 
 func idPath(id int, verb string) string { return fmt.Sprintf("/api/transfers/%d/%s", id, verb) }
+
+func escape(text string) string { return url.QueryEscape(text) }

@@ -8,6 +8,7 @@ import (
 	"runtime"
 	"slices"
 	"strings"
+	"unicode"
 
 	"qft/internal/settings"
 )
@@ -188,12 +189,21 @@ func (p places) makeFolder(path string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	if !filepath.IsLocal(name) || name == "." || strings.ContainsAny(name, `/\`) || strings.ContainsFunc(name, func(r rune) bool { return r < ' ' || r == 0x7f }) {
-		return "", refuse(http.StatusBadRequest, "", "%q is no name of a folder", name)
+	if err := checkName(name); err != nil {
+		return "", err
 	}
 	made := filepath.Join(in, name)
 	if err := os.Mkdir(made, 0o777); err != nil {
 		return "", refuse(http.StatusConflict, "Choose another name, or another place.", "the folder %s cannot be made: %v", name, plainError(err))
 	}
 	return made, nil
+}
+
+// checkName refuses what is no name of a file or folder that is to be made: it
+// could be a path.
+func checkName(name string) error {
+	if !filepath.IsLocal(name) || name == "." || strings.ContainsAny(name, `/\`) || strings.ContainsFunc(name, unicode.IsControl) {
+		return refuse(http.StatusBadRequest, "Choose another name.", "%q is no name of a file or folder", name)
+	}
+	return nil
 }

@@ -24,6 +24,11 @@ func (h *hub) planOf(n NewTransfer) (p plan, err error) {
 	if err := meeting(&p.cfg, n); err != nil {
 		return p, err
 	}
+	if n.Name != "" {
+		if err := checkName(n.Name); err != nil {
+			return p, err
+		}
+	}
 	switch n.Kind {
 	case "send":
 		err = h.planSend(&p, n)

@@ -195,12 +195,16 @@ func (h *hub) showFolder(folder string) error {
 // events streams to a page what happens, as server-sent events.
 func (s *server) events(w http.ResponseWriter, r *http.Request) {
 	id := r.URL.Query().Get("page")
-	if len(id) < 16 || len(id) > 64 {
+	if !isName(id) {
 		http.Error(w, "the page has no proper name", http.StatusBadRequest)
 		return
 	}
 	s.hub.look()
 	p, state := s.hub.enter(id)
+	if p == nil {
+		http.Error(w, "too many pages are open", http.StatusTooManyRequests)
+		return
+	}
 	defer s.hub.leave(p)
 	w.Header().Set("Content-Type", "text/event-stream")
 	send := s.sender(w)
