@@ -69,6 +69,7 @@ type node struct {
 	door   netip.AddrPort
 	events []Event
 	path   string // of the file
+	both   bool   // it is a stream
 	over   func() // called once it is done; may be nil
 }
 
@@ -126,7 +127,7 @@ func (n *node) start(role rendezvous.Role, pl plan, d *driver) {
 	m, h := n.m, n.host
 	cfg := peer.Config{
 		Role: role, App: d.app, AES: true, Rand: m.Entropy(), PacketBytes: m.packet, Phrase: pl.phrase, Words: pl.words,
-		Guesses: pl.guesses, Known: pl.known, Many: pl.many, Again: d.at != nil && !pl.first,
+		Duplex: n.both, Guesses: pl.guesses, Known: pl.known, Many: pl.many, Again: d.at != nil && !pl.first,
 		Local: func() []netip.AddrPort {
 			var all []netip.AddrPort
 			for _, addr := range h.Addrs() {

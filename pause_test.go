@@ -24,18 +24,24 @@ type pausing struct {
 func newPausing(t *testing.T, seed uint64, rtt time.Duration, loss float64, size int) *pausing {
 	t.Helper()
 	p := &pausing{meeting: newStanding(t, seed)}
-	line := lab.Link{Rate: 20e6, Delay: rtt / 4, Loss: loss / 2, Queue: max(rtt, 100*time.Millisecond)}
-	for _, name := range []string{"sender", "receiver"} {
-		r := p.Router(nil, lab.RouterConfig{Name: name, Up: line, Down: line, NAT: &lab.NAT{Filtering: lab.AddressPortDependent}})
-		p.lines = append(p.lines, r)
-		p.homes = append(p.homes, p.Host(r, lab.HostConfig{Name: name + " host"}))
-	}
+	p.houses(rtt, loss)
 	p.path, p.to = p.file("a.bin", size), Target{Dir: p.folder("to")}
 	p.s = p.keepSending(p.homes[0], "", p.path, 1)
 	p.code = p.s.code()
 	p.r = p.keepReceiving(p.homes[1], p.code, p.to)
 	p.until(2*time.Minute, "some of it", p.r.moved(int64(size)/8))
 	return p
+}
+
+// houses are two hosts behind routers, with a path of that length and loss
+// between them.
+func (p *pausing) houses(rtt time.Duration, loss float64) {
+	line := lab.Link{Rate: 20e6, Delay: rtt / 4, Loss: loss / 2, Queue: max(rtt, 100*time.Millisecond)}
+	for _, name := range []string{"sender", "receiver"} {
+		r := p.Router(nil, lab.RouterConfig{Name: name, Up: line, Down: line, NAT: &lab.NAT{Filtering: lab.AddressPortDependent}})
+		p.lines = append(p.lines, r)
+		p.homes = append(p.homes, p.Host(r, lab.HostConfig{Name: name + " host"}))
+	}
 }
 
 // cut has a home's line carry nothing, or again what it did.

@@ -27,6 +27,7 @@ type keeper struct {
 	events []Event
 	dead   bool
 	paused bool
+	both   bool // it is a stream
 	path   string
 }
 
@@ -74,7 +75,7 @@ func (m *meeting) keepReceiving(h *lab.Host, phrase string, to Target) *keeper {
 
 // launch is what host.launch does with sockets.
 func (k *keeper) launch(a *attempt) {
-	n := &node{m: k.m, host: k.host, path: k.path}
+	n := &node{m: k.m, host: k.host, path: k.path, both: k.both}
 	d := &driver{emit: k.emit, words: a.plan.words, stand: k.stand, at: a, count: &k.serial, many: a.plan.many}
 	d.app = &app{sends: k.role == rendezvous.Sender, open: k.open, emit: d.event, ask: k.ask}
 	d.app.connected = func(time.Time) { d.post(func(s *stand) { s.arrivedAt(a) }) }

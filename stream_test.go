@@ -15,6 +15,11 @@ import (
 	"time"
 
 	"go.uber.org/goleak"
+
+	"qft/internal/duplex"
+	"qft/internal/lab"
+	"qft/internal/peer"
+	"qft/internal/rendezvous"
 )
 
 // loopback is a Config for tests on this machine.
@@ -224,6 +229,86 @@ func TestStreamMeetingIsBoundByContext(t *testing.T) {
 	}
 	if err := errors.Join(a.Close(), b.Close()); err != nil {
 		t.Error(err)
+	}
+}
+
+// streamKeeper is an Accept or a Dial in the lab.
+func (p *pausing) streamKeeper(h *lab.Host, role rendezvous.Role, phrase string) (*keeper, *duplex.End) {
+	k := p.keep(h, role, phrase, 1)
+	e := duplex.New(func(work, done func()) {
+		for _, n := range k.nodes {
+			h.Wake(n.port)
+		}
+	}, func() {})
+	k.once, k.both = true, true
+	k.open = func(func(work, done func())) (*party, error) {
+		return &party{engine: e, attach: func(l peer.Link) { l.SetSource(e); l.SetSink(e) }}, nil
+	}
+	k.port = h.Bind(0, k)
+	return k, e
+}
+
+// TestStreamSurvivesAMigrationAndAnOutage: both machines get new public
+// addresses, and later one of them is gone for a minute; what was written then
+// arrives. It is paused as a transfer is, from both sides.
+func TestStreamSurvivesAMigrationAndAnOutage(t *testing.T) {
+	p := &pausing{meeting: newStanding(t, 1)}
+	p.houses(100*time.Millisecond, 0.02)
+	a, from := p.streamKeeper(p.homes[0], rendezvous.Sender, "")
+	p.s = a
+	b, to := p.streamKeeper(p.homes[1], rendezvous.Receiver, a.code())
+	p.r = b
+	p.until(time.Minute, "a connection", func() bool { return seen[Connected](a) > 0 && seen[Connected](b) > 0 })
+	p.Run(2*time.Second, nil)
+	say := func(e *duplex.End, n int) {
+		t.Helper()
+		if m, err := e.Write(bytes.Repeat([]byte("x"), n)); m != n || err != nil {
+			t.Fatalf("wrote %d of %d, %v", m, n, err)
+		}
+	}
+	// arrives lets time pass in which so much should be there to be read.
+	arrives := func(e *duplex.End, n int, limit time.Duration) {
+		t.Helper()
+		p.Run(limit, nil)
+		got, err := io.ReadFull(e, make([]byte, n))
+		if got != n || err != nil {
+			t.Fatalf("read %d of %d, %v", got, n, err)
+		}
+	}
+	say(from, 1<<20)
+	say(to, 10)
+	arrives(to, 1<<20, 3*time.Second)
+	arrives(from, 10, 0)
+
+	paths := seen[Connected](a)
+	for _, line := range p.lines {
+		line.Renumber()
+	}
+	say(from, 1000)
+	p.until(time.Minute, "another path", func() bool { return seen[Connected](a) > paths })
+	arrives(to, 1000, 5*time.Second)
+
+	p.cut(1, true)
+	say(to, 3000)
+	p.until(time.Minute, "the loss of contact", func() bool { return seen[ContactLost](a) > 0 })
+	p.Run(time.Minute, nil)
+	p.cut(1, false)
+	arrives(from, 3000, 20*time.Second)
+
+	a.pause(true)
+	p.wantState(3*time.Second, true, false)
+	say(to, 5000)
+	say(from, 5000)
+	p.Run(20*time.Second, nil)
+	a.pause(false)
+	p.wantState(3*time.Second, false, false)
+	arrives(from, 5000, 3*time.Second)
+	arrives(to, 5000, 0)
+
+	from.Hang()
+	p.until(10*time.Second, "the end of both", func() bool { return a.Done() && b.Done() })
+	if n, err := to.Read(make([]byte, 1)); n != 0 || err != io.EOF || from.Flaw() != nil {
+		t.Errorf("at the end: %d, %v, %v", n, err, from.Flaw())
 	}
 }
 
