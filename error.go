@@ -65,8 +65,10 @@ type Error struct {
 	Hint string // what to do next, when there is something to say
 }
 
+// Error is one line in lower case that says what happened and, as a rule, why.
 func (e *Error) Error() string { return e.Err.Error() }
 
+// Unwrap returns Err, for errors.Is and errors.As.
 func (e *Error) Unwrap() error { return e.Err }
 
 // KindOf returns the kind of an error of this package, KindInternal for others.

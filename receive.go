@@ -1,6 +1,7 @@
 package qft
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"io"
@@ -74,7 +75,7 @@ func (t *Target) config(cfg Config, run func(work, done func())) transfer.Receiv
 	}
 	return transfer.ReceiverConfig{
 		Config: transfer.Config{Go: run},
-		Plant: plant.Config{Dir: t.Dir, Name: t.Name, Existing: existing, Archive: t.Archive,
+		Plant: plant.Config{Dir: cmp.Or(t.Dir, "."), Name: t.Name, Existing: existing, Archive: t.Archive,
 			Checksum: t.Checksum},
 		Stream: t.Stream, Skip: cfg.Skip, MaxBytes: t.MaxBytes, MaxFiles: t.MaxFiles, Ask: true,
 	}
