@@ -71,7 +71,7 @@ var modules = []string{
 // transfer for the disk (attributes, free space, rename without overwriting,
 // locks); secret to ask the processor for AES; gui for a lock; the floor, a tool
 // of the tests, for all it does.
-var sysUsers = []string{"internal/udp", "internal/tcp", "internal/walk", "internal/plant", "internal/transfer", "internal/secret", "internal/gui", "e2e/floor"}
+var sysUsers = []string{"internal/udp", "internal/tcp", "internal/walk", "internal/plant", "internal/transfer", "internal/secret", "internal/gui", "cmd/qft", "e2e/floor"}
 
 func TestLayout(t *testing.T) {
 	allowed := parseLayout(t)

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -155,7 +156,7 @@ func (o *options) receivePhrase(ctx context.Context, t *terminal, args []string)
 		return "", "", usageError{errors.New("with --stun there is no code: the sender's token is asked for")}
 	}
 	if len(args) > 0 {
-		if phrase, host, err = splitCode(args[0]); err != nil || phrase != "" {
+		if phrase, host, err = t.readCode(args[0]); err != nil || phrase != "" {
 			if err == nil && o.ask {
 				err = usageError{errors.New("either a code or --ask")}
 			}
@@ -168,24 +169,54 @@ func (o *options) receivePhrase(ctx context.Context, t *terminal, args []string)
 	if o.json {
 		return "", "", usageError{errors.New("with --json nobody is asked: give the code as an argument, or QFT_PHRASE")}
 	}
-	text, err := t.ask(ctx, "Code: ")
-	if err != nil {
-		return "", "", err
-	}
-	phrase, at, err := splitCode(text)
-	if at != "" {
-		host = at
-	}
-	if err == nil && phrase == "" {
-		err = usageError{errors.New("the code is missing")}
-	}
-	return phrase, host, err
+	return t.askCode(ctx, host)
 }
 
-func splitCode(text string) (code, host string, err error) {
+// askCode asks for a code until it is one: what is misspelt beyond repair costs
+// no attempt. Where nobody can be asked again, once has to do.
+func (t *terminal) askCode(ctx context.Context, host string) (phrase, at string, err error) {
+	fmt.Fprintln(t.err, "Type the code that the sender sees; Tab completes its words.")
+	for {
+		text, err := t.put(ctx, &question{text: "Code: ", complete: qft.CompleteCode})
+		if err != nil {
+			return "", "", err
+		}
+		phrase, at, err := t.readCode(text)
+		if err == nil && phrase == "" {
+			err = usageError{errors.New("the code is missing: it is a number and three words, such as 7-acid-robot-zebra")}
+		}
+		if err == nil {
+			return phrase, cmp.Or(at, host), nil
+		}
+		if !t.edits() {
+			return "", "", err
+		}
+		fmt.Fprintln(t.err, cleanLines(err.Error()))
+	}
+}
+
+// readCode reads a code, and shows what was repaired in it.
+func (t *terminal) readCode(text string) (code, host string, err error) {
 	code, host, err = qft.SplitCode(text)
 	if err != nil {
 		return "", "", usageError{err}
+	}
+	if code == "" {
+		return code, host, nil
+	}
+	words := func(s string) []string {
+		s, _, _ = strings.Cut(s, "@")
+		return strings.FieldsFunc(strings.ToLower(s), func(r rune) bool { return r == '-' || r == ' ' || r == '\t' })
+	}
+	was := words(text)
+	var repaired []string
+	for i, w := range words(code) {
+		if i < len(was) && was[i] != w {
+			repaired = append(repaired, clean(was[i])+" is read as "+w)
+		}
+	}
+	if len(repaired) > 0 {
+		fmt.Fprintf(t.err, "%s: %s\n", strings.Join(repaired, ", "), t.style("1", code))
 	}
 	return code, host, nil
 }

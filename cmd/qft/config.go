@@ -105,6 +105,9 @@ func (t *terminal) config(flags said, helper string) (qft.Config, *settings.Sett
 	if err != nil {
 		return cfg, s, usageError{err}
 	}
+	if err := t.want(s); err != nil {
+		return cfg, s, usageError{err}
+	}
 	cfg.Events = t.event
 	if len(cfg.Stun) > 0 {
 		cfg.Paste, t.tokens = t.askToken, true
@@ -120,4 +123,25 @@ func withHelper(flags said, helper string) said {
 		}
 	}
 	return all
+}
+
+// want takes over what settings say of the terminal.
+func (t *terminal) want(s *settings.Settings) error {
+	for key, to := range map[string]*bool{settings.Copy: &t.wants.copy, settings.QR: &t.wants.qr, settings.Bell: &t.wants.bell, settings.Notify: &t.wants.notify} {
+		on, err := s.On(key)
+		if err != nil {
+			return err
+		}
+		*to = on
+	}
+	color, err := s.Text(settings.Color)
+	switch {
+	case err != nil:
+		return err
+	case color == "no":
+		t.styled = false
+	case color == "yes":
+		t.styled = t.redraws
+	}
+	return nil
 }

@@ -75,7 +75,7 @@ func doctorCommand(t *terminal) *cobra.Command {
 // printDiagnosis shows what was found, a line each, and then the verdict.
 func printDiagnosis(w io.Writer, d qft.Diagnosis) {
 	line := func(name, text string) {
-		fmt.Fprintf(w, "%-9s%s\n", name, strings.ReplaceAll(wrap(clean(text), 70), "\n", "\n         "))
+		fmt.Fprintf(w, "%-9s%s\n", name, strings.ReplaceAll(wrap(clean(text), 70, ""), "\n", "\n         "))
 	}
 	for _, s := range d.Servers {
 		line("server", serverLine(s))
@@ -99,9 +99,9 @@ func printDiagnosis(w io.Writer, d qft.Diagnosis) {
 	line("buffers", fmt.Sprintf("receive %d KiB, send %d KiB", m.ReceiveBuffer>>10, m.SendBuffer>>10))
 	line("offload", fmt.Sprintf("send (GSO) %s, receive (GRO) %s", onOff(m.SendOffload), onOff(m.ReceiveOffload)))
 	line("clock", map[qft.Tri]string{qft.Yes: "synchronised", qft.No: "not synchronised", qft.Unknown: "not known"}[m.Clock])
-	fmt.Fprintf(w, "\n%s\n", wrap(clean(d.Verdict.Text), 78))
+	fmt.Fprintf(w, "\n%s\n", wrap(clean(d.Verdict.Text), 78, ""))
 	for _, a := range d.Verdict.Advice {
-		fmt.Fprintf(w, "- %s\n", strings.ReplaceAll(wrap(clean(a), 76), "\n", "\n  "))
+		fmt.Fprintf(w, "- %s\n", strings.ReplaceAll(wrap(clean(a), 76, ""), "\n", "\n  "))
 	}
 }
 
@@ -272,22 +272,4 @@ func sizeLine(d qft.Diagnosis) string {
 		}
 	}
 	return strings.Join(all, "; ")
-}
-
-// wrap breaks a text into lines.
-func wrap(text string, width int) string {
-	var b strings.Builder
-	n := 0
-	for word := range strings.FieldsSeq(text) {
-		if n > 0 && n+1+len(word) > width {
-			b.WriteByte('\n')
-			n = 0
-		} else if n > 0 {
-			b.WriteByte(' ')
-			n++
-		}
-		b.WriteString(word)
-		n += len(word)
-	}
-	return b.String()
 }

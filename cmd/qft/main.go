@@ -8,7 +8,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"os/signal"
 	"syscall"
@@ -17,31 +16,45 @@ import (
 )
 
 func main() {
-	ctx, cancel := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	// The first interrupt asks for an orderly end, the second one ends.
-	context.AfterFunc(ctx, cancel)
+	t := newTerminal(os.Stdin, os.Stdout, os.Stderr)
+	ctx, cancel := context.WithCancel(context.Background())
+	interrupts := make(chan os.Signal, 2)
+	signal.Notify(interrupts, os.Interrupt, syscall.SIGTERM)
+	go func() {
+		<-interrupts // asks for an orderly end
+		cancel()
+		t.close()
+		signal.Stop(interrupts) // the second one ends
+	}()
 	// Whoever reads our stdout may stop; both sides are to be told, which takes
 	// an error instead of a signal.
 	signal.Ignore(syscall.SIGPIPE)
-	code := run(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr)
+	code := run(ctx, t, os.Args[1:])
 	cancel()
 	os.Exit(code)
 }
 
 // run is the whole program but for the process.
-func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
-	t := newTerminal(stdin, stdout, stderr)
+func run(ctx context.Context, t *terminal, args []string) (code int) {
+	defer t.close()
+	defer func() {
+		if p := recover(); p != nil {
+			t.close()
+			fmt.Fprintf(t.err, "qft: this is an error in qft itself, not yours: %v\nWhat has arrived is kept. Please report it with what you typed (qft version: %s).\n", p, version())
+			code = 1
+		}
+	}()
 	cmd := rootCommand(t)
 	cmd.SetArgs(args)
-	cmd.SetIn(stdin)
-	cmd.SetOut(stdout)
-	cmd.SetErr(stderr)
+	cmd.SetIn(t.in)
+	cmd.SetOut(t.out)
+	cmd.SetErr(t.err)
 	err := cmd.ExecuteContext(ctx)
 	t.clear()
 	if err == nil {
 		return 0
 	}
-	report(stderr, err)
+	report(t, err)
 	return exitCode(err)
 }
 
@@ -112,16 +125,3 @@ const exitCodes = `Exit codes:
    14  it is more than --max-size or --max-files allow
    15  you did not want it
   130  interrupted`
-
-// report prints an error for a person: what happened, then what to do.
-func report(w io.Writer, err error) {
-	fmt.Fprintf(w, "qft: %s\n", cleanLines(err.Error()))
-	var e *qft.Error
-	if errors.As(err, &e) && e.Hint != "" {
-		fmt.Fprintf(w, "%s\n", cleanLines(e.Hint))
-	}
-	var usage usageError
-	if errors.As(err, &usage) {
-		fmt.Fprintln(w, "Try `qft --help`.")
-	}
-}

@@ -38,6 +38,9 @@ func (v *view) summary(columns int) string {
 	if v.lost {
 		return append(l, part{"no contact", 1}).fit(columns)
 	}
+	if v.paused() {
+		return append(l, part{v.pausedText(), 1}).fit(columns)
+	}
 	if p.Rate > 0 || p.Done < p.Size {
 		l = append(l, part{size(int64(p.Rate)) + "/s", 1})
 	}
@@ -54,6 +57,19 @@ func (v *view) summary(columns int) string {
 		l = append(l, part{b, 3})
 	}
 	return append(l, v.pathParts()...).fit(columns)
+}
+
+func (v *view) paused() bool { return v.pause.Here || v.pause.There }
+
+// pausedText says who has paused.
+func (v *view) pausedText() string {
+	switch {
+	case v.pause.Here && v.pause.There:
+		return "paused on both sides"
+	case v.pause.There:
+		return "paused by the other side"
+	}
+	return "paused here: p goes on"
 }
 
 // pathParts is what there is to say of the path.

@@ -1,66 +1,19 @@
 package main
 
 import (
-	"bufio"
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"strings"
-
-	"golang.org/x/term"
 
 	"qft"
 )
 
-// answers are the lines that a person types. They are read in a goroutine of
-// their own, since a read from a terminal cannot be interrupted; what is read
-// after the question is over is left for the next one.
-type answers struct {
-	lines   chan answer
-	started bool
-	text    string // of the question that is being asked
-}
-
-type answer struct {
-	text string
-	err  error
-}
-
 // attended reports whether there is somebody to ask.
-func (t *terminal) attended() bool { return !t.json && isTerminal(t.in) && isTerminal(t.err) }
-
-// ask reads one line.
-func (t *terminal) ask(ctx context.Context, prompt string) (string, error) {
-	t.mu.Lock()
-	t.wipe()
-	t.answers.text, t.asking = prompt, true
-	t.prompt()
-	if !t.answers.started {
-		t.answers.started = true
-		t.answers.lines = make(chan answer)
-		go t.readLines()
-	}
-	t.mu.Unlock()
-	defer func() {
-		t.mu.Lock()
-		t.asking = false
-		t.mu.Unlock()
-	}()
-	select {
-	case a, ok := <-t.answers.lines:
-		if !ok {
-			a.err = io.EOF
-		}
-		if a.err != nil {
-			return "", usageError{fmt.Errorf("reading the answer: %w", a.err)}
-		}
-		return strings.TrimSpace(a.text), nil
-	case <-ctx.Done():
-		fmt.Fprintln(t.err)
-		return "", errInterrupted()
-	}
+func (t *terminal) attended() bool {
+	f, ok := t.in.(*os.File)
+	return !t.json && ok && isTerminal(f) && isTerminal(t.err) && foreground(f)
 }
 
 // askToken reads the other side's token, line by line until it is all there.
@@ -77,24 +30,6 @@ func (t *terminal) askToken(ctx context.Context) (string, error) {
 		}
 		if line == "" || qft.WholeToken(text.String()) {
 			return text.String(), nil
-		}
-	}
-}
-
-// prompt shows the question, again where something was printed meanwhile.
-func (t *terminal) prompt() { fmt.Fprint(t.err, t.answers.text) }
-
-func (t *terminal) readLines() {
-	defer close(t.answers.lines)
-	in := bufio.NewReader(t.in)
-	for {
-		text, err := in.ReadString('\n')
-		if errors.Is(err, io.EOF) && text != "" {
-			err = nil
-		}
-		t.answers.lines <- answer{text, err}
-		if err != nil {
-			return
 		}
 	}
 }
@@ -120,28 +55,6 @@ func (t *terminal) await(ctx context.Context, read func() (string, error)) (stri
 		fmt.Fprintln(t.err)
 		return "", errInterrupted()
 	}
-}
-
-// askSecret reads a line without showing it.
-func (t *terminal) askSecret(ctx context.Context, prompt string) (string, error) {
-	f, ok := t.in.(*os.File)
-	if !ok || !term.IsTerminal(int(f.Fd())) {
-		return t.ask(ctx, prompt)
-	}
-	was, err := term.GetState(int(f.Fd()))
-	if err != nil {
-		return "", usageError{fmt.Errorf("asking for the phrase: %w", err)}
-	}
-	fmt.Fprint(t.err, prompt)
-	answer, err := t.await(ctx, func() (string, error) {
-		b, err := term.ReadPassword(int(f.Fd()))
-		return strings.TrimSpace(string(b)), err
-	})
-	// An interrupted read has left the terminal without echo.
-	if rerr := term.Restore(int(f.Fd()), was); rerr == nil && ctx.Err() == nil {
-		fmt.Fprintln(t.err)
-	}
-	return answer, err
 }
 
 // proposalText says what is coming.

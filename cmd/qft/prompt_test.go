@@ -7,6 +7,7 @@ import (
 	"io"
 	"strings"
 	"testing"
+	"time"
 
 	"qft"
 )
@@ -126,27 +127,35 @@ func TestEachReceiverHasItsLine(t *testing.T) {
 	var out bytes.Buffer
 	tm := newTerminal(nil, io.Discard, &out)
 	tm.redraws, tm.many = true, true
+	event := func(n int, e qft.Event) {
+		tm.calm = time.Time{} // a while later
+		tm.event(qft.Session{Number: n, Event: e})
+	}
 	for n := range 3 {
-		tm.event(qft.Session{Number: n + 1, Event: qft.Progress{Done: 50, Size: 100, Rate: 1000, Counted: true}})
+		event(n+1, qft.Progress{Done: 50, Size: 100, Rate: 1000, Counted: true})
 	}
 	out.Reset()
-	tm.event(qft.Session{Number: 2, Event: qft.Progress{Done: 75, Size: 100, Rate: 1000, Counted: true}})
-	want := "\r\x1b[K\x1b[A\r\x1b[K\x1b[A\r\x1b[K" +
-		"receiver 1:   50 %  50 B of 100 B  1.00 kB/s\nreceiver 2:   75 %  75 B of 100 B  1.00 kB/s\nreceiver 3:   50 %  50 B of 100 B  1.00 kB/s"
+	event(2, qft.Progress{Done: 75, Size: 100, Rate: 1000, Counted: true})
+	want := "\x1b[2A\rreceiver 1:   50 %  50 B of 100 B  1.00 kB/s\x1b[K\n\rreceiver 2:   75 %  75 B of 100 B  1.00 kB/s\x1b[K\n" +
+		"\rreceiver 3:   50 %  50 B of 100 B  1.00 kB/s\x1b[K"
 	if got := out.String(); got != want {
 		t.Errorf("drawn is\n%q, want\n%q", got, want)
 	}
 	out.Reset()
-	tm.event(qft.Session{Number: 2, Event: qft.Finished{Result: qft.Result{Size: 100}}})
+	tm.event(qft.Session{Number: 2, Event: qft.Progress{Done: 76, Size: 100, Rate: 1000, Counted: true}})
+	if out.Len() > 0 {
+		t.Errorf("drawn again at once: %q", &out)
+	}
+	event(2, qft.Finished{Result: qft.Result{Size: 100}})
 	if got := out.String(); !strings.Contains(got, "receiver 2: sent") || tm.drawn != 0 {
 		t.Errorf("printed is %q", got)
 	}
-	tm.event(qft.Session{Number: 1, Event: qft.Progress{Done: 80, Size: 100, Counted: true}})
+	event(1, qft.Progress{Done: 80, Size: 100, Counted: true})
 	if tm.drawn != 2 {
 		t.Errorf("%d lines stand there", tm.drawn)
 	}
 	for n := range 30 {
-		tm.event(qft.Session{Number: n + 10, Event: qft.Progress{Done: 50, Size: 100}})
+		event(n+10, qft.Progress{Done: 50, Size: 100})
 	}
 	if tm.drawn != maxLines {
 		t.Errorf("%d lines stand there", tm.drawn)

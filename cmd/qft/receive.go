@@ -127,6 +127,7 @@ func (t *terminal) receive(ctx context.Context, to qft.Target, cfg qft.Config, m
 		}
 	}
 	t.checksum, t.receives = to.Checksum, true
+	defer t.attend(&cfg, false)()
 	r, err := qft.Receive(ctx, to, cfg)
 	t.finish("received", r, err)
 	return err

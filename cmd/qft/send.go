@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
+	"path/filepath"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -141,7 +143,37 @@ func (t *terminal) send(ctx context.Context, src qft.Source, cfg qft.Config) err
 	t.checksum = src.Checksum
 	t.text = src.Text != ""
 	t.many = src.Receivers < 0 || src.Receivers > 1
+	t.sends = sourceText(src)
+	defer t.attend(&cfg, src.Stream != nil)()
 	r, err := qft.Send(ctx, src, cfg)
 	t.finish("sent", r, err)
 	return err
+}
+
+// sourceText is what is sent, as far as that is known before anybody looks.
+func sourceText(src qft.Source) string {
+	switch {
+	case src.Text != "":
+		return "a text"
+	case src.Stream != nil:
+		return "a stream"
+	}
+	var names []string
+	for _, path := range src.Paths[:min(len(src.Paths), 3)] {
+		st, err := os.Stat(path)
+		name := clean(filepath.Base(path))
+		switch {
+		case err != nil:
+		case st.IsDir():
+			name += string(filepath.Separator)
+		default:
+			name += ", " + size(st.Size())
+		}
+		names = append(names, name)
+	}
+	text := strings.Join(names, "; ")
+	if more := len(src.Paths) - len(names); more > 0 {
+		text += fmt.Sprintf(" and %d more", more)
+	}
+	return text
 }

@@ -5,6 +5,7 @@ import (
 	"io"
 	"os"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -27,25 +28,52 @@ type terminal struct {
 	in       io.Reader
 	out, err io.Writer
 	json     bool // events on stdout instead of words
-	many     bool // several receivers
-	checksum bool // hashes are to be shown
-	text     bool // a text is sent
-	receives bool
-	tokens   bool // people pass each other tokens
-	redraws  bool // stderr is a terminal
+	task
+	look
 
-	answers answers
+	typing   typing
+	steering steering
+	wants    wants
 
 	mu     sync.Mutex // events and questions come from different goroutines
 	views  map[int]*view
-	drawn  int // lines of progress that stand there
-	asking bool
+	drawn  int         // lines of progress that stand there
+	calm   time.Time   // no progress is drawn before
 	alone  *time.Timer // fires when a receiver has waited in vain for long
 	hushed bool        // somebody has come
 }
 
+// task is what is being done.
+type task struct {
+	many     bool // several receivers
+	checksum bool // hashes are to be shown
+	text     bool // a text is sent
+	receives bool
+	tokens   bool   // people pass each other tokens
+	sends    string // what is sent, for people
+}
+
+// look is what stderr can show.
+type look struct {
+	redraws bool // it is a terminal whose lines can be rewritten
+	styled  bool // and that shows bold and faint
+	fine    bool // and block characters
+}
+
 func newTerminal(in io.Reader, out, err io.Writer) *terminal {
-	return &terminal{in: in, out: out, err: err, redraws: isTerminal(err), views: make(map[int]*view)}
+	t := &terminal{in: in, out: out, err: err, views: make(map[int]*view)}
+	if f, ok := err.(*os.File); ok && isTerminal(f) && canStyle(f) {
+		t.redraws = true
+		t.styled, t.fine = os.Getenv("NO_COLOR") == "", fineBars()
+	}
+	return t
+}
+
+// close gives the terminal back.
+func (t *terminal) close() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.giveBack()
 }
 
 // plainEvery is how often progress is told where lines cannot be rewritten.
@@ -59,6 +87,8 @@ type view struct {
 	started  time.Time
 	quiet    time.Time // piped: no progress line before
 	lost     bool
+	since    time.Time // it has been lost
+	pause    qft.Paused
 	moving   bool // there is progress to show
 	text     bool // it is a text, of which there is none
 	progress qft.Progress
@@ -70,12 +100,19 @@ func isTerminal(w any) bool {
 }
 
 func width(w any) int {
+	columns, _ := screen(w)
+	return columns
+}
+
+// screen is how many columns and rows a terminal has; it is asked each time,
+// since people change it.
+func screen(w any) (columns, rows int) {
 	if f, ok := w.(*os.File); ok {
-		if n, _, err := term.GetSize(int(f.Fd())); err == nil && n > 20 {
-			return n
+		if c, r, err := term.GetSize(int(f.Fd())); err == nil && c > 20 {
+			return c, r
 		}
 	}
-	return 80
+	return 80, 24
 }
 
 // event prints one event.
@@ -140,22 +177,38 @@ func (t *terminal) tell(v *view, e qft.Event) {
 		}
 		t.say(v, "the other side is there; looking for a direct path")
 	case qft.Connected:
+		again := t.redraws && v.path == e.Path && !v.lost
 		v.path, v.lost = e.Path, false
 		if v.started.IsZero() {
 			v.started = time.Now()
 		}
+		if again {
+			return // only another address: the same to who watches
+		}
 		t.say(v, "connected: %s, %s, round trip %s", clean(e.Path), e.Remote, round(e.RTT))
 	case qft.ContactLost:
-		v.lost = true
+		v.lost, v.since = true, e.Since
 		t.say(v, "contact lost since %s; waiting for it to come back", e.Since.Format("15:04:05"))
 	case qft.ContactBack:
 		v.lost = false
 		t.say(v, "contact is back after %s", round(e.After))
+	case qft.Paused:
+		t.tellPause(v, e)
 	case qft.Hint:
 		t.say(v, "hint: %s", clean(e.Text))
 	default:
 		t.tellTransfer(v, e)
 	}
+}
+
+// tellPause prints who has paused, or that it goes on.
+func (t *terminal) tellPause(v *view, e qft.Paused) {
+	v.pause = e
+	if v.paused() {
+		t.say(v, "%s", v.pausedText())
+		return
+	}
+	t.say(v, "it goes on")
 }
 
 // tellTransfer prints an event of a transfer.
@@ -238,21 +291,65 @@ func (t *terminal) tellDirect(v *view, w qft.Waiting) {
 	t.say(v, "from elsewhere, if UDP port %d of this machine can be reached there: qft receive CODE@%s", w.Port, at)
 }
 
-// showCode shows the code: alone on stdout, and for people with the command to
-// type and a QR.
+// showCode shows the code: alone on stdout for programs; large for people, with
+// the command to type and a QR beside or below it where these fit.
 func (t *terminal) showCode(code string) {
 	t.wipe()
-	v := t.views[0]
+	command := "qft receive " + code
+	t.steering.invite = command
 	if !isTerminal(t.out) {
 		fmt.Fprintln(t.out, code)
-		t.say(v, "the code is %s; on the other machine: qft receive %s", code, code)
-		return
+		t.say(t.views[0], "the code is %s; on the other machine: %s", code, command)
+	} else {
+		for _, l := range t.codeScreen(code, command) {
+			fmt.Fprintln(t.out, l)
+		}
 	}
-	fmt.Fprintf(t.out, "\n  Code: %s\n\n", code)
-	if isTerminal(t.err) {
-		fmt.Fprint(t.err, qrText(code))
+	if t.wants.copy {
+		t.copyInvite()
 	}
-	t.say(v, "on the other machine, type: qft receive %s", code)
+}
+
+// codeScreen is what a person sees who sends.
+func (t *terminal) codeScreen(code, command string) []string {
+	columns, rows := screen(t.err)
+	text := []string{"", "  Sending " + fit(t.sends, max(columns-12, 10)), "", "  Code:  " + t.style("1", code), "", "  On the other machine, type:", "",
+		"  " + t.style("1", command), ""}
+	if t.edits() {
+		text = append(text, t.style("2", "  c copies that, ? shows other keys"), "")
+	}
+	if !t.wants.qr || !t.redraws {
+		return text
+	}
+	picture := qrLines(code)
+	const gap, own = 2, 9 // rows that the story needs below
+	left := 0
+	for _, l := range text {
+		left = max(left, visible(l))
+	}
+	wide := qrWidth(picture)
+	switch {
+	case left+gap+wide < columns && len(picture)+own <= rows:
+		return beside(text, picture, left+gap)
+	case wide < columns && len(text)+len(picture)+3 <= rows:
+		return append(text, picture...)
+	}
+	return text
+}
+
+// beside puts a picture to the right of a text.
+func beside(text, picture []string, at int) (lines []string) {
+	for i := range max(len(text), len(picture)) {
+		line := ""
+		if i < len(text) {
+			line = text[i]
+		}
+		if i < len(picture) {
+			line += strings.Repeat(" ", at-visible(line)) + picture[i]
+		}
+		lines = append(lines, line)
+	}
+	return lines
 }
 
 // showToken shows what the other side has to be given: a sender's alone on
@@ -274,10 +371,12 @@ func (t *terminal) say(v *view, format string, args ...any) {
 		format = "receiver %d: " + format
 		args = append([]any{v.number}, args...)
 	}
-	fmt.Fprintf(t.err, format+"\n", args...)
-	if t.asking {
-		t.prompt()
+	text := fmt.Sprintf(format, args...)
+	if t.redraws {
+		text = wrap(text, width(t.err)-1, "  ")
 	}
+	fmt.Fprintln(t.err, text)
+	t.prompt()
 }
 
 // wipe takes the progress lines away.
@@ -289,8 +388,8 @@ func (t *terminal) wipe() {
 		fmt.Fprint(t.err, "\r\x1b[K")
 		t.drawn = 0
 	}
-	if t.asking {
-		fmt.Fprint(t.err, "\r\x1b[K")
+	if t.typing.asked != nil {
+		t.eraseLine()
 	}
 }
 
@@ -307,21 +406,24 @@ func (t *terminal) show(v *view, p qft.Progress) {
 		return
 	}
 	v.progress, v.moving = p, true
+	now := time.Now()
 	switch {
-	case t.asking:
+	case t.typing.asked != nil:
 	case t.redraws:
-		t.draw(width(t.err) - 1)
-	default:
-		if now := time.Now(); now.After(v.quiet) {
-			v.quiet = now.Add(plainEvery)
-			fmt.Fprintln(t.err, v.summary(plainWidth))
+		if now.Before(t.calm) {
+			return
 		}
+		t.draw(width(t.err) - 1)
+		took := time.Since(now)
+		t.calm = now.Add(max(drawEvery, drawShare*took))
+	case now.After(v.quiet):
+		v.quiet = now.Add(plainEvery)
+		fmt.Fprintln(t.err, v.summary(plainWidth))
 	}
 }
 
-// draw draws a line for each session, one below the other.
+// draw draws the lines of each session, one below the other, in one write.
 func (t *terminal) draw(columns int) {
-	t.wipe()
 	var all []*view
 	for _, v := range t.views {
 		if v.moving {
@@ -332,13 +434,29 @@ func (t *terminal) draw(columns int) {
 	if len(all) > maxLines {
 		all = all[len(all)-maxLines:]
 	}
-	for i, v := range all {
-		if i > 0 {
-			fmt.Fprint(t.err, "\n")
+	var lines []string
+	for _, v := range all {
+		if len(all) == 1 && v.number == 0 {
+			lines = append(lines, v.rows(columns, t.fine)...)
+			continue
 		}
-		fmt.Fprint(t.err, v.summary(columns))
+		lines = append(lines, v.summary(columns))
 	}
-	t.drawn = len(all)
+	var b strings.Builder
+	if t.drawn > 1 {
+		fmt.Fprintf(&b, "\x1b[%dA", t.drawn-1)
+	}
+	for i, l := range lines {
+		if i > 0 {
+			b.WriteString("\n")
+		}
+		b.WriteString("\r" + l + "\x1b[K")
+	}
+	if t.drawn > len(lines) {
+		b.WriteString("\x1b[J")
+	}
+	t.drawn = len(lines)
+	io.WriteString(t.err, b.String())
 }
 
 // maxLines is how many sessions are shown at most: they have to fit on a screen,
@@ -354,6 +472,7 @@ func (t *terminal) finish(verb string, r qft.Result, err error) {
 		t.line(qft.Finished{Result: r, Err: err})
 		return
 	}
+	t.notify(endText(verb, err))
 	if err != nil && qft.KindOf(err) != qft.KindIncomplete {
 		if qft.KindOf(err) == qft.KindCanceled && t.begun() {
 			t.say(nil, "what has arrived is kept: the same command, or qft resume, continues")
@@ -375,6 +494,17 @@ func (t *terminal) finish(verb string, r qft.Result, err error) {
 	for _, p := range r.Paths {
 		fmt.Fprintln(t.out, p)
 	}
+}
+
+// endText is how it went, for who looks elsewhere.
+func endText(verb string, err error) string {
+	switch {
+	case err == nil:
+		return verb + ", all of it"
+	case qft.KindOf(err) == qft.KindCanceled:
+		return "stopped"
+	}
+	return "failed: " + clean(err.Error())
 }
 
 // begun reports whether something of a transfer may have arrived.

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	"qft"
 )
@@ -137,9 +138,9 @@ func TestInterruptEndsAPrompt(t *testing.T) {
 }
 
 func TestQRIsSquareEnough(t *testing.T) {
-	lines := strings.Split(strings.TrimSpace(qrText("7-acid-robot-zebra")), "\n")
-	if len(lines) < 12 {
-		t.Fatalf("%d lines", len(lines))
+	lines := qrLines("7-acid-robot-zebra")
+	if len(lines) < 12 || qrWidth(lines) > 2*len(lines) || qrWidth(lines) < 2*len(lines)-1 {
+		t.Fatalf("%d columns, %d lines", qrWidth(lines), len(lines))
 	}
 	for _, l := range lines {
 		if !strings.HasSuffix(l, "\x1b[0m") {
@@ -156,5 +157,65 @@ func TestNoRateWhereNothingTravelled(t *testing.T) {
 	}
 	if got := v.doneText("received", qft.Result{Size: 3e6, Resumed: 1e6}); !strings.Contains(got, "/s), verified") {
 		t.Errorf("%q has no rate", got)
+	}
+}
+
+// TestRowsFit: whatever the width, no line is longer, and the bar shows the share.
+func TestRowsFit(t *testing.T) {
+	p := qft.Progress{Done: 1_050_000_000, Size: 2_500_000_000, Rate: 11.2e6, Left: 130 * time.Second, Counted: true, Files: 300, FilesDone: 12,
+		File: "photos/summer/a very long name of a picture.jpg", Bottleneck: qft.BottleneckPeerDisk, RTT: 52 * time.Millisecond, Loss: 0.012}
+	for _, v := range []*view{{path: "punched", progress: p}, {path: "IPv6", progress: qft.Progress{Size: 10}}, {lost: true, progress: p},
+		{pause: qft.Paused{Here: true, There: true}, progress: p}} {
+		for columns := 4; columns < 200; columns++ {
+			for _, fine := range []bool{true, false} {
+				rows := v.rows(columns, fine)
+				if want := 1 + min(columns/tallWidth, 1); len(rows) != want {
+					t.Fatalf("%d rows in %d columns", len(rows), columns)
+				}
+				for _, r := range rows {
+					if n := utf8.RuneCountInString(r); n > columns {
+						t.Fatalf("%d columns in %d: %q", n, columns, r)
+					}
+				}
+			}
+		}
+	}
+	v := &view{path: "punched", progress: p}
+	want := " 42 %  ████████████▌░░░░░░░░░░░░░░░░░  1.05 GB of 2.50 GB  11.2 MB/s  2:10 left\n" +
+		"       12 of 300 files  punched  RTT 52ms  loss 1.2 %  waits for peer's disk"
+	if got := strings.Join(v.rows(79, true), "\n"); got != want {
+		t.Errorf("drawn is\n%s\nwant\n%s", got, want)
+	}
+	if got := v.rows(120, true)[1]; !strings.Contains(got, "very long name of a picture.jpg  12 of 300 files") {
+		t.Errorf("the second row is %q", got)
+	}
+}
+
+func TestBarsShowTheShare(t *testing.T) {
+	for share, want := range map[float64]string{0: "░░░░", 0.5: "██░░", 1: "████", 0.3: "█▏░░", 2: "████", -1: "░░░░"} {
+		if got := bar(share, 4, true); got != want {
+			t.Errorf("%v is %q, want %q", share, got, want)
+		}
+	}
+	if got := bar(0.5, 4, false); got != "[##..]" {
+		t.Errorf("%q", got)
+	}
+}
+
+func TestTextIsWrappedBetweenWords(t *testing.T) {
+	for _, c := range []struct {
+		text    string
+		columns int
+		want    string
+	}{
+		{"one two three four", 9, "one two\n  three\n  four"},
+		{"one two", 80, "one two"},
+		{"averyveryverylongword is here", 8, "averyveryverylongword\n  is\n  here"},
+		{"a b\nc d", 80, "a b\nc d"},
+		{"  indented text stays", 80, "  indented text stays"},
+	} {
+		if got := wrap(c.text, c.columns, "  "); got != c.want {
+			t.Errorf("%q in %d columns is %q, want %q", c.text, c.columns, got, c.want)
+		}
 	}
 }

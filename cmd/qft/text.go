@@ -5,6 +5,7 @@ import (
 	"strings"
 	"time"
 	"unicode"
+	"unicode/utf8"
 )
 
 // clean makes foreign text harmless on a terminal: control characters, and
@@ -33,6 +34,32 @@ func fit(s string, n int) string {
 		return string(r[:n])
 	}
 	return s
+}
+
+// wrap breaks lines between words; what goes on is indented.
+func wrap(s string, columns int, indent string) string {
+	var b strings.Builder
+	for i, l := range strings.Split(s, "\n") {
+		if i > 0 {
+			b.WriteByte('\n')
+		}
+		at := 0
+		for j, word := range strings.Split(l, " ") {
+			n := utf8.RuneCountInString(word)
+			switch {
+			case j == 0:
+			case at+1+n > columns && at > len(indent):
+				b.WriteString("\n" + indent)
+				at = len(indent)
+			default:
+				b.WriteByte(' ')
+				at++
+			}
+			b.WriteString(word)
+			at += n
+		}
+	}
+	return b.String()
 }
 
 // size writes bytes as people do: powers of 1000, three digits.

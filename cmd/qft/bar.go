@@ -1,0 +1,124 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"runtime"
+	"strings"
+	"time"
+	"unicode/utf8"
+)
+
+const (
+	// tallWidth is how wide a terminal must be for a bar and a second line.
+	tallWidth = 60
+
+	leastBar = 8
+	mostBar  = 40
+
+	// drawEvery is how often progress is drawn at most. Where writing takes
+	// long, a slow line, it is drawn so seldom that it takes a tenth of the time.
+	drawEvery = 250 * time.Millisecond
+	drawShare = 10
+)
+
+// blocks are bars of an eighth of a column each.
+var blocks = []string{"", "▏", "▎", "▍", "▌", "▋", "▊", "▉"}
+
+// bar draws a share of 0 to 1 in so many columns.
+func bar(share float64, columns int, fine bool) string {
+	share = min(max(share, 0), 1)
+	if !fine {
+		full := int(share * float64(columns))
+		return "[" + strings.Repeat("#", full) + strings.Repeat(".", columns-full) + "]"
+	}
+	eighths := int(share * float64(columns) * 8)
+	s := strings.Repeat("█", eighths/8) + blocks[eighths%8]
+	return s + strings.Repeat("░", columns-utf8.RuneCountInString(s))
+}
+
+// fineBars reports whether this terminal shows block characters.
+func fineBars() bool {
+	if runtime.GOOS == "windows" {
+		return true
+	}
+	for _, name := range []string{"LC_ALL", "LC_CTYPE", "LANG"} {
+		if v := strings.ToUpper(os.Getenv(name)); v != "" {
+			return strings.Contains(v, "UTF-8") || strings.Contains(v, "UTF8")
+		}
+	}
+	return false
+}
+
+// rows is what is drawn of a session that is alone: two lines where they fit.
+func (v *view) rows(columns int, fine bool) []string {
+	if columns < tallWidth {
+		return []string{v.summary(columns)}
+	}
+	p := v.progress
+	share := 1.0
+	if p.Size > 0 {
+		share = float64(p.Done) / float64(p.Size)
+	}
+	all := size(p.Size)
+	if !p.Counted {
+		all += " or more"
+	}
+	rest := line{{size(p.Done) + " of " + all, 2}}
+	if !v.lost && !v.paused() && (p.Rate > 0 || p.Done < p.Size) {
+		rest = append(rest, part{size(int64(p.Rate)) + "/s", 0})
+		if p.Left > 0 && p.Counted {
+			rest = append(rest, part{clock(p.Left) + " left", 1})
+		}
+	}
+	text := rest.fit(columns - leastBar - 12)
+	percent := fmt.Sprintf("%3.0f %%  ", 100*share)
+	room := columns - len(percent) - 2 - utf8.RuneCountInString(text)
+	if !fine {
+		room -= 2
+	}
+	return []string{percent + bar(share, min(max(room, leastBar), mostBar), fine) + "  " + text, v.second(columns)}
+}
+
+// second is the line below the bar: what is being worked on, and the path.
+func (v *view) second(columns int) string {
+	const indent = "       "
+	p := v.progress
+	switch {
+	case v.lost:
+		return fit(indent+"no contact since "+v.since.Format("15:04:05")+"; it goes on by itself", columns)
+	case v.paused():
+		return fit(indent+v.pausedText(), columns)
+	}
+	var l line
+	if p.Files > 1 {
+		l = append(l, part{fmt.Sprintf("%d of %d files", p.FilesDone, p.Files), 4})
+	}
+	l = append(l, v.pathParts()...)
+	if b := p.Bottleneck.String(); b != "" {
+		l = append(l, part{"waits for " + waitsFor(b), 5})
+	}
+	text := l.fit(columns - len(indent))
+	if room := columns - len(indent) - utf8.RuneCountInString(text) - 2; p.File != "" && room >= 12 && p.Files > 1 {
+		text = tail(clean(p.File), room) + "  " + text
+	}
+	return strings.TrimRight(indent+text, " ")
+}
+
+// waitsFor is a bottleneck in a sentence.
+func waitsFor(bottleneck string) string {
+	switch bottleneck {
+	case "network", "limit", "CPU":
+		return "the " + bottleneck
+	}
+	return bottleneck
+}
+
+// tail is the end of a path, which says more than its beginning.
+func tail(s string, columns int) string {
+	r := []rune(s)
+	if len(r) <= columns {
+		return s
+	}
+	return "…" + string(r[len(r)-columns+1:])
+}
