@@ -30,6 +30,20 @@
 // files cannot be sent, or when ctx is canceled. A Receive whose sender
 // vanished waits likewise; one whose sender was stopped on purpose ends.
 // stand.go says how.
+//
+// # Streams
+//
+// Accept and Dial give two programs a Stream in place of files: an
+// io.ReadWriteCloser over the same kind of path. It lives as long as both
+// programs do.
+//
+// # Several at a time
+//
+// Functions of this package may be called at the same time, also with the same
+// Config. Each has a socket and a few goroutines of its own, and none left when
+// it returns (a Stream: when Close has returned). There is no global state, no
+// logging but HelperConfig.Log, and no exit; panics are bugs. docs/library.md says what stays as it
+// is from version to version, and what the limits are.
 package qft
 
 import (
