@@ -13,6 +13,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/spf13/cobra"
 
@@ -175,7 +176,7 @@ func (o *options) receivePhrase(ctx context.Context, t *terminal, args []string)
 // askCode asks for a code until it is one: what is misspelt beyond repair costs
 // no attempt. Where nobody can be asked again, once has to do.
 func (t *terminal) askCode(ctx context.Context, host string) (phrase, at string, err error) {
-	fmt.Fprintln(t.err, "Type the code that the sender sees; Tab completes its words.")
+	t.say(nil, "Type the code that the sender sees; Tab completes its words.")
 	for {
 		text, err := t.put(ctx, &question{text: "Code: ", complete: qft.CompleteCode})
 		if err != nil {
@@ -191,7 +192,7 @@ func (t *terminal) askCode(ctx context.Context, host string) (phrase, at string,
 		if !t.edits() {
 			return "", "", err
 		}
-		fmt.Fprintln(t.err, cleanLines(err.Error()))
+		t.say(nil, "%s", cleanLines(err.Error()))
 	}
 }
 
@@ -199,26 +200,50 @@ func (t *terminal) askCode(ctx context.Context, host string) (phrase, at string,
 func (t *terminal) readCode(text string) (code, host string, err error) {
 	code, host, err = qft.SplitCode(text)
 	if err != nil {
-		return "", "", usageError{err}
+		return "", "", usageError{namedWord(text, err)}
 	}
 	if code == "" {
 		return code, host, nil
 	}
-	words := func(s string) []string {
-		s, _, _ = strings.Cut(s, "@")
-		return strings.FieldsFunc(strings.ToLower(s), func(r rune) bool { return r == '-' || r == ' ' || r == '\t' })
-	}
-	was := words(text)
+	was := codeWords(text)
 	var repaired []string
-	for i, w := range words(code) {
+	for i, w := range codeWords(code) {
 		if i < len(was) && was[i] != w {
 			repaired = append(repaired, clean(was[i])+" is read as "+w)
 		}
 	}
 	if len(repaired) > 0 {
-		fmt.Fprintf(t.err, "%s: %s\n", strings.Join(repaired, ", "), t.style("1", code))
+		t.say(nil, "%s: %s", strings.Join(repaired, ", "), code)
 	}
 	return code, host, nil
+}
+
+// codeWords are the parts of a code, however it is written.
+func codeWords(text string) []string {
+	text, _, _ = strings.Cut(text, "@")
+	return strings.FieldsFunc(strings.ToLower(text), func(r rune) bool { return r == '-' || r == ' ' || r == '\t' })
+}
+
+// namedWord names the word that keeps a text from being a code, and what it may
+// have been. The package does not: what is typed may be a secret.
+func namedWord(text string, err error) error {
+	words := codeWords(text)
+	for _, w := range words[min(len(words), 1):] {
+		if _, cerr := qft.CheckCode("1-" + w + "-acid-acid"); cerr == nil {
+			continue
+		}
+		var all []string
+		for n := len(w) - 1; n >= 2 && len(all) == 0; n-- {
+			if utf8.ValidString(w[:n]) {
+				all = lastWords(qft.CompleteCode("1-" + w[:n]))
+			}
+		}
+		if len(all) == 0 {
+			return fmt.Errorf("%q is no word of a code", clean(w))
+		}
+		return fmt.Errorf("%q is no word of a code; perhaps %s", clean(w), strings.Join(all[:min(len(all), 4)], ", "))
+	}
+	return err
 }
 
 func completeCode(_ *cobra.Command, _ []string, typed string) ([]string, cobra.ShellCompDirective) {

@@ -96,7 +96,7 @@ func (t *terminal) askProposal(ctx context.Context, p qft.Proposal) bool {
 		return true
 	}
 	for {
-		a, err := t.ask(ctx, fmt.Sprintf("receive %s? [Y/n] ", proposalText(p)))
+		a, err := t.put(ctx, &question{lead: "receive " + proposalText(p) + "?", text: "[Y/n] "})
 		switch strings.ToLower(a) {
 		case "", "y", "yes":
 			return err == nil
@@ -108,9 +108,8 @@ func (t *terminal) askProposal(ctx context.Context, p qft.Proposal) bool {
 
 // askConflict asks what to do about something that exists.
 func (t *terminal) askConflict(ctx context.Context, path string) (what qft.Existing, all bool) {
-	question := fmt.Sprintf("%s exists. Overwrite, rename the new one, skip it, or cancel? [o/r/s/c, O/R/S for all] ", clean(path))
 	for {
-		a, err := t.ask(ctx, question)
+		a, err := t.put(ctx, &question{lead: clean(path) + " exists. Overwrite, rename the new one, skip it, or cancel?", text: "[o/r/s/c, O/R/S for all] "})
 		if err != nil {
 			return qft.ExistingFail, true
 		}

@@ -32,7 +32,8 @@ type typing struct {
 
 // question is what is asked now.
 type question struct {
-	text     string
+	lead     string // what it is about: on the same line where it fits
+	text     string // what stands before the answer
 	secret   bool
 	complete func(line string) []string // what a line may go on as; may be nil
 	line     []rune
@@ -283,6 +284,7 @@ func (t *terminal) put(ctx context.Context, q *question) (string, error) {
 	t.takeKeys()
 	t.read()
 	t.typing.asked = q
+	t.lead(q)
 	fmt.Fprint(t.err, q.text)
 	if t.typing.err != nil {
 		t.answerLocked(t.typing.err)
@@ -303,6 +305,19 @@ func (t *terminal) put(ctx context.Context, q *question) (string, error) {
 		}
 		fmt.Fprintln(t.err)
 		return "", errInterrupted()
+	}
+}
+
+// lead puts what a question is about before it, or above where that is too long:
+// a line that is edited has to fit.
+func (t *terminal) lead(q *question) {
+	const room = 12 // for the answer
+	switch columns := width(t.err); {
+	case q.lead == "":
+	case t.redraws && utf8.RuneCountInString(q.lead+q.text)+room > columns:
+		fmt.Fprintln(t.err, wrap(q.lead, columns-1, "  "))
+	default:
+		q.text = q.lead + " " + q.text
 	}
 }
 
