@@ -140,7 +140,7 @@ func (c lossy) String() string {
 // if the file does not arrive: how fast is judged in the laboratory, where
 // time is exact.
 func TestOverLossyLinks(t *testing.T) {
-	for _, c := range []lossy{{100, 50, 10, 50}, {100, 1000, 10, 50}} {
+	for _, c := range []lossy{{100, 50, 10, 25}, {100, 1000, 10, 25}} {
 		t.Run(c.String(), c.measure)
 	}
 }

@@ -152,7 +152,7 @@ func TestWithOneSideOnTheHelpersMachine(t *testing.T) {
 			if role == "receiver" {
 				from, to = w.a, w.helper
 			}
-			x := w.bySend(from, to, helperAddr4, w.big())
+			x := w.bySend(from, to, helperAddr4, w.file("film", 200_000_000))
 			x.wantDelivered(bigTime)
 			x.report(role + " on the helper's machine")
 		})
@@ -165,7 +165,7 @@ func TestOnOneMachineWithLoopbackOnly(t *testing.T) {
 			w := newWorld(t)
 			m := w.host("m")
 			m.startHelper()
-			x := w.bySend(m, m, helper, w.big())
+			x := w.bySend(m, m, helper, w.file("film", 200_000_000))
 			x.wantDelivered(bigTime)
 			x.report("loopback, helper " + helper)
 		})
