@@ -248,18 +248,49 @@ func (p *pausing) streamKeeper(h *lab.Host, role rendezvous.Role, phrase string)
 	return k, e
 }
 
+// newStreaming is a stream between two homes in the lab.
+func newStreaming(t *testing.T) (p *pausing, from, to *duplex.End) {
+	t.Helper()
+	p = &pausing{meeting: newStanding(t, 1)}
+	p.houses(100*time.Millisecond, 0.02)
+	p.s, from = p.streamKeeper(p.homes[0], rendezvous.Sender, "")
+	p.r, to = p.streamKeeper(p.homes[1], rendezvous.Receiver, p.s.code())
+	p.until(time.Minute, "a connection", func() bool { return seen[Connected](p.s) > 0 && seen[Connected](p.r) > 0 })
+	p.Run(2*time.Second, nil)
+	return p, from, to
+}
+
+// TestStreamCloseWithoutContact is over in a bounded time, and says what is
+// missing; the other side, when its person gives up, as well.
+func TestStreamCloseWithoutContact(t *testing.T) {
+	p, from, to := newStreaming(t)
+	p.cut(0, true)
+	if _, err := from.Write(make([]byte, 1000)); err != nil {
+		t.Fatal(err)
+	}
+	p.Run(time.Minute, nil)
+	from.Hang()
+	p.until(20*time.Second, "the end of who has written", p.s.Done)
+	if err := streamError(from.Flaw()); KindOf(err) != KindPeer || !errors.Is(err, duplex.ErrLate) {
+		t.Errorf("closing without contact: %v", err)
+	}
+	p.Run(time.Minute, nil)
+	if p.r.Done() {
+		t.Errorf("the other side has ended by itself: %v", p.r.events)
+	}
+	to.Hang()
+	p.until(20*time.Second, "the end of the other", p.r.Done)
+	if err := streamError(to.Flaw()); KindOf(err) != KindPeer && err != nil {
+		t.Errorf("closing with nothing written: %v", err)
+	}
+}
+
 // TestStreamSurvivesAMigrationAndAnOutage: both machines get new public
 // addresses, and later one of them is gone for a minute; what was written then
 // arrives. It is paused as a transfer is, from both sides.
 func TestStreamSurvivesAMigrationAndAnOutage(t *testing.T) {
-	p := &pausing{meeting: newStanding(t, 1)}
-	p.houses(100*time.Millisecond, 0.02)
-	a, from := p.streamKeeper(p.homes[0], rendezvous.Sender, "")
-	p.s = a
-	b, to := p.streamKeeper(p.homes[1], rendezvous.Receiver, a.code())
-	p.r = b
-	p.until(time.Minute, "a connection", func() bool { return seen[Connected](a) > 0 && seen[Connected](b) > 0 })
-	p.Run(2*time.Second, nil)
+	p, from, to := newStreaming(t)
+	a, b := p.s, p.r
 	say := func(e *duplex.End, n int) {
 		t.Helper()
 		if m, err := e.Write(bytes.Repeat([]byte("x"), n)); m != n || err != nil {
