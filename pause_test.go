@@ -8,6 +8,14 @@ import (
 	"qft/internal/lab"
 )
 
+// skipUnderRace leaves simulations, which one goroutine runs, to the run without
+// the race detector.
+func skipUnderRace(t *testing.T) {
+	if underRace {
+		t.Skip("a simulation: runs without -race")
+	}
+}
+
 // pausing is a transfer whose sides pause.
 type pausing struct {
 	*meeting
@@ -95,12 +103,13 @@ func (p *pausing) wantWhole() {
 // TestPauseOverALongLossyPath: by either side and by both, with a round trip of
 // a second and a tenth of the packets lost.
 func TestPauseOverALongLossyPath(t *testing.T) {
+	skipUnderRace(t)
 	const rtt = time.Second
 	for seed := range uint64(2) {
 		for _, by := range [][]string{{"sender"}, {"receiver"}, {"sender", "receiver"}} {
 			t.Run(fmt.Sprint(seed, by), func(t *testing.T) {
 				t.Parallel()
-				p := newPausing(t, seed, rtt, 0.1, 24<<20)
+				p := newPausing(t, seed, rtt, 0.1, 12<<20)
 				had := map[string]bool{}
 				for _, who := range by {
 					p.side(who).pause(true)
@@ -127,6 +136,7 @@ func TestPauseOverALongLossyPath(t *testing.T) {
 // TestPauseDuringAnOutage: it is set while nothing passes, holds when contact is
 // back, and an outage during it is noticed and mended as ever.
 func TestPauseDuringAnOutage(t *testing.T) {
+	skipUnderRace(t)
 	const rtt = 100 * time.Millisecond
 	for _, who := range []string{"sender", "receiver"} {
 		t.Run(who, func(t *testing.T) {
@@ -155,6 +165,7 @@ func TestPauseDuringAnOutage(t *testing.T) {
 // TestPauseSurvivesAMigration: both get new public addresses while nothing
 // moves, find each other again, and nothing moves still.
 func TestPauseSurvivesAMigration(t *testing.T) {
+	skipUnderRace(t)
 	const rtt = 100 * time.Millisecond
 	p := newPausing(t, 4, rtt, 0, 16<<20)
 	p.r.pause(true)
@@ -173,6 +184,7 @@ func TestPauseSurvivesAMigration(t *testing.T) {
 // TestPauseOutlivesASession: whoever has paused has paused the next session as
 // well, and the other side, started anew, is told.
 func TestPauseOutlivesASession(t *testing.T) {
+	skipUnderRace(t)
 	const rtt = 100 * time.Millisecond
 	p := newPausing(t, 5, rtt, 0, 16<<20)
 	p.s.pause(true)

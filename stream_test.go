@@ -263,6 +263,7 @@ func newStreaming(t *testing.T) (p *pausing, from, to *duplex.End) {
 // TestStreamCloseWithoutContact is over in a bounded time, and says what is
 // missing; the other side, when its person gives up, as well.
 func TestStreamCloseWithoutContact(t *testing.T) {
+	skipUnderRace(t)
 	p, from, to := newStreaming(t)
 	p.cut(0, true)
 	if _, err := from.Write(make([]byte, 1000)); err != nil {
@@ -289,6 +290,7 @@ func TestStreamCloseWithoutContact(t *testing.T) {
 // addresses, and later one of them is gone for a minute; what was written then
 // arrives. It is paused as a transfer is, from both sides.
 func TestStreamSurvivesAMigrationAndAnOutage(t *testing.T) {
+	skipUnderRace(t)
 	p, from, to := newStreaming(t)
 	a, b := p.s, p.r
 	say := func(e *duplex.End, n int) {

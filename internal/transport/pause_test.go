@@ -85,6 +85,7 @@ func TestPauseKeepsContactAndRate(t *testing.T) {
 
 // TestPauseOfBoth: it goes on when neither pauses any more.
 func TestPauseOfBoth(t *testing.T) {
+	skipUnderRace(t)
 	t.Parallel()
 	l := link(20, 25*time.Millisecond)
 	w := newWorld(t, 1, l, l)
@@ -113,6 +114,7 @@ func TestPauseOfBoth(t *testing.T) {
 // TestPauseDuringAnOutage: it begins while nothing passes, and is known and
 // obeyed when contact is back; likewise its end.
 func TestPauseDuringAnOutage(t *testing.T) {
+	skipUnderRace(t)
 	t.Parallel()
 	for _, from := range []string{"sender", "receiver"} {
 		for seed := range uint64(3) {
@@ -160,6 +162,7 @@ func (c *counting) ReadBulk(p []byte, off int64) (int, bool) {
 // TestPauseSendsNoBulk: not as a probe, not as a copy, and not at the end of
 // what there is to send, where everything in flight is repeated otherwise.
 func TestPauseSendsNoBulk(t *testing.T) {
+	skipUnderRace(t)
 	t.Parallel()
 	for seed := range uint64(5) {
 		l := link(5, 100*time.Millisecond)
