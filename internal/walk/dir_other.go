@@ -15,6 +15,11 @@ import (
 // that nobody can lead the walk elsewhere by putting a symlink in its way.
 type dir struct{ root *os.Root }
 
+// modes are the bits of a mode that mean something. Windows has none for group
+// and others, and Go makes 0666 and 0777 of that: arriving elsewhere with
+// these, everything could be written to by everybody.
+const modes = 0o755
+
 // reopens is false: there is no way back from a directory to the one above,
 // and these systems let a process open many.
 const reopens = false
@@ -114,7 +119,7 @@ func (m *meta) set(info os.FileInfo, err error) error {
 	}
 	t := info.ModTime()
 	*m = meta{
-		mode: uint32(info.Mode().Perm()),
+		mode: uint32(info.Mode().Perm()) & modes,
 		size: info.Size(),
 		sec:  t.Unix(),
 		nsec: uint32(t.Nanosecond()),
