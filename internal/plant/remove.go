@@ -106,7 +106,14 @@ func (b *Bed) dissolve() error {
 		}
 	}
 	if err == nil {
-		if err = b.ground.fs.Remove(b.name); errors.Is(err, fs.ErrExist) {
+		err = b.ground.fs.Remove(b.name)
+		if errors.Is(err, fs.ErrExist) {
+			// On disks where Windows keeps the name of what is removed while
+			// it is open (FAT, network drives), the journal goes only now.
+			b.log.Close()
+			err = b.ground.fs.Remove(b.name)
+		}
+		if errors.Is(err, fs.ErrExist) {
 			return nil // it is not empty: somebody has begun another there
 		}
 	}
