@@ -416,9 +416,12 @@ func (r *Receiver) commit() {
 		return
 	}
 	r.certain = true
-	save := r.ledger.take()
+	save, scratch := r.ledger.take(), r.scratch
 	var err error
 	r.run(func() {
+		if scratch != nil {
+			scratch.Close() // nothing waits in it any more, and open it might outlast the bed
+		}
 		if err = save.write(r.bed, r.journal); err == nil {
 			err = r.bed.Commit()
 		}
@@ -455,8 +458,14 @@ func (r *Receiver) wind() bool {
 	save := r.ledger.take()
 	switch {
 	case r.safe.bytes == 0 && !r.bed.Resumed() || r.sink != nil:
-		bed := r.bed
-		r.run(func() { save.close(); bed.Discard() }, func() { r.bed = nil })
+		bed, scratch := r.bed, r.scratch
+		r.run(func() {
+			save.close()
+			if scratch != nil {
+				scratch.Close()
+			}
+			bed.Discard()
+		}, func() { r.bed = nil })
 	case r.ledger.broken || r.journal == nil:
 		save.close()
 		return false
