@@ -2,6 +2,7 @@ package qft
 
 import (
 	"errors"
+	"sync"
 	"time"
 
 	"qft/internal/peer"
@@ -28,8 +29,9 @@ type party struct {
 }
 
 // opener opens the files of a party, which may block. It does its work
-// with the given Go of a loop.
-type opener func(run func(work, done func())) (*party, error)
+// with the given Go of a loop, and leaves behind what blocks when left is
+// closed.
+type opener func(run func(work, done func()), left <-chan struct{}) (*party, error)
 
 const (
 	codeDone     = 0 // closes a connection over which all went well
@@ -67,7 +69,9 @@ type app struct {
 	idle  func() time.Duration    // of the loop; nil: not known
 	emit  func(Event)
 	ask   *asker
-	cut   func() // ends what blocks in a stream
+	cut   func()        // ends what blocks in a stream
+	left  chan struct{} // closed when nothing is to be read any more; nil: never
+	once  sync.Once     // closes left
 
 	connected func(now time.Time) // admit has to be called; nil: needs no leave
 	finished  func(outcome)       // the files are closed; only after Start
@@ -114,7 +118,7 @@ func (a *app) admit(now time.Time) {
 	if run == nil {
 		run = func(work, done func()) { work(); done() }
 	}
-	run(func() { s, err = a.open(a.run) }, func() {
+	run(func() { s, err = a.open(a.run, a.left) }, func() {
 		a.party = s
 		switch {
 		case a.state == opening && err != nil:
@@ -162,8 +166,11 @@ func (a *app) step(now time.Time) {
 			break // the answer was an end, and what it was about stays as it was
 		}
 	}
-	if a.cut != nil && a.party.Progress().Phase == transfer.Stopping {
-		a.cut() // or it would wait for the stream
+	if a.party.Progress().Phase == transfer.Stopping {
+		a.leave()
+		if a.cut != nil {
+			a.cut() // or it would wait for the stream
+		}
 	}
 	done, err := a.party.Done()
 	if done || !now.Before(a.report.due) {
@@ -188,9 +195,17 @@ func (a *app) outcome(err error) outcome {
 	return o
 }
 
+// leave has what blocks in an fs.FS be left behind.
+func (a *app) leave() {
+	if a.left != nil {
+		a.once.Do(func() { close(a.left) })
+	}
+}
+
 // end closes connection and files.
 func (a *app) end(now time.Time, o outcome, code uint64, reason string) {
 	a.state = ending
+	a.leave()
 	a.out = o
 	a.conn.Close(now, code, reason)
 	if a.party != nil {

@@ -71,6 +71,9 @@ func (r *Record) Target() Target {
 func sendRecord(src Source) Record {
 	r := Record{Role: "send", Name: src.Name, Exclude: src.Exclude, GitIgnore: src.GitIgnore,
 		NoCompress: src.NoCompress, Receivers: src.Receivers, Archive: src.Archive, Checksum: src.Checksum}
+	if src.FS != nil {
+		return r // nobody could name it again
+	}
 	for _, p := range src.Paths {
 		r.Paths = append(r.Paths, absolute(p))
 	}

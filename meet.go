@@ -255,7 +255,13 @@ func (h *host) meetOn(ctx context.Context, a *attempt, socket *udp.Socket, told 
 	d := &driver{emit: h.emit, words: a.plan.words, stand: h.stand, at: a, count: &h.count, many: a.plan.many}
 	d.app = h.newApp(a, d, loop)
 	if a.plan.first {
-		if d.app.party, err = h.open(loop.Go); err != nil {
+		stay := context.AfterFunc(ctx, d.app.leave)
+		d.app.party, err = h.open(loop.Go, d.app.left)
+		stay()
+		switch {
+		case err != nil && ctx.Err() != nil:
+			return -1, &Error{Op: h.op, Kind: KindCanceled, Err: fmt.Errorf("stopped: %w", context.Cause(ctx))}
+		case err != nil:
 			return -1, err
 		}
 	}
@@ -303,7 +309,8 @@ func (h *host) meetOn(ctx context.Context, a *attempt, socket *udp.Socket, told 
 }
 
 func (h *host) newApp(a *attempt, d *driver, loop *peer.Loop) *app {
-	x := &app{sends: h.role == rendezvous.Sender, open: h.open, run: loop.Go, idle: loop.Idle, emit: d.event, ask: h.ask, cut: h.cut}
+	x := &app{sends: h.role == rendezvous.Sender, open: h.open, run: loop.Go, idle: loop.Idle, emit: d.event, ask: h.ask, cut: h.cut,
+		left: make(chan struct{})}
 	x.connected = func(time.Time) {
 		if h.ask != nil {
 			h.ask.wakeBy(func() { loop.Post(func() {}) })

@@ -100,7 +100,7 @@ func Receive(ctx context.Context, to Target, cfg Config) (Result, error) {
 		to.Stream, h.cut = w, w.stop
 		defer w.stop()
 	}
-	h.open = func(run func(work, done func())) (*party, error) {
+	h.open = func(run func(work, done func()), _ <-chan struct{}) (*party, error) {
 		r, err := transfer.NewReceiver(to.config(cfg, run))
 		if err != nil {
 			return nil, transferError(op, err)

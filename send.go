@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"path/filepath"
 
 	"qft/internal/peer"
@@ -21,6 +22,15 @@ type Source struct {
 	// Paths are files and directories, in any mix. What is in directories is
 	// sent with names, modes, times, links and holes.
 	Paths []string
+
+	// FS, if it is not nil, is where Paths lead, as names within it (fs.ValidPath).
+	// If there are none, all that is at its top is sent. Its files must implement
+	// io.ReaderAt, which is called from several goroutines and may block: when the
+	// transfer ends it is left behind. Sizes and times are those of Stat, modes as
+	// well if there are any, and symlinks are sent if it is an fs.ReadLinkFS. A file
+	// that is not what Stat said fails alone. Nothing of it is kept in Config.State;
+	// but as long as this Send runs, a receiver that comes again goes on.
+	FS fs.FS
 
 	// Name is what a single path, or the stream, is called at the receiver. If
 	// empty, the path's own name; a stream's is "stdin".
@@ -58,7 +68,7 @@ type Source struct {
 // check says what makes no sense.
 func (s *Source) check() error {
 	kinds := 0
-	for _, there := range []bool{len(s.Paths) > 0, s.Stream != nil, s.Text != ""} {
+	for _, there := range []bool{len(s.Paths) > 0 || s.FS != nil, s.Stream != nil, s.Text != ""} {
 		if there {
 			kinds++
 		}
@@ -82,11 +92,11 @@ func (s *Source) check() error {
 func (s *Source) several() bool { return s.Receivers < 0 || s.Receivers > 1 }
 
 // config is how the engine is asked for it.
-func (s *Source) config(cfg Config, run func(work, done func())) transfer.SenderConfig {
+func (s *Source) config(cfg Config, run func(work, done func()), cut <-chan struct{}) transfer.SenderConfig {
 	c := transfer.SenderConfig{
 		Config: transfer.Config{Go: run},
 		Walk: walk.Config{Paths: s.Paths, Name: s.Name, Exclude: s.Exclude, GitIgnore: s.GitIgnore,
-			Archive: s.Archive},
+			Archive: s.Archive, FS: s.FS, Cut: cut},
 		Stream: s.Stream, Text: s.Text, Skip: cfg.Skip, NoCompress: s.NoCompress, Checksum: s.Checksum,
 	}
 	if s.Stream != nil && s.Name == "" {
@@ -95,7 +105,7 @@ func (s *Source) config(cfg Config, run func(work, done func())) transfer.Sender
 	if s.several() {
 		c.Memory = memoryOfMany
 	}
-	if cfg.State != "" && len(s.Paths) > 0 {
+	if cfg.State != "" && len(s.Paths) > 0 && s.FS == nil {
 		c.Cache = filepath.Join(cfg.State, "hashes")
 	}
 	return c
@@ -125,8 +135,8 @@ func Send(ctx context.Context, src Source, cfg Config) (Result, error) {
 		src.Stream, h.cut = r, r.stop
 		defer r.stop()
 	}
-	h.open = func(run func(work, done func())) (*party, error) {
-		s, err := transfer.NewSender(src.config(cfg, run))
+	h.open = func(run func(work, done func()), left <-chan struct{}) (*party, error) {
+		s, err := transfer.NewSender(src.config(cfg, run, left))
 		if err != nil {
 			return nil, transferError(op, err)
 		}
@@ -136,8 +146,8 @@ func Send(ctx context.Context, src Source, cfg Config) (Result, error) {
 	h.cfg.Events = rec.watch(cfg.Events)
 	results, err := h.transfer(ctx, src.Receivers, src.Stream != nil || len(cfg.Stun) > 0)
 	r := sum(results)
-	if r.Paths = src.Paths; len(src.Paths) > 0 {
-		r.Path = src.Paths[0]
+	if len(src.Paths) > 0 && src.FS == nil {
+		r.Path, r.Paths = src.Paths[0], src.Paths
 	}
 	rec.finish(err)
 	return r, err

@@ -58,7 +58,9 @@ func (m *meeting) keep(h *lab.Host, role rendezvous.Role, phrase string, receive
 func (m *meeting) keepSending(h *lab.Host, phrase, path string, receivers int) *keeper {
 	k := m.keep(h, rendezvous.Sender, phrase, receivers)
 	k.path = path
-	k.open = func(func(work, done func())) (*party, error) { return m.sender(transfer.Config{}, path), nil }
+	k.open = func(func(work, done func()), <-chan struct{}) (*party, error) {
+		return m.sender(transfer.Config{}, path), nil
+	}
 	k.port = h.Bind(0, k)
 	return k
 }
@@ -68,7 +70,9 @@ func (m *meeting) keepReceiving(h *lab.Host, phrase string, to Target) *keeper {
 	k := m.keep(h, rendezvous.Receiver, phrase, 1)
 	k.path = to.Dir
 	k.ask = newAsker(to, inPlace)
-	k.open = func(func(work, done func())) (*party, error) { return m.receiver(transfer.Config{}, to), nil }
+	k.open = func(func(work, done func()), <-chan struct{}) (*party, error) {
+		return m.receiver(transfer.Config{}, to), nil
+	}
 	k.port = h.Bind(0, k)
 	return k
 }
@@ -81,7 +85,7 @@ func (k *keeper) launch(a *attempt) {
 	d.app.connected = func(time.Time) { d.post(func(s *stand) { s.arrivedAt(a) }) }
 	d.app.finished = func(o outcome) { d.post(func(s *stand) { s.sessionEnded(a, o) }) }
 	if a.plan.first {
-		d.app.party, _ = k.open(nil)
+		d.app.party, _ = k.open(nil, nil)
 	}
 	n.start(k.role, a.plan, d)
 	n.Throttle(peer.Throttle{Paused: k.paused})

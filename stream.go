@@ -68,7 +68,7 @@ func openStream(ctx context.Context, op string, role rendezvous.Role, cfg Config
 	opened := make(chan *duplex.End, 1)
 	h := &host{op: op, cfg: cfg, role: role, both: true}
 	h.cfg.Events = s.watch(cfg.Events)
-	h.open = func(spawn func(work, done func())) (*party, error) {
+	h.open = func(spawn func(work, done func()), _ <-chan struct{}) (*party, error) {
 		var e *duplex.End
 		e = duplex.New(spawn, func() { opened <- e })
 		return &party{engine: e, attach: func(l peer.Link) { l.SetSource(e); l.SetSink(e) }}, nil

@@ -241,7 +241,7 @@ func (p *pausing) streamKeeper(h *lab.Host, role rendezvous.Role, phrase string)
 		}
 	}, func() {})
 	k.once, k.both = true, true
-	k.open = func(func(work, done func())) (*party, error) {
+	k.open = func(func(work, done func()), <-chan struct{}) (*party, error) {
 		return &party{engine: e, attach: func(l peer.Link) { l.SetSource(e); l.SetSink(e) }}, nil
 	}
 	k.port = h.Bind(0, k)

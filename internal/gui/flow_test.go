@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 )
 
@@ -281,4 +282,61 @@ func TestAKeyWorksOnce(t *testing.T) {
 	if reply := b.do("POST", loginPath, map[string]string{"key": string(key)}, nil); reply.StatusCode != http.StatusForbidden {
 		t.Errorf("the second time it says %s", reply.Status)
 	}
+}
+
+// TestDroppedFiles are read through the page, and a folder without anything
+// arrives.
+func TestDroppedFiles(t *testing.T) {
+	p := newTwo(t)
+	d, contents := dropOf("a", "folder/b", "folder/c", "none/")
+	contents[1] = make([]byte, 3*readPart+5)
+	rand.Read(contents[1])
+	d.Page, d.Files[1].Size = p.from.id, int64(len(contents[1]))
+	sent, received := p.begin(NewTransfer{Drop: &d}, NewTransfer{})
+	p.from.holds = contents
+	p.accept(received)
+	if got := p.from.phase(sent, PhaseDone, PhaseFailed); got.Phase != PhaseDone || !got.Dropped {
+		t.Errorf("%+v", got)
+	}
+	if got := p.to.phase(received, PhaseDone, PhaseFailed); got.Phase != PhaseDone {
+		t.Fatalf("%+v", got)
+	}
+	for i, f := range d.Files {
+		path := filepath.Join(p.in, f.Path)
+		if st, err := os.Stat(path); f.Path == "none/" {
+			if err != nil || !st.IsDir() {
+				t.Errorf("%s: %v", path, err)
+			}
+			continue
+		}
+		if b, err := os.ReadFile(path); err != nil || !bytes.Equal(b, contents[i]) {
+			t.Errorf("%s has %d bytes, %v", path, len(b), err)
+		}
+	}
+	if len(p.from.state.Unfinished) != 0 {
+		t.Error("it can be continued without its page")
+	}
+}
+
+// TestADropIsRead by its page only.
+func TestADropIsReadByItsPageOnly(t *testing.T) {
+	p := newTwo(t)
+	d, _ := dropOf("a", "b")
+	d.Page = p.from.id
+	p.begin(NewTransfer{Drop: &d}, NewTransfer{})
+	for _, id := range []string{"0", "1", "-1", "x", "99999999999999999999"} {
+		r := p.from.request("POST", "/api/reads/"+id, strings.NewReader("x"))
+		r.Header.Set("Content-Type", "application/octet-stream")
+		if reply, _ := p.from.send(r); reply.StatusCode != http.StatusNotFound {
+			t.Errorf("read %s: %s", id, reply.Status)
+		}
+	}
+	r := p.from.request("POST", "/api/reads/1", strings.NewReader("{}"))
+	if reply, _ := p.from.send(r); reply.StatusCode != http.StatusUnsupportedMediaType {
+		t.Error(reply.Status)
+	}
+	for _, bad := range []Drop{{}, {ID: d.ID, Page: d.Page}, {ID: "x", Page: d.Page, Files: d.Files}} {
+		p.from.refused("/api/transfers", NewTransfer{Kind: "send", Drop: &bad})
+	}
+	p.from.refused("/api/transfers", NewTransfer{Kind: "send", Drop: &d, Text: "text"})
 }

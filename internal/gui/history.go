@@ -23,7 +23,7 @@ const mostPast = 200
 func (t *transfer) past(r qft.Result) Past {
 	s := &t.shown
 	p := Past{Kind: s.Kind, Name: s.Name, Where: s.Folder, Size: r.Size, Files: r.Files, Ended: s.Ended, Took: s.Ended - s.Began, OK: s.Phase == PhaseDone}
-	if t.plan.source != nil && len(t.plan.source.Paths) > 0 {
+	if t.plan.source != nil && len(t.plan.source.Paths) > 0 && t.plan.source.FS == nil {
 		p.Where = filepath.Dir(t.plan.source.Paths[0])
 	}
 	switch {

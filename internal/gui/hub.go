@@ -49,6 +49,8 @@ type hub struct {
 	transfers []*transfer
 	lastID    int
 	pages     map[*page]struct{}
+	reads     map[int64]*pendingRead
+	lastRead  int64
 	awaited   time.Time // until when one may come, or when the last one went
 	past      []Past
 	doctor    Doctor
@@ -177,6 +179,7 @@ func (h *hub) enter(id string) (*page, State) {
 		}
 	}
 	h.awaited = time.Time{}
+	h.askAgainLocked(p)
 	return p, s
 }
 

@@ -153,7 +153,7 @@ type tab struct {
 	messages chan Message
 	state    State // as the page shows it
 	leave    func()
-	mu       sync.Mutex
+	holds    [][]byte // what there is to read of a drop
 }
 
 // open opens a page, lets it in, and has it listen.
@@ -311,6 +311,13 @@ func (b *tab) until(what string, so func(s *State) bool) {
 
 func (b *tab) take(m Message) {
 	switch {
+	case m.Read != nil:
+		part := b.holds[m.Read.File][m.Read.Offset : m.Read.Offset+m.Read.Length]
+		r := b.request("POST", fmt.Sprint("/api/reads/", m.Read.ID), bytes.NewReader(part))
+		r.Header.Set("Content-Type", "application/octet-stream")
+		if reply, text := b.send(r); reply.StatusCode != http.StatusOK {
+			b.t.Errorf("a part of a file: %s: %s", reply.Status, text)
+		}
 	case m.State != nil:
 		b.state = *m.State
 	case m.Transfer != nil:

@@ -87,6 +87,14 @@ func (h *hub) planSend(p *plan, n NewTransfer) error {
 		}
 		s.Paths = n.Paths
 	}
+	if n.Drop != nil {
+		ways++
+		d, err := newDrop(h, *n.Drop)
+		if err != nil {
+			return err
+		}
+		s.FS, s.Paths, p.close = d, d.items(), d.close
+	}
 	if ways != 1 {
 		return refuse(http.StatusBadRequest, "Choose files, folders, or a text.", "there is nothing to send, or too many kinds of things")
 	}

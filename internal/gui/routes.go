@@ -71,8 +71,23 @@ func (s *server) routes() http.Handler {
 		h.forget()
 		return nil, nil
 	})
+	m.HandleFunc("POST /api/reads/{id}", s.takeRead)
 	s.transferRoutes(m)
 	return m
+}
+
+// takeRead takes bytes of a dropped file.
+func (s *server) takeRead(w http.ResponseWriter, r *http.Request) {
+	answer(func(r *http.Request) (any, error) {
+		id, err := number(r)
+		switch {
+		case err != nil:
+			return nil, err
+		case r.Header.Get("Content-Type") != "application/octet-stream":
+			return nil, refuse(http.StatusUnsupportedMediaType, "", "these are no bytes of a file")
+		}
+		return nil, s.hub.takeRead(int64(id), r.URL.Query().Get("error"), r.Body)
+	})(w, r)
 }
 
 // transferRoutes are what is done with transfers.

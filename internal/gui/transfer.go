@@ -44,6 +44,7 @@ func newTransfer(p plan) *transfer {
 	t.shown.Outcome = Outcome{Paths: []string{}, Failed: []Failure{}}
 	if p.source != nil {
 		t.shown.Kind, t.shown.Folder = "send", ""
+		t.shown.Dropped = p.source.FS != nil
 		t.shown.Receivers = max(p.source.Receivers, 1)
 		if p.source.Receivers < 0 {
 			t.shown.Receivers = -1

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"os"
 	"syscall"
 	"time"
 
@@ -120,20 +119,17 @@ func (s *Sender) offerFiles() *Error {
 	}
 	s.tree.walk = w
 	s.offer = offerOf(w.Items())
-	if s.cfg.Walk.Archive {
+	if s.cfg.Walk.Archive && s.cfg.Walk.FS == nil {
 		s.offer.flags |= offersArchive
 	}
-	if len(s.cfg.Walk.Paths) > 1 {
-		return nil
-	}
-	info, err := os.Stat(s.cfg.Walk.Paths[0])
+	size, single, err := w.Single()
 	if err != nil {
 		return itemError(err)
 	}
-	if !info.IsDir() {
+	if single {
 		s.single = true
 		s.count.files.Store(1)
-		s.count.bytes.Store(info.Size())
+		s.count.bytes.Store(size)
 		s.count.done = true
 	}
 	return nil
@@ -163,7 +159,7 @@ func (s *Sender) checkSkip() *Error {
 	case !s.single || s.feed != nil:
 		return &Error{Kind: BadSkip, Err: errors.New("only a single file can be skipped into")}
 	case skip < 0 || skip > size:
-		return &Error{Kind: BadSkip, Path: s.cfg.Walk.Paths[0], Err: fmt.Errorf("has %d bytes, so %d cannot be skipped", size, skip)}
+		return &Error{Kind: BadSkip, Path: s.offer.names[0], Err: fmt.Errorf("has %d bytes, so %d cannot be skipped", size, skip)}
 	}
 	s.offer.skip = skip
 	return nil

@@ -34,7 +34,7 @@ func openItem(path string) (*dir, error) {
 }
 
 // open opens a directory in d, and not one that a symlink leads to.
-func (d *dir) open(name string) (*dir, error) {
+func (d *dir) open(name string) (folder, error) {
 	was, err := d.root.Lstat(name)
 	if err != nil {
 		return nil, plain(err)
@@ -50,7 +50,7 @@ func (d *dir) open(name string) (*dir, error) {
 	return &dir{root}, nil
 }
 
-func (d *dir) parent() (*dir, error) { return nil, errors.ErrUnsupported }
+func (d *dir) parent() (folder, error) { return nil, errors.ErrUnsupported }
 
 func openPath(string) (*dir, error) { return nil, errors.ErrUnsupported }
 

@@ -28,12 +28,12 @@ func openItem(path string) (*dir, error) {
 }
 
 // open opens a directory in d, and does not follow a symlink.
-func (d *dir) open(name string) (*dir, error) {
+func (d *dir) open(name string) (folder, error) {
 	fd, err := openat(d.fd(), name, dirFlags|unix.O_NOFOLLOW)
 	if isSwapped(err) {
 		err = ErrChanged
 	}
-	return newDir(fd, err)
+	return asFolder(newDir(fd, err))
 }
 
 // isSwapped reports the errors of opening what has become a symlink, or no
@@ -43,7 +43,7 @@ func isSwapped(err error) bool {
 }
 
 // parent opens the directory that d lies in.
-func (d *dir) parent() (*dir, error) { return d.open("..") }
+func (d *dir) parent() (folder, error) { return d.open("..") }
 
 func newDir(fd int, err error) (*dir, error) {
 	if err != nil {

@@ -20,6 +20,13 @@
 // compares inode, size and modification time with what the walk saw, before
 // and after opening. Whatever is read is the file that was found.
 //
+// # Other grounds
+//
+// An fs.FS is walked likewise, by the same rules and in the same order. Its
+// calls may block, so each runs in a goroutine of its own, which is left behind
+// when Config.Cut is closed. What it makes up is not believed: names that are
+// none, lengths that cannot be, directories without an end.
+//
 // # Memory and descriptors
 //
 // The walk remembers the names of the directories on the way to where it is,

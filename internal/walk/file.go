@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 
 	"qft/internal/manifest"
 )
@@ -15,9 +14,19 @@ var ErrChanged = errors.New("has changed since it was looked at")
 // File is a file of the walk, opened. Its methods may be called at the same
 // time by several.
 type File struct {
-	f    *os.File
+	f    content
 	path string
 	was  meta
+}
+
+// content is an open file of a ground.
+type content interface {
+	io.ReaderAt
+	io.Closer
+	// stat looks at it.
+	stat(m *meta) error
+	// data returns where the next bytes are that are no hole.
+	data(off, size int64) (lo, hi int64, err error)
 }
 
 // Open opens what was found as a File. An error wraps ErrChanged if the path
@@ -36,7 +45,7 @@ func Open(f Found) (*File, error) {
 		sparse: f.Sparse,
 		inode:  f.Inode,
 	}
-	file, err := openFile(f.Path, f.Depth == 0, &was)
+	file, err := f.ground.openFile(f.Path, f.Depth == 0, &was)
 	if err != nil {
 		return nil, fmt.Errorf("opening %q: %w", f.Path, err)
 	}
@@ -60,7 +69,7 @@ func (f *File) ReadAt(p []byte, off int64) (int, error) {
 // now does not matter: this one is still there to be read.
 func (f *File) Unchanged() error {
 	var m meta
-	if err := fstat(f.f, &m); err != nil {
+	if err := f.f.stat(&m); err != nil {
 		return fmt.Errorf("looking at %q: %w", f.path, plain(err))
 	}
 	if !m.same(&f.was) {
@@ -81,7 +90,7 @@ func (f *File) Data(off int64) (lo, hi int64, err error) {
 	if !f.was.sparse || off >= size {
 		return min(off, size), size, nil
 	}
-	if lo, hi, err = data(f.f, off, size); err != nil {
+	if lo, hi, err = f.f.data(off, size); err != nil {
 		return 0, 0, fmt.Errorf("looking for holes in %q: %w", f.path, plain(err))
 	}
 	return min(lo, size), min(hi, size), nil

@@ -25,6 +25,8 @@ type Found struct {
 	Problem error
 	// Notice says what of it is not sent: attributes.
 	Notice error
+
+	ground ground // where Path leads
 }
 
 // Inode tells one state of a file from all others on this machine, as far as a
@@ -57,7 +59,7 @@ func (f *Found) set(m *meta) {
 }
 
 // file finds a file in d, or one that is an item.
-func (w *walker) file(f *Found, d *dir, m *meta) bool {
+func (w *walker) file(f *Found, d folder, m *meta) bool {
 	if m.size > manifest.MaxSize {
 		return f.fail(fmt.Errorf("%d bytes are more than a file may have", m.size))
 	}
@@ -77,11 +79,11 @@ func (w *walker) file(f *Found, d *dir, m *meta) bool {
 	}
 	f.Size = m.size
 	f.Sparse = m.sparse
-	w.attrs.read(f, attrSource{dir: d}, m)
+	w.attrs.read(f, attrSource{dir: onDisk(d)}, m)
 	return true
 }
 
-func (w *walker) symlink(f *Found, d *dir, m *meta) bool {
+func (w *walker) symlink(f *Found, d folder, m *meta) bool {
 	text, err := d.readlink(f.Name)
 	switch {
 	case err != nil:
@@ -91,6 +93,6 @@ func (w *walker) symlink(f *Found, d *dir, m *meta) bool {
 	}
 	f.set(m)
 	f.Target = text
-	w.attrs.read(f, attrSource{dir: d}, m)
+	w.attrs.read(f, attrSource{dir: onDisk(d)}, m)
 	return true
 }

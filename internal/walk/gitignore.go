@@ -20,6 +20,11 @@ func (d *dir) rules() (rules, error) {
 		return nil, wrapIgnore(err)
 	}
 	defer f.Close()
+	return readRules(f)
+}
+
+// readRules reads a .gitignore file.
+func readRules(f io.Reader) (rules, error) {
 	text, err := io.ReadAll(io.LimitReader(f, maxIgnore+1))
 	switch {
 	case err != nil:

@@ -21,7 +21,14 @@ type item struct {
 	path string // without slashes at its end
 }
 
-func newItems(paths []string, name string) ([]item, error) {
+func (cfg *Config) items() ([]item, error) {
+	from, paths, name := cfg.ground(), cfg.Paths, cfg.Name
+	if t, ok := from.(*tree); ok && len(paths) == 0 {
+		var err error
+		if paths, err = t.top(); err != nil {
+			return nil, err
+		}
+	}
 	switch {
 	case len(paths) == 0:
 		return nil, errors.New("nothing to send")
@@ -31,10 +38,10 @@ func newItems(paths []string, name string) ([]item, error) {
 	items := make([]item, 0, len(paths))
 	named := make(map[string]string, len(paths))
 	for _, path := range paths {
-		if err := readable(path); err != nil {
+		if err := from.readable(path); err != nil {
 			return nil, err
 		}
-		it, err := newItem(path, name)
+		it, err := newItem(from, path, name)
 		if err != nil {
 			return nil, err
 		}
@@ -47,17 +54,17 @@ func newItems(paths []string, name string) ([]item, error) {
 	return items, nil
 }
 
-func newItem(path, name string) (item, error) {
+func newItem(from ground, path, name string) (item, error) {
 	if name == "" {
 		var err error
-		if name, err = baseName(path); err != nil {
+		if name, err = from.baseName(path); err != nil {
 			return item{}, err
 		}
 	}
 	if err := manifest.CheckName(name); err != nil {
 		return item{}, fmt.Errorf("%q: %w", path, err)
 	}
-	return item{name, trim(path)}, nil
+	return item{name, from.trim(path)}, nil
 }
 
 // baseName is the last element of a path. Where that is "." or "..", it is

@@ -1,6 +1,11 @@
 package walk
 
-import "io"
+import (
+	"io"
+	"io/fs"
+
+	"qft/internal/manifest"
+)
 
 // Config says what to read.
 type Config struct {
@@ -16,8 +21,22 @@ type Config struct {
 	// GitIgnore makes .gitignore files count, and leaves out what is called
 	// ".git".
 	GitIgnore bool
-	// Archive adds owners and extended attributes.
+	// Archive adds owners and extended attributes, but not those of an FS.
 	Archive bool
+
+	// FS is what Paths lead through, in its own way of writing them (fs.ValidPath),
+	// if it is not nil. Without any, all that is at its top are items. A call that
+	// blocks is left behind when Cut is closed, and fails then.
+	FS  fs.FS
+	Cut <-chan struct{}
+}
+
+// ground is where the items lie.
+func (cfg *Config) ground() ground {
+	if cfg.FS != nil {
+		return &tree{fs: cfg.FS, cut: cfg.Cut}
+	}
+	return disks{}
 }
 
 // Walk reads the trees of some items.
@@ -31,7 +50,7 @@ type Walk struct {
 // be readable, and the names must be known and distinct. Errors wrap what the
 // system says (fs.ErrNotExist, fs.ErrPermission) or ErrSpecial.
 func New(cfg Config) (*Walk, error) {
-	items, err := newItems(cfg.Paths, cfg.Name)
+	items, err := cfg.items()
 	if err != nil {
 		return nil, err
 	}
@@ -45,6 +64,18 @@ func (w *Walk) Items() []string {
 		names[i] = it.name
 	}
 	return names
+}
+
+// Single returns the size of the only item, if it is a file.
+func (w *Walk) Single() (size int64, single bool, err error) {
+	if len(w.items) != 1 {
+		return 0, false, nil
+	}
+	var m meta
+	if err := w.w.ground.stat(w.items[0].path, &m); err != nil {
+		return 0, false, err
+	}
+	return m.size, m.kind != manifest.Dir, nil
 }
 
 // Next returns what comes next, in the order of the manifest: at least one and

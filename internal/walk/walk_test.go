@@ -260,7 +260,7 @@ func TestCloseEndsTheWalk(t *testing.T) {
 }
 
 func TestDirectoryWithinItselfIsRefused(t *testing.T) {
-	w := &walker{item: item{name: "t"}, way: []level{{inode: Inode{Dev: 1, Ino: 2}}}}
+	w := &walker{ground: disks{}, item: item{name: "t"}, way: []level{{inode: Inode{Dev: 1, Ino: 2}}}}
 	f := Found{Path: "t/t"}
 	if err := w.mayEnter(&f, &meta{inode: Inode{Dev: 1, Ino: 2, Ctime: 3}}); err == nil {
 		t.Error("entered")

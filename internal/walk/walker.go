@@ -2,7 +2,6 @@ package walk
 
 import (
 	"fmt"
-	"os"
 
 	"qft/internal/manifest"
 )
@@ -12,6 +11,7 @@ import (
 type walker struct {
 	exclude   rules
 	gitIgnore bool
+	ground    ground
 	attrs     *attrReader // nil: without attributes
 	items     []item      // that are left
 	item      item        // the present one
@@ -23,8 +23,8 @@ type walker struct {
 }
 
 func newWalker(cfg Config, items []item) *walker {
-	w := &walker{exclude: parseRules(cfg.Exclude), gitIgnore: cfg.GitIgnore, items: items}
-	if cfg.Archive {
+	w := &walker{exclude: parseRules(cfg.Exclude), gitIgnore: cfg.GitIgnore, ground: cfg.ground(), items: items}
+	if cfg.Archive && cfg.FS == nil {
 		w.attrs = newAttrReader()
 	}
 	return w
@@ -57,15 +57,15 @@ func (w *walker) next(f *Found) bool {
 func (w *walker) start(f *Found) {
 	w.path = append(w.path[:0], w.item.path...)
 	w.base = len(w.separated())
-	*f = Found{Path: w.item.path}
+	*f = Found{Path: w.item.path, ground: w.ground}
 	f.Name = w.item.name
 	var m meta
-	err := statItem(w.item.path, &m)
+	err := w.ground.stat(w.item.path, &m)
 	switch {
 	case err != nil:
 		f.fail(err)
 	case m.kind == manifest.Dir:
-		d, err := openItem(w.item.path)
+		d, err := w.ground.openItem(w.item.path)
 		w.enter(f, d, err)
 	case m.kind == manifest.File:
 		w.file(f, nil, &m)
@@ -80,7 +80,7 @@ func (w *walker) visit(f *Found, name []byte) bool {
 	l := w.last()
 	w.path = append(w.path[:l.end], name...)
 	path := string(w.path)
-	*f = Found{Path: path}
+	*f = Found{Path: path, ground: w.ground}
 	f.Name = path[l.end:] // shares memory: most of what is found is kept for a while
 	f.Depth = len(w.way)
 	if err := manifest.CheckName(f.Name); err != nil {
@@ -111,10 +111,10 @@ func (w *walker) excluded(path string, isDir bool) bool {
 	if w.gitIgnore && path[w.last().end:] == ".git" {
 		return true
 	}
-	v := w.exclude.judge(slashed(path[w.base:]), isDir)
+	v := w.exclude.judge(w.ground.slashed(path[w.base:]), isDir)
 	for i := len(w.way) - 1; i >= 0 && v == silent; i-- {
 		if l := &w.way[i]; l.rules != nil {
-			v = l.rules.judge(slashed(path[l.end:]), isDir)
+			v = l.rules.judge(w.ground.slashed(path[l.end:]), isDir)
 		}
 	}
 	return v == ignored
@@ -122,10 +122,10 @@ func (w *walker) excluded(path string, isDir bool) bool {
 
 // separated returns the path with a separator behind it, for a name to follow.
 func (w *walker) separated() []byte {
-	if os.IsPathSeparator(w.path[len(w.path)-1]) {
+	if w.ground.separates(w.path[len(w.path)-1]) {
 		return w.path
 	}
-	return append(w.path, os.PathSeparator)
+	return append(w.path, w.ground.separator())
 }
 
 // treePath is the path in the manifest of what is opened as path.
@@ -133,7 +133,7 @@ func (w *walker) treePath(path string) string {
 	if len(path) < w.base {
 		return w.item.name
 	}
-	return manifest.Join(w.item.name, slashed(path[w.base:]))
+	return manifest.Join(w.item.name, w.ground.slashed(path[w.base:]))
 }
 
 func (w *walker) close() {

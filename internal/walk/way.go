@@ -14,7 +14,7 @@ const maxOpen = 32
 
 // level is a directory on the way.
 type level struct {
-	dir   *dir // nil if it is closed at present
+	dir   folder // nil if it is closed at present
 	inode Inode
 	found Found // as a problem, should there be one
 	end   int   // length of what precedes its names in paths
@@ -32,7 +32,7 @@ func (l *level) close() {
 func (w *walker) last() *level { return &w.way[len(w.way)-1] }
 
 // enter goes into a directory that was opened, whose names are then the next.
-func (w *walker) enter(f *Found, d *dir, err error) bool {
+func (w *walker) enter(f *Found, d folder, err error) bool {
 	if err != nil {
 		return f.fail(err)
 	}
@@ -64,7 +64,7 @@ func (w *walker) enter(f *Found, d *dir, err error) bool {
 		return f.fail(err)
 	}
 	f.set(&m)
-	w.attrs.read(f, attrSource{self: d}, &m)
+	w.attrs.read(f, attrSource{self: onDisk(d)}, &m)
 	if torn != nil { // what was read is sent all the same
 		w.report(l, fmt.Errorf("reading what is in it: %w", torn))
 	}
@@ -114,11 +114,11 @@ func (w *walker) leave() {
 
 // reopen opens a level's directory again, given the one below it, if there are
 // names left in it.
-func (w *walker) reopen(l *level, below *dir) {
+func (w *walker) reopen(l *level, below folder) {
 	if l.dir != nil || l.names.left() == 0 {
 		return
 	}
-	if below != nil && l.back(below.parent()) || l.back(openPath(l.found.Path)) {
+	if below != nil && l.back(below.parent()) || l.back(w.ground.open(l.found.Path)) {
 		return
 	}
 	l.names.taken = len(l.names.at)
@@ -126,7 +126,7 @@ func (w *walker) reopen(l *level, below *dir) {
 }
 
 // back takes a directory for the level's if it is that.
-func (l *level) back(d *dir, err error) bool {
+func (l *level) back(d folder, err error) bool {
 	if err != nil {
 		return false
 	}

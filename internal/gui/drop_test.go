@@ -1,0 +1,342 @@
+package gui
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"strings"
+	"sync"
+	"testing"
+	"testing/fstest"
+	"testing/synctest"
+	"time"
+
+	"qft/internal/settings"
+)
+
+const (
+	testPage = "page-of-this-test-0"
+	testDrop = "drop-of-this-test-0"
+)
+
+// bareHub is a hub that nothing runs in.
+func bareHub() *hub {
+	set, err := settings.Load(nil)
+	if err != nil {
+		panic(err)
+	}
+	return &hub{settings: set, pages: make(map[*page]struct{}), reads: make(map[int64]*pendingRead)}
+}
+
+// dropOf lists contents as a page would.
+func dropOf(files ...string) (d Drop, contents [][]byte) {
+	d = Drop{ID: testDrop, Page: testPage}
+	for i, path := range files {
+		c := bytes.Repeat([]byte{byte('a' + i)}, 100*i)
+		if strings.HasSuffix(path, "/") {
+			c = nil
+		}
+		d.Files, contents = append(d.Files, DroppedFile{Path: path, Size: int64(len(c)), Modified: 1_700_000_000_000}), append(contents, c)
+	}
+	return d, contents
+}
+
+// nextRead is the next thing that a page is asked for.
+func nextRead(p *page) *Read {
+	for m := range p.messages {
+		if m.Read != nil {
+			return m.Read
+		}
+	}
+	return nil
+}
+
+// holder is a page that holds files, and answers what it is asked.
+func holder(h *hub, p *page, contents [][]byte) {
+	for m := range p.messages {
+		if r := m.Read; r != nil {
+			h.takeRead(r.ID, "", bytes.NewReader(contents[r.File][r.Offset:r.Offset+r.Length]))
+		}
+	}
+}
+
+func mustDrop(t *testing.T, h *hub, d Drop) *drop {
+	t.Helper()
+	f, err := newDrop(h, d)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(f.close)
+	return f
+}
+
+func TestDropIsAFileSystem(t *testing.T) {
+	h := bareHub()
+	d, contents := dropOf("a.txt", "dir/", "dir/b.txt", "dir/deep/c.txt", "empty/", "new\nline")
+	p, _ := h.enter(testPage)
+	var page sync.WaitGroup
+	page.Go(func() { holder(h, p, contents) })
+	defer page.Wait()
+	defer h.leave(p)
+	f := mustDrop(t, h, d)
+	if err := fstest.TestFS(f, "a.txt", "dir/b.txt", "dir/deep/c.txt", "empty", "new\nline"); err != nil {
+		t.Fatal(err)
+	}
+	if got := fmt.Sprint(f.items()); got != "[a.txt dir empty new\nline]" {
+		t.Errorf("its items are %s", got)
+	}
+	if _, err := fs.Stat(f, "dir/../a.txt"); !errors.Is(err, fs.ErrInvalid) {
+		t.Errorf("a path that goes up: %v", err)
+	}
+}
+
+func TestDropRefusesWhatIsNone(t *testing.T) {
+	for _, files := range [][]string{
+		{}, {""}, {"/"}, {"/etc/passwd"}, {".."}, {"../a"}, {"a/../b"}, {"a/./b"}, {"a//b"}, {"a\x00b"}, {"\xff"},
+		{"a", "a"}, {"a", "a/b"}, {"a/b", "a"}, {"a/", "a"}, {"a", "a/"},
+	} {
+		d, _ := dropOf(files...)
+		if _, err := newDrop(bareHub(), d); err == nil {
+			t.Errorf("%q is taken", files)
+		}
+	}
+	d, _ := dropOf("a")
+	d.Files[0].Size = -1
+	if _, err := newDrop(bareHub(), d); err == nil {
+		t.Error("a negative size is taken")
+	}
+	for _, id := range []string{"", "short", strings.Repeat("x", 65)} {
+		if _, err := newDrop(bareHub(), Drop{ID: id, Page: testPage, Files: []DroppedFile{{Path: "a"}}}); err == nil {
+			t.Errorf("the name %q is taken", id)
+		}
+		if _, err := newDrop(bareHub(), Drop{ID: testDrop, Page: id, Files: []DroppedFile{{Path: "a"}}}); err == nil {
+			t.Errorf("the page %q is taken", id)
+		}
+	}
+}
+
+// readAll reads a file of a drop.
+func readAll(f fs.FS, name string) ([]byte, error) {
+	file, err := f.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	st, _ := file.Stat()
+	b := make([]byte, st.Size())
+	n, err := file.(io.ReaderAt).ReadAt(b, 0)
+	return b[:n], err
+}
+
+// TestDropAsksWithMeasure: of its own page only, never for more than there is
+// room for, and only so many things at once.
+func TestDropAsksWithMeasure(t *testing.T) {
+	h := bareHub()
+	const files = 3 * mostReads
+	d := Drop{ID: testDrop, Page: testPage}
+	for i := range files {
+		d.Files = append(d.Files, DroppedFile{Path: fmt.Sprint(i), Size: 2*readPart + 7})
+	}
+	f := mustDrop(t, h, d)
+	ours, _ := h.enter(testPage)
+	other, _ := h.enter("page-of-another-one")
+	var readers sync.WaitGroup
+	for i := range files {
+		readers.Go(func() {
+			b, err := readAll(f, fmt.Sprint(i))
+			if err != nil || len(b) != 2*readPart+7 {
+				t.Errorf("%d bytes of file %d, %v", len(b), i, err)
+			}
+		})
+	}
+	var open []*Read
+	for answered := 0; answered < 3*files; {
+		for len(open) < min(mostReads, 3*files-answered) {
+			r := nextRead(ours)
+			if r.Drop != testDrop || r.Length > readPart || r.Length < 1 || r.Offset+r.Length > d.Files[r.File].Size {
+				t.Fatalf("%+v", r)
+			}
+			open = append(open, r)
+		}
+		h.mu.Lock()
+		asked := len(h.reads)
+		h.mu.Unlock()
+		if asked > mostReads {
+			t.Fatalf("%d things are asked at once", asked)
+		}
+		r := open[0]
+		open = open[1:]
+		answered++
+		if err := h.takeRead(r.ID, "", bytes.NewReader(make([]byte, r.Length))); err != nil {
+			t.Fatal(err)
+		}
+	}
+	readers.Wait()
+	h.leave(other)
+	if r := nextRead(other); r != nil {
+		t.Errorf("another page was asked: %+v", r)
+	}
+}
+
+// TestDropOfAPageThatLies: what is not just what was asked for fails the read.
+func TestDropOfAPageThatLies(t *testing.T) {
+	h := bareHub()
+	f := mustDrop(t, h, Drop{ID: testDrop, Page: testPage, Files: []DroppedFile{{Path: "a", Size: 100}}})
+	p, _ := h.enter(testPage)
+	for name, answer := range map[string]func(id int64) error{
+		"short": func(id int64) error { return h.takeRead(id, "", strings.NewReader("short")) },
+		"long":  func(id int64) error { return h.takeRead(id, "", strings.NewReader(strings.Repeat("x", 101))) },
+		"error": func(id int64) error { return h.takeRead(id, "NotReadableError", strings.NewReader("")) },
+		"breaks off": func(id int64) error {
+			return h.takeRead(id, "", io.MultiReader(strings.NewReader("x"), brokenOff{}))
+		},
+	} {
+		done := make(chan error)
+		go func() {
+			_, err := readAll(f, "a")
+			done <- err
+		}()
+		id := nextRead(p).ID
+		err := answer(id)
+		if got := <-done; got == nil {
+			t.Errorf("%s: it was read", name)
+		}
+		if (err == nil) != (name == "error") {
+			t.Errorf("%s: the page hears %v", name, err)
+		}
+		if err := h.takeRead(id, "", strings.NewReader("")); err == nil {
+			t.Errorf("%s: a second answer is taken", name)
+		}
+	}
+}
+
+type brokenOff struct{}
+
+func (brokenOff) Read([]byte) (int, error) { return 0, errors.New("broken off") }
+
+func TestDropWhosePageGoes(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := bareHub()
+		f := mustDrop(t, h, Drop{ID: testDrop, Page: testPage, Files: []DroppedFile{{Path: "a", Size: 1}}})
+		p, _ := h.enter(testPage)
+		done := make(chan error)
+		read := func() {
+			_, err := readAll(f, "a")
+			done <- err
+		}
+		go read()
+		<-p.messages
+		h.leave(p)
+		began := time.Now()
+		if err := <-done; !errors.Is(err, errPageGone) {
+			t.Errorf("the page is gone: %v", err)
+		}
+		if took := time.Since(began); took < goneTime || took > goneTime+5*time.Second {
+			t.Errorf("that was noticed after %s", took)
+		}
+	})
+}
+
+// TestDropWhosePageIsBack: it hears again of what it was asked, however short
+// it was away.
+func TestDropWhosePageIsBack(t *testing.T) {
+	for _, away := range []time.Duration{0, time.Millisecond, goneTime - 2*time.Second} {
+		synctest.Test(t, func(t *testing.T) {
+			h := bareHub()
+			f := mustDrop(t, h, Drop{ID: testDrop, Page: testPage, Files: []DroppedFile{{Path: "a", Size: 1}}})
+			p, _ := h.enter(testPage)
+			done := make(chan error)
+			go func() {
+				_, err := readAll(f, "a")
+				done <- err
+			}()
+			synctest.Wait()
+			h.leave(p) // with the request
+			time.Sleep(away)
+			p, _ = h.enter(testPage)
+			go holder(h, p, [][]byte{{'x'}})
+			if err := <-done; err != nil {
+				t.Errorf("away for %s: %v", away, err)
+			}
+			h.leave(p)
+		})
+	}
+}
+
+// TestDropOfAPageThatIsSilent: nothing hangs for ever.
+func TestDropOfAPageThatIsSilent(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := bareHub()
+		f := mustDrop(t, h, Drop{ID: testDrop, Page: testPage, Files: []DroppedFile{{Path: "a", Size: 1}}})
+		h.enter(testPage)
+		began := time.Now()
+		if _, err := readAll(f, "a"); !errors.Is(err, errPageSilent) || time.Since(began) > readTime+5*time.Second {
+			t.Errorf("%v after %s", err, time.Since(began))
+		}
+	})
+}
+
+func TestDropThatIsClosed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := bareHub()
+		f := mustDrop(t, h, Drop{ID: testDrop, Page: testPage, Files: []DroppedFile{{Path: "a", Size: 8 * readPart}}})
+		h.enter(testPage)
+		done := make(chan error)
+		const readers = 2 * mostReads
+		for range readers {
+			go func() {
+				_, err := readAll(f, "a")
+				done <- err
+			}()
+		}
+		synctest.Wait()
+		f.close()
+		for range readers {
+			if err := <-done; !errors.Is(err, errEnded) {
+				t.Error(err)
+			}
+		}
+		if len(h.reads) != 0 {
+			t.Errorf("%d requests are left", len(h.reads))
+		}
+	})
+}
+
+// FuzzDrop: whatever a page lists, what is taken is a tree of proper names with
+// just the files of the list.
+func FuzzDrop(f *testing.F) {
+	f.Add([]byte(`{"id":"drop-of-this-test-0","page":"page-of-this-test-0","files":[{"path":"a/b","size":1},{"path":"c/"}]}`))
+	f.Add([]byte(`{"id":"drop-of-this-test-0","page":"page-of-this-test-0","files":[{"path":"a","size":-1},{"path":"a/../b"},{"path":"//"}]}`))
+	f.Fuzz(func(t *testing.T, text []byte) {
+		var d Drop
+		if json.Unmarshal(text, &d) != nil {
+			return
+		}
+		tree, err := newDrop(bareHub(), d)
+		if err != nil {
+			return
+		}
+		defer tree.close()
+		found := 0
+		err = fs.WalkDir(tree, ".", func(path string, e fs.DirEntry, err error) error {
+			if err != nil || !fs.ValidPath(path) {
+				t.Fatalf("%q: %v", path, err)
+			}
+			if !e.IsDir() {
+				found++
+			}
+			return nil
+		})
+		files := 0
+		for _, x := range d.Files {
+			if !strings.HasSuffix(x.Path, "/") {
+				files++
+			}
+		}
+		if err != nil || found != files {
+			t.Fatalf("%d files of %d, %v", found, files, err)
+		}
+	})
+}
