@@ -21,27 +21,14 @@ import (
 	"qft/internal/settings"
 )
 
-const about = `qft sends files and directories straight from one machine to another: both
-sides name one phrase, a helper introduces their machines, both NATs are
-punched, and the bytes go directly from disk to disk, encrypted, as fast as the
-path allows.
+const about = `qft sends files straight from one machine to another, encrypted.
 
-    qft send photos/ notes.txt     prints a code such as 7-acid-robot-zebra
-    qft receive 7-acid-robot-zebra on the other machine
+    qft send photos/ notes.txt      prints a code such as 7-acid-robot-zebra
+    qft receive 7-acid-robot-zebra  on the other machine
 
-On one network the two find each other by themselves. Across networks they meet
-at a helper that both can reach: --helper HOST:PORT, QFT_HELPER in the
-environment, or a line "helper = HOST:PORT" in the configuration file; "none" is
-no helper. Anybody can run one with "qft helper PORT"; it never sees a file or
-the words. Without one, a sender that can be reached at an address (a forwarded
-UDP port, a VPN) is received from with "qft receive CODE@HOST[:PORT]".
-
-The sender waits through whatever happens to the receiver: type the same command
-there again. Where both sides were stopped, "qft resume" lists what can go on.
-What a network allows, and with whom transfers will work, says "qft doctor".
-
-QFT_NO_OFFLOAD=1 sends packets one by one: slow, for machines whose network
-driver breaks segmentation offload (connected, and next to nothing arrives).`
+On one network that is all. Across networks both sides name one helper, which
+anybody can run with "qft helper PORT": qft config helper HOST:PORT. In a browser:
+qft gui. What this network allows: qft doctor. The rest: qft help topics.`
 
 const aboutRates = `RATE is a number and a unit, for instance 20mbit, 500kbit/s, 2.5MB/s or 800k:
 bit kbit mbit gbit for bits, B kB MB GB (powers of 1000) or KiB MiB GiB for
@@ -57,7 +44,7 @@ func rootCommand(t *terminal) *cobra.Command {
 	root := &cobra.Command{
 		Use:           "qft",
 		Short:         "quick, really reliable, peer-to-peer file transfer over UDP",
-		Long:          about + "\n\n" + exitCodes,
+		Long:          about,
 		SilenceErrors: true,
 		SilenceUsage:  true,
 		Args:          cobra.ArbitraryArgs,
@@ -77,8 +64,24 @@ func rootCommand(t *terminal) *cobra.Command {
 		},
 	}
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
-	root.AddCommand(sendCommand(t), receiveCommand(t), resumeCommand(t), helperCommand(t), doctorCommand(t),
-		guiCommand(t), senderCommand(t), receiverCommand(t), versionCommand(t))
+	root.SetHelpCommand(helpCommand(root))
+	for _, g := range []struct {
+		id, title string
+		all       []*cobra.Command
+	}{
+		{"files", "Files:", []*cobra.Command{sendCommand(t), receiveCommand(t), resumeCommand(t), guiCommand(t)}},
+		{"network", "Network and settings:", []*cobra.Command{helperCommand(t), doctorCommand(t), configCommand(t)}},
+		{"old", "The historical commands:", []*cobra.Command{senderCommand(t), receiverCommand(t)}},
+		{"more", "More:", []*cobra.Command{versionCommand(t), manCommand(t, root)}},
+	} {
+		root.AddGroup(&cobra.Group{ID: g.id, Title: g.title})
+		for _, c := range g.all {
+			c.GroupID = g.id
+			root.AddCommand(c)
+		}
+	}
+	root.SetHelpCommandGroupID("more")
+	root.SetCompletionCommandGroupID("more")
 	return root
 }
 

@@ -6,13 +6,10 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"os/signal"
 	"syscall"
-
-	"qft"
 )
 
 func main() {
@@ -29,13 +26,13 @@ func main() {
 	// Whoever reads our stdout may stop; both sides are to be told, which takes
 	// an error instead of a signal.
 	signal.Ignore(syscall.SIGPIPE)
-	code := run(ctx, t, os.Args[1:])
+	code := run(ctx, t, calledAs(os.Args[0]), os.Args[1:])
 	cancel()
 	os.Exit(code)
 }
 
 // run is the whole program but for the process.
-func run(ctx context.Context, t *terminal, args []string) (code int) {
+func run(ctx context.Context, t *terminal, name string, args []string) (code int) {
 	defer t.close()
 	defer func() {
 		if p := recover(); p != nil {
@@ -45,6 +42,9 @@ func run(ctx context.Context, t *terminal, args []string) (code int) {
 		}
 	}()
 	cmd := rootCommand(t)
+	if name == senderName || name == receiverName {
+		cmd = shortCommand(t, name)
+	}
 	cmd.SetArgs(args)
 	cmd.SetIn(t.in)
 	cmd.SetOut(t.out)
@@ -64,64 +64,3 @@ type usageError struct{ err error }
 func (e usageError) Error() string { return e.err.Error() }
 
 func (e usageError) Unwrap() error { return e.err }
-
-// exitCode is the one place where errors become numbers; they are documented
-// in exitCodes, and in docs/events.md.
-func exitCode(err error) int {
-	var usage usageError
-	if errors.As(err, &usage) {
-		return 2
-	}
-	switch qft.KindOf(err) {
-	case qft.KindUsage:
-		return 2
-	case qft.KindFile:
-		return 3
-	case qft.KindExists:
-		return 4
-	case qft.KindDisk:
-		return 5
-	case qft.KindPhrase:
-		return 6
-	case qft.KindTaken:
-		return 7
-	case qft.KindHelper:
-		return 8
-	case qft.KindNoPath:
-		return 9
-	case qft.KindPeer:
-		return 10
-	case qft.KindIncomplete:
-		return 11
-	case qft.KindProtocol:
-		return 12
-	case qft.KindPort:
-		return 13
-	case qft.KindTooMuch:
-		return 14
-	case qft.KindRefused:
-		return 15
-	case qft.KindCanceled:
-		return 130
-	}
-	return 1
-}
-
-const exitCodes = `Exit codes:
-    0  done
-    1  something that should not happen
-    2  the command line makes no sense
-    3  what is to be sent cannot be sent, or its name cannot be used here
-    4  the target exists (nothing is ever overwritten unasked)
-    5  the target cannot be written: disk full, read-only, forbidden
-    6  the phrase is not the other side's
-    7  the phrase is in use by somebody else, or was tried too often
-    8  the helper cannot be reached or used
-    9  no direct path between the two machines
-   10  the other side stopped, refused or failed
-   11  not everything has arrived: files changed, could not be read, or arrived damaged
-   12  the other side or the helper speaks another protocol
-   13  the UDP port of this machine cannot be used
-   14  it is more than --max-size or --max-files allow
-   15  you did not want it
-  130  interrupted`

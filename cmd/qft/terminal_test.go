@@ -110,7 +110,7 @@ func TestEveryKindHasItsExitCode(t *testing.T) {
 			t.Errorf("kinds %d and %d share exit code %d", other, k, code)
 		}
 		seen[code] = k
-		if !strings.Contains(exitCodes, fmt.Sprintf("\n%5d  ", code)) {
+		if !strings.Contains(exitCodes(), fmt.Sprintf("\n%5d  ", code)) {
 			t.Errorf("exit code %d is not documented", code)
 		}
 		if !strings.Contains(string(doc), fmt.Sprintf("\n| `%v` | %d |", k, code)) {
