@@ -61,7 +61,7 @@ var machines = []string{"internal/stun", "internal/secret", "internal/congestion
 // modules are the third-party packages' modules that shipped code may import.
 var modules = []string{
 	"github.com/VictoriaMetrics/metrics",
-	"filippo.io/edwards25519", "github.com/adrg/xdg", "github.com/huin/goupnp", "github.com/spf13/cobra", "github.com/inconshreveable/mousetrap", // cobra asks the same of Windows
+	"filippo.io/edwards25519", "github.com/adrg/xdg", "github.com/huin/goupnp", "github.com/spf13/cobra", "github.com/inconshreveable/mousetrap", "github.com/spf13/pflag", // parts of cobra: who started us on Windows, and its flags
 	"github.com/nats-io/nats.go", // instances of a helper share their rooms, through what operators have and know
 	"github.com/klauspost/compress", "github.com/zeebo/blake3", "golang.org/x/crypto",
 	"golang.org/x/net", "golang.org/x/sys", "golang.org/x/term", "lukechampine.com/blake3", "rsc.io/qr",
