@@ -26,7 +26,7 @@ type Source struct {
 	// FS, if it is not nil, is where Paths lead, as names within it (fs.ValidPath).
 	// If there are none, all that is at its top is sent. Its files must implement
 	// io.ReaderAt, which is called from several goroutines and may block: when the
-	// transfer ends it is left behind. Sizes and times are those of Stat, modes as
+	// transfer ends it is left behind, and the file closed meanwhile. Sizes and times are those of Stat, modes as
 	// well if there are any, and symlinks are sent if it is an fs.ReadLinkFS. A file
 	// that is not what Stat said fails alone. Nothing of it is kept in Config.State;
 	// but as long as this Send runs, a receiver that comes again goes on.

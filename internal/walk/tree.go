@@ -11,12 +11,18 @@ import (
 	"qft/internal/manifest"
 )
 
-// maxNames is how many names a directory of an fs.FS may have. One that makes
-// them up could go on for ever.
-const maxNames = 1 << 20
+const (
+	// maxNames is how many names a directory of an fs.FS may have, and
+	// maxNameBytes how long they may be together. One that makes them up could go
+	// on for ever.
+	maxNames     = 1 << 20
+	maxNameBytes = 64 << 20
+)
 
 // ErrCut is what a call comes to that was left behind.
 var ErrCut = errors.New("is not wanted any more")
+
+var errNothing = errors.New("nothing is known of it")
 
 var errBadPath = errors.New("is no path in what is sent: those have slashes between names, and none at either end")
 
@@ -28,28 +34,33 @@ type tree struct {
 	cut <-chan struct{} // nil: nothing is left behind
 }
 
-// call runs f, or leaves it behind.
+// call runs f, or leaves it behind. What is then opened for nobody is closed.
 func call[T any](t *tree, f func() (T, error)) (T, error) {
 	type result struct {
 		v   T
 		err error
 	}
-	done := make(chan result, 1)
+	var none T
 	select {
 	case <-t.cut:
-		var none T
 		return none, ErrCut
 	default:
 	}
+	done := make(chan result)
 	go func() {
 		v, err := f()
-		done <- result{v, err}
+		select {
+		case done <- result{v, err}:
+		case <-t.cut:
+			if c, ok := any(v).(io.Closer); ok && err == nil {
+				c.Close()
+			}
+		}
 	}()
 	select {
 	case r := <-done:
 		return r.v, plain(r.err)
 	case <-t.cut:
-		var none T
 		return none, ErrCut
 	}
 }
@@ -74,6 +85,8 @@ func (t *tree) readable(path string) error {
 	switch {
 	case err != nil:
 		return fmt.Errorf("%q: %w", path, err)
+	case m.kind == manifest.Symlink:
+		return fmt.Errorf("%q is a symlink, and is not followed", path)
 	case m.kind == 0:
 		return fmt.Errorf("%q is %s: %w", path, m.special, ErrSpecial)
 	}
@@ -107,16 +120,15 @@ func (t *tree) openFile(path string, _ bool, was *meta) (content, error) {
 	if !fs.ValidPath(path) {
 		return nil, errBadPath
 	}
-	f, err := call(t, func() (fs.File, error) { return t.fs.Open(path) })
+	l, err := t.openLeaf(path)
 	if err != nil {
 		return nil, err
 	}
-	l := &leaf{tree: t, f: f}
 	var is meta
 	if err = l.stat(&is); err == nil && !is.same(was) {
 		err = ErrChanged
 	}
-	if _, ok := f.(io.ReaderAt); !ok && err == nil {
+	if _, ok := l.f.(io.ReaderAt); !ok && err == nil {
 		err = errors.New("can only be read from its beginning on (it is no io.ReaderAt), so it cannot be sent")
 	}
 	if err != nil {
@@ -124,6 +136,18 @@ func (t *tree) openFile(path string, _ bool, was *meta) (content, error) {
 		return nil, err
 	}
 	return l, nil
+}
+
+// openLeaf opens what is called path.
+func (t *tree) openLeaf(path string) (*leaf, error) {
+	f, err := call(t, func() (fs.File, error) { return t.fs.Open(path) })
+	switch {
+	case err != nil:
+		return nil, err
+	case f == nil:
+		return nil, errNothing
+	}
+	return &leaf{tree: t, f: f}, nil
 }
 
 // branch is a directory of a tree.
@@ -150,22 +174,22 @@ func (b *branch) open(name string) (folder, error) {
 func (b *branch) parent() (folder, error) { return &branch{b.tree, path.Dir(b.path)}, nil }
 
 func (b *branch) names(each func(name string)) error {
-	f, err := call(b.tree, func() (fs.File, error) { return b.fs.Open(b.path) })
+	l, err := b.openLeaf(b.path)
 	if err != nil {
 		return err
 	}
-	l := &leaf{tree: b.tree, f: f}
 	defer l.Close()
-	d, ok := f.(fs.ReadDirFile)
+	d, ok := l.f.(fs.ReadDirFile)
 	if !ok {
 		return errors.New("its names cannot be read")
 	}
-	for n := 0; ; {
+	for n, bytes := 0, 0; ; {
 		list, err := call(b.tree, func() ([]fs.DirEntry, error) { return d.ReadDir(256) })
 		for _, e := range list {
-			if name := e.Name(); len(name) <= 1<<10 { // longer ones are none
-				each(name)
-			}
+			name := e.Name()
+			name = name[:min(len(name), manifest.MaxName+1)] // already too long to be sent
+			bytes += len(name)
+			each(name)
 		}
 		n += len(list)
 		switch {
@@ -175,8 +199,8 @@ func (b *branch) names(each func(name string)) error {
 			return err
 		case len(list) == 0:
 			return io.ErrNoProgress
-		case n > maxNames:
-			return fmt.Errorf("has more than %d names", maxNames)
+		case n > maxNames, bytes > maxNameBytes:
+			return fmt.Errorf("has more names than can be sent: %d of them, %d bytes", n, bytes)
 		}
 	}
 }
@@ -190,7 +214,13 @@ func (b *branch) stat(name string, m *meta) error {
 	return m.setInfo(call(b.tree, func() (fs.FileInfo, error) { return fs.Lstat(b.fs, at) }))
 }
 
-func (b *branch) self(m *meta) error { return b.tree.stat(b.path, m) }
+func (b *branch) self(m *meta) error {
+	err := b.tree.stat(b.path, m)
+	if err == nil && m.kind != manifest.Dir {
+		err = ErrChanged
+	}
+	return err
+}
 
 func (b *branch) mayRead(string, *meta) error { return nil } // opening will tell
 
@@ -211,13 +241,12 @@ func (b *branch) rules() (rules, error) {
 	if err != nil {
 		return nil, wrapIgnore(err)
 	}
-	f, err := call(b.tree, func() (fs.File, error) { return b.fs.Open(at) })
+	l, err := b.openLeaf(at)
 	if err != nil {
 		return nil, wrapIgnore(err)
 	}
-	l := &leaf{tree: b.tree, f: f}
 	defer l.Close()
-	return call(b.tree, func() (rules, error) { return readRules(f) })
+	return call(b.tree, func() (rules, error) { return readRules(l.f) })
 }
 
 func (b *branch) close() {}
@@ -267,7 +296,7 @@ func (l *leaf) ReadAt(p []byte, off int64) (int, error) {
 // setInfo translates what an fs.FS said.
 func (m *meta) setInfo(info fs.FileInfo, err error) error {
 	if err == nil && info == nil {
-		err = errors.New("nothing is known of it")
+		err = errNothing
 	}
 	if err != nil {
 		return err

@@ -173,7 +173,9 @@ func TestAnFSWhoseNamesAreNone(t *testing.T) {
 		return all, nil
 	}
 	var got []string
+	long := false
 	for _, f := range rest(t, begin(t, Config{FS: o, Paths: []string{"."}, Name: "top"})) {
+		long = long || strings.HasPrefix(f.Name, "xxx") && f.Problem != nil
 		if err := manifest.CheckName(f.Name); err == nil && f.Problem == nil {
 			got = append(got, f.Name)
 		} else if f.Problem == nil {
@@ -182,6 +184,9 @@ func TestAnFSWhoseNamesAreNone(t *testing.T) {
 	}
 	if want := []string{"top", "a", "b", "dir"}; !slices.Equal(got, want) {
 		t.Errorf("found are %q", got)
+	}
+	if !long {
+		t.Error("a name that is too long is left out without a word")
 	}
 	for _, path := range []string{"../b", "/etc/passwd", "a/", "./a", "", "a//b", "dir/../a", "nothing"} {
 		if _, err := New(Config{FS: o.MapFS, Paths: []string{path}}); err == nil {
@@ -210,6 +215,18 @@ func TestAnFSWithoutEnd(t *testing.T) {
 	err := (&branch{&tree{fs: o}, "d"}).names(func(string) {})
 	if err == nil || n > maxNames+1000 {
 		t.Errorf("%d names, %v", n, err)
+	}
+	long := 0
+	o.list = func(_ string, max int) (all []fs.DirEntry, err error) {
+		for range max {
+			long++
+			all = append(all, entry{name: fmt.Sprintf("%0300x", long)})
+		}
+		return all, nil
+	}
+	kept := 0
+	if err := (&branch{&tree{fs: o}, "d"}).names(func(name string) { kept += len(name) }); err == nil || kept > maxNameBytes+1<<20 {
+		t.Errorf("%d bytes of names, %v", kept, err)
 	}
 	found := rest(t, begin(t, Config{FS: deep{}}))
 	if last := found[len(found)-1]; !errors.Is(last.Problem, errTooDeep) || len(found) > manifest.MaxDepth+2 {
@@ -302,4 +319,76 @@ func TestAnFSThatBlocks(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
+}
+
+// TestAnFSThatChangesItsMind: what was a directory a moment ago, and is a file
+// or nothing of the kind when it is entered, is found with a problem.
+func TestAnFSThatChangesItsMind(t *testing.T) {
+	m := fstest.MapFS{"f": {}, "d/x": {}, "pipe": {Mode: fs.ModeNamedPipe}, "link": {Mode: fs.ModeSymlink}}
+	for _, is := range []string{"f", "pipe", "link"} {
+		found := rest(t, begin(t, Config{FS: fickle{m, is}, Paths: []string{"d"}, Name: "top"}))
+		if len(found) != 2 || !errors.Is(found[1].Problem, ErrChanged) {
+			t.Errorf("%s: %+v", is, found)
+		}
+	}
+	if _, err := New(Config{FS: unfollowed{m}, Paths: []string{"link"}}); err == nil || !strings.Contains(err.Error(), "symlink") {
+		t.Errorf("a symlink that is not followed: %v", err)
+	}
+}
+
+// fickle says of a directory's directory x that it is one, and to the next who
+// asks that it is something else.
+type fickle struct {
+	fstest.MapFS
+	is string
+}
+
+func (f fickle) Lstat(name string) (fs.FileInfo, error) { return f.MapFS.Lstat("d") }
+
+func (f fickle) Stat(name string) (fs.FileInfo, error) {
+	if name == "d/x" {
+		return f.MapFS.Lstat(f.is)
+	}
+	return f.MapFS.Stat(name)
+}
+
+// unfollowed does not follow symlinks.
+type unfollowed struct{ fstest.MapFS }
+
+func (u unfollowed) Stat(name string) (fs.FileInfo, error) { return u.MapFS.Lstat(name) }
+
+// TestAnFSThatOpensTooLate: what was opened for nobody is closed.
+func TestAnFSThatOpensTooLate(t *testing.T) {
+	wait, asked, closed := make(chan struct{}), make(chan struct{}), make(chan struct{})
+	late := lateFS{func() (fs.File, error) {
+		close(asked)
+		<-wait
+		return closing{closed: closed}, nil
+	}}
+	cut, done := make(chan struct{}), make(chan error, 1)
+	go func() {
+		_, err := (&tree{fs: late, cut: cut}).openLeaf("f")
+		done <- err
+	}()
+	<-asked
+	close(cut)
+	if err := <-done; !errors.Is(err, ErrCut) {
+		t.Error(err)
+	}
+	close(wait)
+	<-closed
+}
+
+type lateFS struct{ open func() (fs.File, error) }
+
+func (l lateFS) Open(string) (fs.File, error) { return l.open() }
+
+type closing struct {
+	fs.File
+	closed chan struct{}
+}
+
+func (c closing) Close() error {
+	close(c.closed)
+	return nil
 }
