@@ -4,6 +4,7 @@
 # make matrix  every kind of network meets every other, 100 times; writes the table of docs/connectivity.md
 # make crash   kills both sides 300 times in the middle of trees; disks that fail, by simulation
 # make web     makes the page of the window from internal/gui/web/src; it needs npm
+# make release VERSION=X.Y.Z  programs for all systems, archives, packages: dist/ (docs/release.md)
 # make load    a helper on one core: requests a second, a million rooms, a minute of garbage
 # make bench   figures of the real program beside the least possible, nc, rsync and scp
 
@@ -12,7 +13,7 @@ export CGO_ENABLED ?= 1
 FUZZTIME ?= 2s
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
-.PHONY: all build demo test units check cross fuzz soak web web-check matrix crash load bench tools clean
+.PHONY: all build demo test units check cross fuzz soak web web-check matrix crash load bench tools release clean
 
 all: build
 
@@ -24,6 +25,7 @@ demo: build
 
 test: tools check web-check cross units
 	go test -race -shuffle=on -timeout 20m ./e2e
+	cd tools && go test -count=1 -timeout 10m ./release
 	./scripts/fuzz $(FUZZTIME)
 
 # units: every package in full; those with goroutines again under the race
@@ -42,11 +44,12 @@ check:
 	go mod verify
 	go run $(STATICCHECK) ./...
 
-# cross: builds for the systems that are promised; all of them in soak.
+# cross: builds for the systems that are promised, as releases and tests of other
+# systems do; all of them in soak.
 SYSTEMS ?= linux/amd64 linux/arm64 linux/arm darwin/arm64 windows/amd64 freebsd/amd64
 cross:
 	@for t in $(SYSTEMS); do \
-	  echo "build $$t"; GOOS=$${t%/*} GOARCH=$${t#*/} CGO_ENABLED=0 go build -o /dev/null ./cmd/qft || exit 1; done
+	  echo "build $$t"; GOOS=$${t%/*} GOARCH=$${t#*/} GOARM=6 CGO_ENABLED=0 go build -trimpath -o /dev/null ./cmd/qft || exit 1; done
 
 # tools: what the tests of the real program use; elsewhere they skip.
 tools:
@@ -88,5 +91,9 @@ bench: tools
 	go test -run '^$$' -bench . -benchtime 1x ./internal/udp ./internal/lab ./internal/secret ./internal/transfer ./internal/transport ./internal/rendezvous
 	QFT_BENCH=1 go test -count=1 -timeout 30m -run 'TestBench' -v ./e2e
 
+# release: TRY=-try takes a tree with changes, TARGETS=linux/amd64,… only some.
+release:
+	cd tools && go run ./release $(TRY) -root .. -out ../dist -version "$(VERSION)" -targets "$(TARGETS)"
+
 clean:
-	rm -rf bin
+	rm -rf bin dist
