@@ -235,13 +235,6 @@ func (h *hub) idleSince() time.Time {
 	return last
 }
 
-// busy is how many transfers run or are queued.
-func (h *hub) busy() (n int) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	return h.unended()
-}
-
 // add takes a transfer in, and starts it, or has it wait for its turn.
 func (h *hub) add(t *transfer, queue bool) (Transfer, error) {
 	h.mu.Lock()

@@ -199,34 +199,5 @@ func (h *hub) continued(id, code, phrase string) (plan, error) {
 	return p, nil
 }
 
-// checkCode reads what a person has typed so far.
-func checkCode(text string) CodeCheck {
-	c := CodeCheck{Repaired: []string{}, Complete: []string{}}
-	for _, s := range qft.CompleteCode(strings.TrimSpace(text)) {
-		if len(c.Complete) < 20 {
-			c.Complete = append(c.Complete, s)
-		}
-	}
-	code, host, err := qft.SplitCode(text)
-	if err != nil {
-		c.Problem = err.Error()
-		return c
-	}
-	c.Code, c.Host = code, host
-	typed := words(text)
-	for i, word := range words(code) {
-		if i < len(typed) && typed[i] != word {
-			c.Repaired = append(c.Repaired, typed[i]+" → "+word)
-		}
-	}
-	return c
-}
-
-// words are those of a code, however it is written.
-func words(code string) []string {
-	code, _, _ = strings.Cut(code, "@")
-	return strings.FieldsFunc(strings.ToLower(code), func(r rune) bool { return r == '-' || r == ' ' || r == '\t' })
-}
-
 // errStopping: it is too late.
 var errStopping = errors.New("the program is ending")
