@@ -23,7 +23,8 @@ type transfer struct {
 	shown   Transfer
 	answers chan Answer // of the person, to the one question there may be
 	told    time.Time   // when pages were told last
-	due     bool        // they are about to be told
+	due     bool        // it is looked soon whether they have to be told
+	news    bool        // they have not been told all
 	sampled map[int]time.Time
 }
 
@@ -197,11 +198,12 @@ func (t *transfer) session(number int) *Session {
 // changed tells the pages, now or soon.
 func (t *transfer) changed(now bool) {
 	if now || time.Since(t.told) >= often {
-		t.told = time.Now()
+		t.told, t.news = time.Now(), false
 		p := t.picture(false)
 		t.hub.tell(Message{Transfer: &p})
 		return
 	}
+	t.news = true
 	if t.due {
 		return
 	}
@@ -210,8 +212,8 @@ func (t *transfer) changed(now bool) {
 		t.hub.mu.Lock()
 		defer t.hub.mu.Unlock()
 		t.due = false
-		if !t.ended() {
-			t.changed(true)
+		if t.news && !t.ended() {
+			t.changed(false)
 		}
 	})
 }
