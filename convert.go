@@ -18,8 +18,15 @@ func transferError(op string, err error) error {
 	if !errors.As(err, &e) {
 		return &Error{Op: op, Err: err}
 	}
-	return &Error{Op: op, Kind: transferKind(op, e), Err: err}
+	return &Error{Op: op, Kind: transferKind(op, e), Err: fact{e}, Hint: e.Advice()}
 }
+
+// fact is an error of a transfer without its advice, which is a Hint here.
+type fact struct{ of *transfer.Error }
+
+func (f fact) Error() string { return f.of.Fact() }
+
+func (f fact) Unwrap() error { return f.of }
 
 func transferKind(op string, e *transfer.Error) Kind {
 	switch e.Kind {

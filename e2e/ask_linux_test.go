@@ -80,7 +80,8 @@ func TestPersonIsAsked(t *testing.T) {
 	dir := w.folder()
 	s := w.a.qft("send", f.path, "--helper", pairHelper)
 	r := w.b.atTerminal("receive", w.learn(s), "-o", dir, "--helper", pairHelper)
-	r.wantSay(10*time.Second, "receive 1 file, 1.05 MB: letter? [Y/n] ")
+	r.wantSay(10*time.Second, "The sender offers 1 file, 1.05 MB: letter")
+	r.wantSay(10*time.Second, "[Y/n] ")
 	x := &transfer{t: t, file: f, target: dir + "/letter", sender: s, receiver: r.proc}
 	if len(x.remains()) > 0 {
 		t.Errorf("%v was written before the answer", x.remains())

@@ -6,7 +6,6 @@ import (
 	"runtime"
 	"strings"
 	"time"
-	"unicode/utf8"
 )
 
 const (
@@ -26,15 +25,15 @@ const (
 var blocks = []string{"", "▏", "▎", "▍", "▌", "▋", "▊", "▉"}
 
 // bar draws a share of 0 to 1 in so many columns.
-func bar(share float64, columns int, fine bool) string {
+func bar(share float64, long int, fine bool) string {
 	share = min(max(share, 0), 1)
 	if !fine {
-		full := int(share * float64(columns))
-		return "[" + strings.Repeat("#", full) + strings.Repeat(".", columns-full) + "]"
+		full := int(share * float64(long))
+		return "[" + strings.Repeat("#", full) + strings.Repeat(".", long-full) + "]"
 	}
-	eighths := int(share * float64(columns) * 8)
+	eighths := int(share * float64(long) * 8)
 	s := strings.Repeat("█", eighths/8) + blocks[eighths%8]
-	return s + strings.Repeat("░", columns-utf8.RuneCountInString(s))
+	return s + strings.Repeat("░", long-columns(s))
 }
 
 // fineBars reports whether this terminal shows block characters.
@@ -51,9 +50,9 @@ func fineBars() bool {
 }
 
 // rows is what is drawn of a session that is alone: two lines where they fit.
-func (v *view) rows(columns int, fine bool) []string {
-	if columns < tallWidth {
-		return []string{v.summary(columns)}
+func (v *view) rows(most int, fine bool) []string {
+	if most < tallWidth {
+		return []string{v.summary(most)}
 	}
 	p := v.progress
 	share := 1.0
@@ -71,24 +70,24 @@ func (v *view) rows(columns int, fine bool) []string {
 			rest = append(rest, part{clock(p.Left) + " left", 1})
 		}
 	}
-	text := rest.fit(columns - leastBar - 12)
+	text := rest.fit(most - leastBar - 12)
 	percent := fmt.Sprintf("%3.0f %%  ", 100*share)
-	room := columns - len(percent) - 2 - utf8.RuneCountInString(text)
+	room := most - len(percent) - 2 - columns(text)
 	if !fine {
 		room -= 2
 	}
-	return []string{percent + bar(share, min(max(room, leastBar), mostBar), fine) + "  " + text, v.second(columns)}
+	return []string{percent + bar(share, min(max(room, leastBar), mostBar), fine) + "  " + text, v.second(most)}
 }
 
 // second is the line below the bar: what is being worked on, and the path.
-func (v *view) second(columns int) string {
+func (v *view) second(most int) string {
 	const indent = "       "
 	p := v.progress
 	switch {
 	case v.lost:
-		return fit(indent+"no contact since "+v.since.Format("15:04:05")+"; it goes on by itself", columns)
+		return fit(indent+"no contact since "+v.since.Format("15:04:05")+"; it goes on by itself", most)
 	case v.paused():
-		return fit(indent+v.pausedText(), columns)
+		return fit(indent+v.pausedText(), most)
 	}
 	var l line
 	if p.Files > 1 {
@@ -98,8 +97,8 @@ func (v *view) second(columns int) string {
 	if b := p.Bottleneck.String(); b != "" {
 		l = append(l, part{"waits for " + waitsFor(b), 5})
 	}
-	text := l.fit(columns - len(indent))
-	if room := columns - len(indent) - utf8.RuneCountInString(text) - 2; p.File != "" && room >= 12 && p.Files > 1 {
+	text := l.fit(most - len(indent))
+	if room := most - len(indent) - columns(text) - 2; p.File != "" && room >= 12 && p.Files > 1 {
 		text = tail(clean(p.File), room) + "  " + text
 	}
 	return strings.TrimRight(indent+text, " ")
@@ -112,13 +111,4 @@ func waitsFor(bottleneck string) string {
 		return "the " + bottleneck
 	}
 	return bottleneck
-}
-
-// tail is the end of a path, which says more than its beginning.
-func tail(s string, columns int) string {
-	r := []rune(s)
-	if len(r) <= columns {
-		return s
-	}
-	return "…" + string(r[len(r)-columns+1:])
 }

@@ -209,14 +209,10 @@ func (t *terminal) readCode(text string) (code, host string, err error) {
 		return code, host, nil
 	}
 	was := codeWords(text)
-	var repaired []string
 	for i, w := range codeWords(code) {
 		if i < len(was) && was[i] != w {
-			repaired = append(repaired, clean(was[i])+" is read as "+w)
+			t.say(nil, "%q is read as %q", clean(was[i]), w)
 		}
-	}
-	if len(repaired) > 0 {
-		t.say(nil, "%s: %s", strings.Join(repaired, ", "), code)
 	}
 	return code, host, nil
 }

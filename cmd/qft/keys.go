@@ -70,6 +70,7 @@ func (t *terminal) act(key rune) {
 	case 'p', ' ':
 		s.paused = !s.paused
 		s.control.Pause(s.paused)
+		t.sayPause()
 	case '+', '=', '-', '_':
 		s.limit = t.nextLimit(key == '+' || key == '=')
 		s.control.SetLimit(s.limit)
@@ -91,6 +92,20 @@ func (t *terminal) act(key rune) {
 	case '?', 'h':
 		t.say(nil, keysHelp)
 	}
+}
+
+// sayPause says what the key did before there is a session that tells it.
+func (t *terminal) sayPause() {
+	for _, v := range t.views {
+		if !v.started.IsZero() {
+			return
+		}
+	}
+	if t.steering.paused {
+		t.say(nil, "paused: when the other side comes, nothing moves until p is pressed again")
+		return
+	}
+	t.say(nil, "not paused any more")
 }
 
 // nextLimit is half as much again, or a third less, in round figures: of the

@@ -18,10 +18,10 @@ func main() {
 	interrupts := make(chan os.Signal, 2)
 	signal.Notify(interrupts, os.Interrupt, syscall.SIGTERM)
 	go func() {
-		<-interrupts // asks for an orderly end
+		<-interrupts            // asks for an orderly end
+		signal.Stop(interrupts) // the second one ends
 		cancel()
 		t.close()
-		signal.Stop(interrupts) // the second one ends
 	}()
 	// Whoever reads our stdout may stop; both sides are to be told, which takes
 	// an error instead of a signal.

@@ -5,7 +5,6 @@ import (
 	"slices"
 	"strings"
 	"time"
-	"unicode/utf8"
 
 	"qft"
 )
@@ -20,7 +19,7 @@ const (
 
 // summary is a progress line of at most so many columns: what matters least is
 // left out first, and nothing is cut in the middle if it can be helped.
-func (v *view) summary(columns int) string {
+func (v *view) summary(most int) string {
 	p := v.progress
 	share := 100.0
 	if p.Size > 0 {
@@ -36,10 +35,10 @@ func (v *view) summary(columns int) string {
 	}
 	l = append(l, part{fmt.Sprintf("%3.0f %%", share), 0}, part{size(p.Done) + " of " + all, 4})
 	if v.lost {
-		return append(l, part{"no contact", 1}).fit(columns)
+		return append(l, part{"no contact", 1}).fit(most)
 	}
 	if v.paused() {
-		return append(l, part{v.pausedText(), 1}).fit(columns)
+		return append(l, part{v.pausedText(), 1}).fit(most)
 	}
 	if p.Rate > 0 || p.Done < p.Size {
 		l = append(l, part{size(int64(p.Rate)) + "/s", 1})
@@ -51,12 +50,12 @@ func (v *view) summary(columns int) string {
 		l = append(l, part{fmt.Sprintf("%d of %d files", p.FilesDone, p.Files), 5})
 	}
 	if b := p.Bottleneck.String(); b != "" {
-		if columns >= wordyWidth {
+		if most >= wordyWidth {
 			b = "bottleneck: " + b
 		}
 		l = append(l, part{b, 3})
 	}
-	return append(l, v.pathParts()...).fit(columns)
+	return append(l, v.pathParts()...).fit(most)
 }
 
 func (v *view) paused() bool { return v.pause.Here || v.pause.There }
@@ -100,27 +99,27 @@ type part struct {
 	rank int
 }
 
-func (l line) fit(columns int) string {
+func (l line) fit(most int) string {
 	const gap = 2
 	n := -gap
 	for _, p := range l {
-		n += gap + utf8.RuneCountInString(p.text)
+		n += gap + columns(p.text)
 	}
-	for n > columns && len(l) > 1 {
+	for n > most && len(l) > 1 {
 		worst := 0
 		for i := range l {
 			if l[i].rank > l[worst].rank {
 				worst = i
 			}
 		}
-		n -= gap + utf8.RuneCountInString(l[worst].text)
+		n -= gap + columns(l[worst].text)
 		l = slices.Delete(l, worst, worst+1)
 	}
 	texts := make([]string, len(l))
 	for i := range l {
 		texts[i] = l[i].text
 	}
-	return fit(strings.Join(texts, strings.Repeat(" ", gap)), columns)
+	return fit(strings.Join(texts, strings.Repeat(" ", gap)), most)
 }
 
 // nameText is what a transfer is called.

@@ -1,10 +1,12 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"strings"
 
 	"qft"
@@ -90,19 +92,50 @@ func namesText(p qft.Proposal) string {
 	return s
 }
 
-// askProposal asks whether somebody wants what is coming. A text is just shown.
-func (t *terminal) askProposal(ctx context.Context, p qft.Proposal) bool {
+// askProposal asks whether somebody wants what is coming, and says where it goes
+// and how much room there is. A text is just shown.
+func (t *terminal) askProposal(ctx context.Context, to qft.Target, p qft.Proposal) bool {
 	if p.Text {
 		return true
 	}
+	t.announce("The sender offers " + proposalText(p))
+	if to.Stream == nil {
+		t.announce(placeText(to, p))
+	}
 	for {
-		a, err := t.put(ctx, &question{lead: "receive " + proposalText(p) + "?", text: "[Y/n] "})
+		a, err := t.put(ctx, &question{text: "Receive it? [Y/n] "})
 		switch strings.ToLower(a) {
 		case "", "y", "yes":
 			return err == nil
 		case "n", "no":
 			return false
 		}
+	}
+}
+
+// announce says what a question is about.
+func (t *terminal) announce(text string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.say(nil, "%s", text)
+}
+
+// placeText says where things go, and whether there is room for them.
+func placeText(to qft.Target, p qft.Proposal) string {
+	text := "into this folder"
+	if dir := filepath.Clean(to.Dir); dir != "." {
+		text = "into " + clean(dir)
+	}
+	if to.Name != "" {
+		text += ", as " + clean(to.Name)
+	}
+	switch free, known := qft.FreeSpace(cmp.Or(to.Dir, ".")); {
+	case !known:
+		return text
+	case !p.Stream && free < p.Bytes:
+		return fmt.Sprintf("%s, where only %s are free", text, size(free))
+	default:
+		return fmt.Sprintf("%s, where %s are free", text, size(free))
 	}
 }
 

@@ -28,18 +28,21 @@ func TestProposalIsAnswered(t *testing.T) {
 		{[]string{"perhaps", "what?", "n"}, false}, {[]string{"perhaps", "y"}, true},
 	} {
 		tm, out := typed(c.typed...)
-		if got := tm.askProposal(t.Context(), p); got != c.want {
+		if got := tm.askProposal(t.Context(), qft.Target{Dir: "films", Name: "x"}, p); got != c.want {
 			t.Errorf("%q is %v", c.typed, got)
 		}
-		if want := "receive 12 files, 3.40 GB: photos, b, c, d and 2 more? [Y/n] "; strings.Count(out.String(), want) != len(c.typed) {
+		if strings.Count(out.String(), "Receive it? [Y/n] ") != len(c.typed) {
+			t.Errorf("asked was %q", out)
+		}
+		if want := "The sender offers 12 files, 3.40 GB: photos, b, c, d and 2 more\ninto films, as x"; !strings.HasPrefix(out.String(), want) {
 			t.Errorf("asked was %q", out)
 		}
 	}
 	tm := newTerminal(strings.NewReader(""), io.Discard, io.Discard)
-	if tm.askProposal(t.Context(), p) {
+	if tm.askProposal(t.Context(), qft.Target{}, p) {
 		t.Error("the end of the input is no yes")
 	}
-	if !tm.askProposal(t.Context(), qft.Proposal{Text: true}) {
+	if !tm.askProposal(t.Context(), qft.Target{}, qft.Proposal{Text: true}) {
 		t.Error("a text is only shown")
 	}
 }

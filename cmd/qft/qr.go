@@ -55,7 +55,7 @@ func visible(s string) (n int) {
 		case escape:
 			escape = r != 'm'
 		default:
-			n++
+			n += cells(r)
 		}
 	}
 	return n

@@ -121,7 +121,7 @@ func (r *receiveFlags) apply(set *settings.Settings) (err error) {
 // person decides.
 func (t *terminal) receive(ctx context.Context, to qft.Target, cfg qft.Config, mayAsk bool) error {
 	if mayAsk && t.attended() {
-		to.Accept = func(p qft.Proposal) bool { return t.askProposal(ctx, p) }
+		to.Accept = func(p qft.Proposal) bool { return t.askProposal(ctx, to, p) }
 		if to.Stream == nil {
 			to.Resolve = func(path string) (qft.Existing, bool) { return t.askConflict(ctx, path) }
 		}

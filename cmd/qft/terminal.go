@@ -34,10 +34,12 @@ type terminal struct {
 	typing   typing
 	steering steering
 	wants    wants
+	pacer    *pacer // what err is, if redraws
 
 	mu     sync.Mutex // events and questions come from different goroutines
 	views  map[int]*view
 	drawn  int         // lines of progress that stand there
+	shown  string      // what they say
 	calm   time.Time   // no progress is drawn before
 	alone  *time.Timer // fires when a receiver has waited in vain for long
 	hushed bool        // somebody has come
@@ -65,6 +67,11 @@ func newTerminal(in io.Reader, out, err io.Writer) *terminal {
 	if f, ok := err.(*os.File); ok && isTerminal(f) && canStyle(f) {
 		t.redraws = true
 		t.styled, t.fine = os.Getenv("NO_COLOR") == "", fineBars()
+		t.pacer = newPacer(f)
+		t.err = t.pacer
+		if o, ok := out.(*os.File); ok && sameFile(o, f) {
+			t.out = t.pacer
+		}
 	}
 	return t
 }
@@ -73,7 +80,11 @@ func newTerminal(in io.Reader, out, err io.Writer) *terminal {
 func (t *terminal) close() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	t.typing.closed = true
 	t.giveBack()
+	if t.pacer != nil {
+		t.pacer.flush()
+	}
 }
 
 // plainEvery is how often progress is told where lines cannot be rewritten.
@@ -85,6 +96,7 @@ type view struct {
 	offer    qft.Offer
 	path     string // kind of path, for the progress line
 	started  time.Time
+	met      bool      // it is said that it is connected, and how
 	quiet    time.Time // piped: no progress line before
 	lost     bool
 	since    time.Time // it has been lost
@@ -95,6 +107,9 @@ type view struct {
 }
 
 func isTerminal(w any) bool {
+	if p, ok := w.(*pacer); ok {
+		w = p.f
+	}
 	f, ok := w.(*os.File)
 	return ok && term.IsTerminal(int(f.Fd()))
 }
@@ -107,6 +122,9 @@ func width(w any) int {
 // screen is how many columns and rows a terminal has; it is asked each time,
 // since people change it.
 func screen(w any) (columns, rows int) {
+	if p, ok := w.(*pacer); ok {
+		w = p.f
+	}
 	if f, ok := w.(*os.File); ok {
 		if c, r, err := term.GetSize(int(f.Fd())); err == nil && c > 20 {
 			return c, r
@@ -177,15 +195,17 @@ func (t *terminal) tell(v *view, e qft.Event) {
 		}
 		t.say(v, "the other side is there; looking for a direct path")
 	case qft.Connected:
-		again := t.redraws && v.path == e.Path && !v.lost
-		v.path, v.lost = e.Path, false
+		said := v.met
+		v.path, v.lost, v.met = e.Path, false, true
 		if v.started.IsZero() {
 			v.started = time.Now()
 		}
-		if again {
-			return // only another address: the same to who watches
+		switch {
+		case !t.redraws:
+			t.say(v, "connected: %s, %s, round trip %s", clean(e.Path), e.Remote, round(e.RTT))
+		case !said: // who watches sees another path in the line of progress
+			t.say(v, "connected: %s, round trip %s", clean(e.Path), round(e.RTT))
 		}
-		t.say(v, "connected: %s, %s, round trip %s", clean(e.Path), e.Remote, round(e.RTT))
 	case qft.ContactLost:
 		v.lost, v.since = true, e.Since
 		t.say(v, "contact lost since %s; waiting for it to come back", e.Since.Format("15:04:05"))
@@ -238,7 +258,7 @@ func (t *terminal) tellTransfer(v *view, e qft.Event) {
 	case qft.FileSkipped:
 		t.say(v, "skipped: %s: %s", clean(e.Path), clean(e.Why))
 	case qft.Interrupted:
-		v.moving, v.lost = false, false
+		v.moving, v.lost, v.met = false, false, false
 		t.say(v, "interrupted: %s", cleanLines(e.Err.Error()))
 		t.say(v, "this side stays and waits: the same command on the other side continues")
 	case qft.Replaced:
@@ -313,8 +333,12 @@ func (t *terminal) showCode(code string) {
 // codeScreen is what a person sees who sends.
 func (t *terminal) codeScreen(code, command string) []string {
 	columns, rows := screen(t.err)
-	text := []string{"", "  Sending " + fit(t.sends, max(columns-12, 10)), "", "  Code:  " + t.style("1", code), "", "  On the other machine, type:", "",
-		"  " + t.style("1", command), ""}
+	deep := "      "
+	if len(deep)+len(command) >= columns {
+		deep = "  "
+	}
+	text := []string{"", "  Sending " + fit(t.sends, max(columns-12, 10)), "", "  Code:", "", deep + t.style("1", code), "",
+		"  On the other machine, type:", "", deep + t.style("1", command), ""}
 	if t.edits() {
 		text = append(text, t.style("2", "  c copies that, ? shows other keys"), "")
 	}
@@ -381,6 +405,7 @@ func (t *terminal) say(v *view, format string, args ...any) {
 
 // wipe takes the progress lines away.
 func (t *terminal) wipe() {
+	t.shown = ""
 	for ; t.drawn > 1; t.drawn-- {
 		fmt.Fprint(t.err, "\r\x1b[K\x1b[A")
 	}
@@ -410,11 +435,11 @@ func (t *terminal) show(v *view, p qft.Progress) {
 	switch {
 	case t.typing.asked != nil:
 	case t.redraws:
-		if now.Before(t.calm) {
+		took, ready := t.pacer.ready()
+		if !ready || now.Before(t.calm) {
 			return
 		}
 		t.draw(width(t.err) - 1)
-		took := time.Since(now)
 		t.calm = now.Add(max(drawEvery, drawShare*took))
 	case now.After(v.quiet):
 		v.quiet = now.Add(plainEvery)
@@ -442,6 +467,11 @@ func (t *terminal) draw(columns int) {
 		}
 		lines = append(lines, v.summary(columns))
 	}
+	shown := strings.Join(lines, "\n")
+	if shown == t.shown {
+		return
+	}
+	t.shown = shown
 	var b strings.Builder
 	if t.drawn > 1 {
 		fmt.Fprintf(&b, "\x1b[%dA", t.drawn-1)

@@ -210,6 +210,7 @@ func TestTextIsWrappedBetweenWords(t *testing.T) {
 	}{
 		{"one two three four", 9, "one two\n  three\n  four"},
 		{"one two", 80, "one two"},
+		{"in 12s (1.50 MB/s), verified", 14, "in 12s\n  (1.50 MB/s),\n  verified"},
 		{"averyveryverylongword is here", 8, "averyveryverylongword\n  is\n  here"},
 		{"a b\nc d", 80, "a b\nc d"},
 		{"  indented text stays", 80, "  indented text stays"},

@@ -27,28 +27,70 @@ func cleanLines(s string) string {
 	return strings.Join(lines, "\n")
 }
 
+// wide are the characters that take two columns: those of East Asia, and
+// emoji (Unicode's East_Asian_Width W and F, in whole blocks).
+var wide = &unicode.RangeTable{
+	R16: []unicode.Range16{{0x1100, 0x115f, 1}, {0x2e80, 0x303e, 1}, {0x3041, 0xa4cf, 1}, {0xa960, 0xa97f, 1}, {0xac00, 0xd7a3, 1},
+		{0xf900, 0xfaff, 1}, {0xfe30, 0xfe6f, 1}, {0xff00, 0xff60, 1}, {0xffe0, 0xffe6, 1}},
+	R32: []unicode.Range32{{0x1f300, 0x1f64f, 1}, {0x1f680, 0x1f6ff, 1}, {0x1f900, 0x1faff, 1}, {0x20000, 0x3fffd, 1}},
+}
+
+// cells is how many columns a character takes.
+func cells(r rune) int {
+	switch {
+	case unicode.In(r, unicode.Mn, unicode.Me):
+		return 0
+	case unicode.Is(wide, r):
+		return 2
+	}
+	return 1
+}
+
+// columns is how many columns a text takes.
+func columns(s string) (n int) {
+	for _, r := range s {
+		n += cells(r)
+	}
+	return n
+}
+
 // fit cuts text to a number of columns.
-func fit(s string, n int) string {
-	r := []rune(s)
-	if len(r) > n {
-		return string(r[:n])
+func fit(s string, most int) string {
+	n := 0
+	for i, r := range s {
+		if n += cells(r); n > most {
+			return s[:i]
+		}
 	}
 	return s
 }
 
+// tail is the end of a text, which of a path says more than its beginning.
+func tail(s string, most int) string {
+	if columns(s) <= most {
+		return s
+	}
+	for i, r := range s {
+		if columns(s[i+utf8.RuneLen(r):]) < most {
+			return "…" + s[i+utf8.RuneLen(r):]
+		}
+	}
+	return ""
+}
+
 // wrap breaks lines between words; what goes on is indented.
-func wrap(s string, columns int, indent string) string {
+func wrap(s string, most int, indent string) string {
 	var b strings.Builder
 	for i, l := range strings.Split(s, "\n") {
 		if i > 0 {
 			b.WriteByte('\n')
 		}
 		at := 0
-		for j, word := range strings.Split(l, " ") {
-			n := utf8.RuneCountInString(word)
+		for j, word := range wordsOf(l) {
+			n := columns(word)
 			switch {
 			case j == 0:
-			case at+1+n > columns && at > len(indent):
+			case at+1+n > most && at > len(indent):
 				b.WriteString("\n" + indent)
 				at = len(indent)
 			default:
@@ -60,6 +102,21 @@ func wrap(s string, columns int, indent string) string {
 		}
 	}
 	return b.String()
+}
+
+// wordsOf are the words of a line; a number and its unit are one.
+func wordsOf(l string) (words []string) {
+	for _, w := range strings.Split(l, " ") {
+		switch strings.TrimSuffix(strings.TrimRight(w, "),.;:?"), "/s") {
+		case "B", "kB", "MB", "GB", "TB", "PB", "EB":
+			if n := len(words); n > 0 {
+				words[n-1] += " " + w
+				continue
+			}
+		}
+		words = append(words, w)
+	}
+	return words
 }
 
 // size writes bytes as people do: powers of 1000, three digits.

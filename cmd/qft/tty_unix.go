@@ -35,11 +35,12 @@ func foreground(f *os.File) bool {
 	return err != nil || group == unix.Getpgrp()
 }
 
-// watchSuspend calls leave before the program is suspended, and back when it
-// goes on, perhaps in the background, until stop is called.
+// watchSuspend calls leave before the program is suspended or quits with a trace
+// (Ctrl-\), and back when it goes on, perhaps in the background, until stop is
+// called.
 func watchSuspend(leave, back func()) (stop func()) {
 	signals := make(chan os.Signal, 4)
-	signal.Notify(signals, syscall.SIGTSTP, syscall.SIGCONT)
+	signal.Notify(signals, syscall.SIGTSTP, syscall.SIGCONT, syscall.SIGQUIT)
 	// In the background, reading keys fails instead of stopping us.
 	signal.Ignore(syscall.SIGTTIN)
 	done := make(chan struct{})
@@ -47,12 +48,17 @@ func watchSuspend(leave, back func()) (stop func()) {
 		for {
 			select {
 			case s := <-signals:
-				if s == syscall.SIGTSTP {
+				switch s {
+				case syscall.SIGTSTP:
 					leave()
 					syscall.Kill(syscall.Getpid(), syscall.SIGSTOP)
-					continue
+				case syscall.SIGQUIT:
+					leave()
+					signal.Reset(syscall.SIGQUIT)
+					syscall.Kill(syscall.Getpid(), syscall.SIGQUIT)
+				default:
+					back()
 				}
-				back()
 			case <-done:
 				return
 			}

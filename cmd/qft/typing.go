@@ -10,7 +10,6 @@ import (
 	"strings"
 	"sync"
 	"unicode"
-	"unicode/utf8"
 )
 
 // typing is what a person types: lines where something is asked, and else keys
@@ -25,6 +24,7 @@ type typing struct {
 	wanted  *sync.Cond // something is asked, or keys act
 	err     error      // nothing more can be read
 	restore func()     // gives the terminal back as it was; nil: it is
+	closed  bool       // no keys are taken any more
 	asked   *question
 	keys    func(rune) // what keys do while nothing is asked; nil: they wait
 	escape  bool       // within a sequence that a special key sends
@@ -52,7 +52,7 @@ func (t *terminal) edits() bool { return t.typing.restore != nil }
 // ours.
 func (t *terminal) takeKeys() {
 	f, ok := t.in.(*os.File)
-	if t.edits() || !ok || !t.attended() {
+	if t.edits() || t.typing.closed || !ok || !t.attended() {
 		return
 	}
 	if restore, err := keysMode(f); err == nil {
@@ -62,10 +62,15 @@ func (t *terminal) takeKeys() {
 
 // giveBack gives the terminal back as it was.
 func (t *terminal) giveBack() {
-	if t.edits() {
-		t.typing.restore()
-		t.typing.restore = nil
+	if !t.edits() {
+		return
 	}
+	// In the background the terminal is somebody else's already, and who changes
+	// it from there is stopped.
+	if f, ok := t.in.(*os.File); ok && foreground(f) {
+		t.typing.restore()
+	}
+	t.typing.restore = nil
 }
 
 // read starts to read, once.
@@ -241,9 +246,9 @@ func (t *terminal) showLine(q *question, hint bool) {
 	if q.secret {
 		line = ""
 	}
-	room := width(t.err) - 1 - utf8.RuneCountInString(q.text)
-	if n := utf8.RuneCountInString(line); n > room && room > 1 {
-		line = "…" + string([]rune(line)[n-room+1:])
+	room := width(t.err) - 1 - columns(q.text)
+	if room > 1 {
+		line = tail(line, room)
 	}
 	fmt.Fprint(t.err, q.text+line)
 	if !hint || q.complete == nil || !t.styled || len(q.line) == 0 {
@@ -254,8 +259,8 @@ func (t *terminal) showLine(q *question, hint bool) {
 		return
 	}
 	rest := strings.TrimPrefix(all[0], string(q.line))
-	if rest != "" && utf8.RuneCountInString(rest+line) <= room {
-		fmt.Fprintf(t.err, "\x1b[2m%s\x1b[0m\x1b[%dD", rest, utf8.RuneCountInString(rest))
+	if rest != "" && columns(rest+line) <= room {
+		fmt.Fprintf(t.err, "\x1b[2m%s\x1b[0m\x1b[%dD", rest, columns(rest))
 	}
 }
 
@@ -312,10 +317,10 @@ func (t *terminal) put(ctx context.Context, q *question) (string, error) {
 // a line that is edited has to fit.
 func (t *terminal) lead(q *question) {
 	const room = 12 // for the answer
-	switch columns := width(t.err); {
+	switch most := width(t.err); {
 	case q.lead == "":
-	case t.redraws && utf8.RuneCountInString(q.lead+q.text)+room > columns:
-		fmt.Fprintln(t.err, wrap(q.lead, columns-1, "  "))
+	case t.redraws && columns(q.lead+q.text)+room > most:
+		fmt.Fprintln(t.err, wrap(q.lead, most-1, "  "))
 	default:
 		q.text = q.lead + " " + q.text
 	}

@@ -104,20 +104,31 @@ type Error struct {
 
 // Error is one line in lower case that says what happened and what to do.
 func (e *Error) Error() string {
-	_, advice, there := e.Kind.texts()
+	if advice := e.Advice(); advice != "" {
+		return e.Fact() + "; " + advice
+	}
+	return e.Fact()
+}
+
+// Advice is what to do about it, if there is something to say.
+func (e *Error) Advice() string {
+	_, here, there := e.Kind.texts()
+	if e.Peer {
+		return there
+	}
+	return here
+}
+
+// Fact is what happened, on one line in lower case.
+func (e *Error) Fact() string {
 	var parts []string
 	if e.Peer {
 		parts = append(parts, "the other side reports")
-		advice = there
 	}
 	if subject := strings.TrimSpace(e.Op + " " + e.Path); subject != "" {
 		parts = append(parts, subject)
 	}
-	text := strings.Join(append(parts, e.what()), ": ")
-	if advice != "" {
-		text += "; " + advice
-	}
-	return text
+	return strings.Join(append(parts, e.what()), ": ")
 }
 
 // what says what happened, without naming a file.
