@@ -151,6 +151,13 @@ func TestTargetThatCannotBeWritten(t *testing.T) {
 func (w *world) smallDisk(mib int) string {
 	w.t.Helper()
 	dir := w.folder()
+	w.mountSmall(dir, mib)
+	return dir
+}
+
+// mountSmall makes a folder a file system of its own.
+func (w *world) mountSmall(dir string, mib int) {
+	w.t.Helper()
 	if err := unix.Mount("qft-e2e", dir, "tmpfs", 0, fmt.Sprintf("size=%dm", mib)); err != nil {
 		w.t.Skipf("needs to mount a small tmpfs: %v", err)
 	}
@@ -159,7 +166,6 @@ func (w *world) smallDisk(mib int) string {
 			w.t.Errorf("unmounting: %v", err)
 		}
 	})
-	return dir
 }
 
 func TestDiskTooSmallIsToldBeforeAnythingIsSent(t *testing.T) {

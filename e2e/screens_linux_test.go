@@ -1,0 +1,279 @@
+package e2e
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+	"unicode/utf8"
+)
+
+// pane is a terminal of some width at which somebody uses the program, as tmux
+// shows it.
+type pane struct {
+	h       *host
+	name    string
+	columns int
+}
+
+// paneRows is how high all panes are.
+const paneRows = 44
+
+// pane starts the program in a terminal of its own.
+func (h *host) pane(columns int, args ...string) *pane {
+	h.w.t.Helper()
+	bin, err := kit.qft()
+	if err != nil {
+		h.w.t.Fatal(err)
+	}
+	// What has ended stays on the screen, with its exit code.
+	script := `trap : INT; "$@"; echo "[exit $?]"; exec cat`
+	return h.paneOf(columns, append([]string{"sh", "-c", script, "sh", bin}, args...)...)
+}
+
+// paneOf starts any program in a terminal of its own.
+func (h *host) paneOf(columns int, args ...string) *pane {
+	h.w.t.Helper()
+	p := &pane{h: h, columns: columns, name: fmt.Sprintf("%s-%s-%d-%d", h.w.name, h.role, columns, time.Now().UnixNano())}
+	p.tmux(append([]string{"new-session", "-d", "-x", fmt.Sprint(columns), "-y", fmt.Sprint(paneRows), "ip", "netns", "exec", h.ns}, args...)...)
+	shell := strings.TrimSpace(p.tmux("list-panes", "-F", "#{pane_pid}"))
+	h.w.t.Cleanup(func() {
+		p.tmux("kill-server")
+		eventually(h.w.t, 10*time.Second, "the terminal is closed", func() bool {
+			_, err := os.Stat("/proc/" + shell)
+			return err != nil
+		})
+	})
+	return p
+}
+
+func (p *pane) tmux(args ...string) string {
+	t := p.h.w.t
+	t.Helper()
+	cmd := exec.Command("tmux", append([]string{"-u", "-L", p.name, "-f", "/dev/null"}, args...)...)
+	cmd.Dir = p.h.w.dir
+	cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + p.h.w.dir, "TMUX_TMPDIR=" + p.h.w.dir, "LANG=C.UTF-8", "TERM=xterm-256color"}
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		t.Fatalf("tmux %v: %v: %s", args, err, out)
+	}
+	return string(out)
+}
+
+// types presses keys, as tmux names them.
+func (p *pane) types(keys ...string) { p.tmux(append([]string{"send-keys"}, keys...)...) }
+
+// shown is what is on the screen; what the terminal itself has broken into
+// several rows, because it is too long, is one.
+func (p *pane) shown() string {
+	var rows []string
+	for row := range strings.SplitSeq(p.tmux("capture-pane", "-p", "-J"), "\n") {
+		rows = append(rows, strings.TrimRight(row, " "))
+	}
+	return strings.TrimRight(strings.Join(rows, "\n"), "\n")
+}
+
+// shows waits until a text is on the screen, in one row, and returns all of it.
+func (p *pane) shows(text string) (screen string) {
+	p.h.w.t.Helper()
+	return p.showsTimes(1, text)
+}
+
+// showsTwice waits for a line of the story and what progress says of the same.
+func (p *pane) showsTwice(text string) (screen string) {
+	p.h.w.t.Helper()
+	return p.showsTimes(2, text)
+}
+
+func (p *pane) showsTimes(n int, text string) (screen string) {
+	p.h.w.t.Helper()
+	began := time.Now()
+	tick := time.NewTicker(50 * time.Millisecond)
+	defer tick.Stop()
+	for range tick.C {
+		if screen = p.shown(); strings.Count(screen, text) >= n {
+			return screen
+		}
+		if time.Since(began) > 30*time.Second {
+			p.h.w.t.Fatalf("%q is not shown in %d columns but\n%s", text, p.columns, screen)
+		}
+	}
+	return screen
+}
+
+// masks take away what differs from run to run, and nothing else: rows stay
+// rows.
+var masks = []struct {
+	what *regexp.Regexp
+	as   string
+}{
+	{regexp.MustCompile(`\S*/qft-e2e\S*/([^/]+/)`), "DIR/$1"},
+	{regexp.MustCompile(`[█▀▄▌▐▏▎▍▋▊▉░][█▀▄▌▐▏▎▍▋▊▉░ ]*[█▀▄░▏▎▍▋▊▉]`), "▒▒"},
+	{regexp.MustCompile(`\d+-[a-z]+-[a-z]+-[a-z]+`), "CODE"},
+	{regexp.MustCompile(`"\w+" is read as "\w+"`), `"TYPO" is read as "WORD"`},
+	{regexp.MustCompile(`\d\d:\d\d:\d\d`), "CLOCK"},
+	{regexp.MustCompile(`where \S+ [kMGT]?B are free`), "where N GB are free"},
+	{regexp.MustCompile(`connected: (IPv4|IPv6|LAN)`), "connected: PATH"},
+	{regexp.MustCompile(`\d+:\d\d left`), "TIME left"},
+	{regexp.MustCompile(`\d+(\.\d+)?(µs|ms|m?s)(\d+s)?\b`), "TIME"},
+	{regexp.MustCompile(`\d+(\.\d+)? [kM]?B/s`), "RATE"},
+	{regexp.MustCompile(`\d+(\.\d+)? [kM]?B of`), "SIZE of"},
+	{regexp.MustCompile(`loss \d+\.\d %  |path RATE  `), ""},
+	{regexp.MustCompile(`waits for .*|  (network|limit|CPU|own disk|peer's (disk|CPU))$`), ""},
+	{regexp.MustCompile(`\d+ %`), "N %"},
+	{regexp.MustCompile(` {3,}`), "  "},
+	{regexp.MustCompile(` +$`), ""},
+}
+
+func masked(screen string) string {
+	var rows []string
+	for row := range strings.SplitSeq(screen, "\n") {
+		for _, m := range masks {
+			row = m.what.ReplaceAllString(row, m.as)
+		}
+		rows = append(rows, row)
+	}
+	return strings.Join(rows, "\n") + "\n"
+}
+
+// mayBeLong are rows that are pasted elsewhere, and must not be broken.
+var mayBeLong = regexp.MustCompile(`^ *qft receive |^/`)
+
+// golden compares a screen with the one that somebody has looked at.
+// QFT_GOLDEN=write takes what is there now.
+func (p *pane) golden(name, screen string) {
+	p.h.w.t.Helper()
+	for row := range strings.SplitSeq(screen, "\n") {
+		if utf8.RuneCountInString(row) > p.columns && !mayBeLong.MatchString(row) {
+			p.h.w.t.Errorf("%s in %d columns: a row has more: %s", name, p.columns, row)
+		}
+	}
+	path := filepath.Join("testdata", "screens", fmt.Sprintf("%s-%d.txt", name, p.columns))
+	got := masked(screen)
+	if os.Getenv("QFT_GOLDEN") == "write" {
+		if err := os.WriteFile(path, []byte(got), 0o644); err != nil {
+			p.h.w.t.Fatal(err)
+		}
+		return
+	}
+	want, err := os.ReadFile(path)
+	if err != nil {
+		p.h.w.t.Fatal(err)
+	}
+	if got != string(want) {
+		p.h.w.t.Errorf("%s in %d columns is\n%s\nwant\n%s", name, p.columns, got, want)
+	}
+}
+
+// readCode takes the code that a sender's screen shows.
+func (p *pane) readCode() string {
+	return regexp.MustCompile(`\d+-[a-z]+-[a-z]+-[a-z]+`).FindString(p.shows("qft receive "))
+}
+
+// place makes a folder whose name is the same in each run.
+func (w *pair) place(name string) string {
+	w.t.Helper()
+	if err := os.Mkdir(filepath.Join(w.dir, name), 0o755); err != nil {
+		w.t.Fatal(err)
+	}
+	return name
+}
+
+// TestScreens shows what people see, in a wide and in a narrow terminal.
+func TestScreens(t *testing.T) {
+	for _, columns := range []int{80, 40} {
+		for name, show := range map[string]func(w *pair, columns int){
+			"one": (*pair).screensOfOne, "ends": (*pair).screensOfEnds, "many": (*pair).screensOfMany,
+		} {
+			t.Run(fmt.Sprintf("%s-%d", name, columns), func(t *testing.T) {
+				t.Parallel()
+				needTools(t, "tmux")
+				w := newPair(t)
+				w.a.startHelper()
+				show(w, columns)
+			})
+		}
+	}
+}
+
+// meeting are the flags of both sides.
+var meeting = []string{"--helper", pairHelper, "--no-portmap", "--no-lan"}
+
+// screensOfOne is one transfer from the first screen to the last.
+func (w *pair) screensOfOne(columns int) {
+	f := w.file("film.mkv", 12_000_000)
+	s := w.a.pane(columns, append([]string{"send", f.path, "--limit", "2MB/s"}, meeting...)...)
+	code := s.readCode()
+	s.golden("send", s.shows("waiting for the other side"))
+
+	r := w.b.pane(columns, append([]string{"receive", "-o", w.place("videos")}, meeting...)...)
+	r.golden("receive", r.shows("Code:"))
+	r.types("-l", "7-acid-roboqq-zebra")
+	r.types("Enter")
+	r.golden("unknown-word", r.shows("no word of a code"))
+	r.types("-l", code[:len(code)-1]) // the words differ in three letters at least
+	r.types("Enter")
+	r.golden("accept", r.shows("[Y/n]"))
+	r.types("y", "Enter")
+	r.golden("moving", r.shows(" left"))
+	r.types("p")
+	r.golden("paused", r.showsTwice("paused here: p goes on"))
+	r.types("p")
+	r.shows("it goes on")
+	r.shows(" left")
+
+	w.b.ip("link set eth0 down")
+	r.golden("lost", r.shows("contact lost"))
+	w.b.ip("link set eth0 up")
+	r.shows("contact is back")
+	r.golden("back", r.shows(" left"))
+	r.golden("received", r.shows("[exit 0]"))
+	s.golden("sent", s.shows("[exit 0]"))
+}
+
+// screensOfEnds are transfers that come to nothing.
+func (w *pair) screensOfEnds(columns int) {
+	f := w.file("film.mkv", 12_000_000)
+	send := append([]string{"send", f.path, "--no-qr"}, meeting...)
+	receive := func(code, dir string) *pane {
+		return w.b.pane(columns, append([]string{"receive", code, "-o", dir}, meeting...)...)
+	}
+
+	s := w.a.pane(columns, send...)
+	r := receive(s.readCode(), w.place("videos"))
+	r.shows("[Y/n]")
+	r.types("n", "Enter")
+	r.golden("refused", r.shows("[exit 15]"))
+	s.golden("was-refused", s.shows("[exit 10]"))
+
+	s = w.a.pane(columns, send...)
+	stick := w.place("stick")
+	w.mountSmall(filepath.Join(w.dir, stick), 8)
+	r = receive(s.readCode(), stick)
+	r.shows("[Y/n]")
+	r.types("y", "Enter")
+	r.golden("disk-full", r.shows("[exit 5]"))
+	s.golden("their-disk-full", s.shows("waiting at the helper"))
+	s.types("C-c")
+	s.shows("[exit 130]")
+
+	s = w.a.pane(columns, "send", "no-such-file")
+	s.golden("no-such-file", s.shows("[exit 3]"))
+}
+
+// screensOfMany is a transfer to two.
+func (w *pair) screensOfMany(columns int) {
+	f := w.file("slides.pdf", 8_000_000)
+	s := w.a.pane(columns, append([]string{"send", f.path, "--to", "2", "--limit", "3MB/s", "--no-qr"}, meeting...)...)
+	code := s.readCode()
+	for _, dir := range []string{"hers", "his"} {
+		w.b.pane(columns, append([]string{"receive", code, "-y", "-o", w.place(dir)}, meeting...)...)
+	}
+	s.shows("receiver 1:   ")
+	s.shows("receiver 2:   ")
+	s.shows("[exit 0]")
+}
