@@ -13,7 +13,7 @@ export CGO_ENABLED ?= 1
 FUZZTIME ?= 2s
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
-.PHONY: all build demo test units check cross fuzz soak web web-check matrix crash load bench tools release clean
+.PHONY: all build demo test units browser screenshots check cross fuzz soak web web-check matrix crash load bench tools release clean
 
 all: build
 
@@ -26,6 +26,7 @@ demo: build
 test: tools check web-check cross units
 	go test -race -shuffle=on -timeout 20m ./e2e
 	cd tools && go test -count=1 -timeout 10m ./release
+	$(MAKE) --no-print-directory browser
 	./scripts/fuzz $(FUZZTIME)
 
 # units: every package in full; those with goroutines again under the race
@@ -36,6 +37,15 @@ others = $$(go list ./... | grep -vx -e '.*/e2e.*' -e qft -e qft/internal/transf
 units:
 	go test -count=1 -shuffle=on -timeout 10m ./internal/transport ./internal/transfer . $(call others,transport)
 	go test -race -count=1 -shuffle=on -timeout 10m ./internal/transfer . $(call others,$(SINGLE))
+
+# browser: the window, through a real Chromium.
+browser:
+	cd tools && go test -count=1 -parallel 4 -timeout 10m ./browser
+
+# screenshots: the pictures in docs/pictures.
+screenshots: internal/gui/web/node_modules
+	mkdir -p docs/pictures
+	cd tools && QFT_PICTURES=$(CURDIR)/docs/pictures go test -count=1 -run TestPictures ./browser
 
 # check: what a compiler does not say.
 check:

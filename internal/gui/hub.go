@@ -120,7 +120,7 @@ func (h *hub) stateLocked() State {
 	}
 	for _, v := range h.settings.All() {
 		s.Settings = append(s.Settings, Setting{Key: v.Name, Value: v.Value, From: v.From, Fixed: v.Fixed, Default: v.Default, Usage: v.Usage,
-			Choices: slices.Concat([]string{}, v.Choices)})
+			Choices: append([]string{}, v.Choices...)})
 	}
 	if s.History == nil {
 		s.History = []Past{}

@@ -77,6 +77,10 @@ function shut(e: unknown): void {
 
 function takeState(s: State): void {
   contact.value = "live";
+  for (const t of s.transfers) {
+    const was = state.value?.transfers.find((o) => o.id === t.id);
+    if (was && was.phase !== t.phase) announce(t);
+  }
   state.value = s;
 }
 

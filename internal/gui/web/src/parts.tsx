@@ -105,14 +105,19 @@ function copyOldWay(what: string): void {
   area.remove();
 }
 
-// Modal is a dialog over the page: the browser keeps the focus in it, and gives it back.
+// Modal is a dialog over the page: the browser keeps the focus in it, and it goes
+// back to where it was.
 export function Modal(props: { title: string; close: () => void; children: ComponentChildren; test?: string; wide?: boolean }) {
   const ref = useRef<HTMLDialogElement>(null);
   const id = useId();
   useEffect(() => {
     const d = ref.current;
+    const before = document.activeElement;
     d?.showModal();
-    return () => d?.close();
+    return () => {
+      d?.close();
+      if (before instanceof HTMLElement && before.isConnected) before.focus();
+    };
   }, []);
   return (
     <dialog

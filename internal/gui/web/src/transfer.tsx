@@ -154,7 +154,8 @@ function Steering({ of: t }: { of: Transfer }) {
   const [limit, setLimit] = useState(stepOf(t.steering.limit));
   useEffect(() => setLimit(stepOf(t.steering.limit)), [t.steering.limit]);
   const change = (part: object) => void act(t, "change", { paused: null, limit: null, background: null, ...part });
-  const shown = limit >= steps ? text.noLimit : rate(limitOf(limit));
+  const exact = limit === stepOf(t.steering.limit) ? t.steering.limit : limitOf(limit); // a step stands for what lies around it
+  const shown = exact > 0 ? rate(exact) : text.noLimit;
   if (t.phase === "queued") return <Queued of={t} stop={() => void act(t, "stop")} />;
   return (
     <section class="card steering" aria-label={text.options}>

@@ -1,0 +1,95 @@
+package browser
+
+import (
+	"fmt"
+	"testing"
+)
+
+// tabTo goes from one control to the next until it is at one, as who has no
+// mouse does. Each on the way has to be seen.
+func (w *page) tabTo(name string) {
+	w.t.Helper()
+	for range 80 {
+		w.press("Tab")
+		if w.focused(name) {
+			return
+		}
+		if blind := ask[bool](w, focusIsUnseen); blind {
+			w.t.Errorf("no focus is seen at %s", ask[string](w, "document.activeElement.outerHTML"))
+		}
+	}
+	w.t.Fatalf("the keyboard does not lead to %s; the page says: %s", name, w.all())
+}
+
+func (w *page) focused(name string) bool {
+	w.t.Helper()
+	return ask[bool](w, fmt.Sprintf("document.activeElement.matches(%q)", by(name)))
+}
+
+// focusIsUnseen is true where the focus shows neither an outline nor a shadow.
+const focusIsUnseen = `(() => {
+	const e = document.activeElement;
+	if (e === document.body) return false;
+	const s = getComputedStyle(e);
+	return e.matches(":focus-visible") && (s.outlineStyle === "none" || parseFloat(s.outlineWidth) === 0) && s.boxShadow === "none";
+})()`
+
+// TestKeyboardAlone: a whole transfer without a mouse, on both sides.
+func TestKeyboardAlone(t *testing.T) {
+	t.Parallel()
+	a, b := newPerson(t), newPerson(t)
+	a.put(a.home+"/letter.txt", []byte("hello"))
+	s, r := a.open(a.start()), b.open(b.start())
+
+	s.tabTo("send-choose")
+	s.press("Enter")
+	s.see(`dialog-entry[data-name="letter.txt"]`)
+	s.tabTo(`dialog-entry[data-name="letter.txt"]`)
+	s.press(" ")
+	s.tabTo("dialog-ok")
+	s.press("Enter")
+	s.gone("dialog")
+	if !s.focused("send-choose") {
+		t.Errorf("after the dialog the focus is at %s", ask[string](s, "document.activeElement.outerHTML"))
+	}
+	s.tabTo("send-start")
+	s.press("Enter")
+	code := s.text("code")
+
+	r.tabTo("receive-code")
+	r.insert(code)
+	r.until("a code", find("receive-start")+"?.disabled === false")
+	r.press("Escape")
+	r.press("Enter")
+	r.see("accept")
+	r.tabTo("accept")
+	r.press("Enter")
+	r.phase("done")
+	s.phase("done")
+	wantEqual(t, a.home+"/letter.txt", b.downloads()+"/letter.txt")
+}
+
+// TestDialogs: the focus stays in a dialog, Escape closes it, and who changes
+// nothing has changed nothing.
+func TestDialogs(t *testing.T) {
+	t.Parallel()
+	a := newPerson(t)
+	a.put(a.home+"/folder/letter.txt", []byte("hello"))
+	w := a.open(a.start())
+	w.click("send-choose")
+	w.see("dialog")
+	for range 30 {
+		w.press("Tab")
+		if !ask[bool](w, `document.activeElement === document.body || !!document.activeElement.closest("dialog")`) {
+			t.Fatalf("the focus leaves the dialog for %s", ask[string](w, "document.activeElement.outerHTML"))
+		}
+	}
+	w.click(`dialog-enter[data-name="folder"]`)
+	w.says("dialog-path", "/folder")
+	w.see(`dialog-entry[data-name="letter.txt"]`)
+	w.click("dialog-up")
+	w.see(`dialog-enter[data-name="folder"]`)
+	w.press("Escape")
+	w.gone("dialog")
+	w.gone("send-selection")
+}

@@ -1,0 +1,127 @@
+package browser
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// axe is the engine that knows the rules of accessibility.
+func axe(t *testing.T) string {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join("..", "..", "internal", "gui", "web", "node_modules", "axe-core", "axe.min.js"))
+	if err != nil {
+		t.Skip("needs axe-core: make web fetches it")
+	}
+	return string(text)
+}
+
+// wantGoodLooks checks what is shown, on a desk and on a phone, light and dark:
+// nothing is wider than the page, and axe has no serious finding.
+func (w *page) wantGoodLooks(engine, name string) {
+	w.t.Helper()
+	for _, width := range []int{wide, narrow} {
+		for _, dark := range []bool{false, true} {
+			w.look(width, dark)
+			title := fmt.Sprintf("%s, %d pixels, dark %v", name, width, dark)
+			if got := ask[int](w, "document.documentElement.scrollWidth"); got > width {
+				w.t.Errorf("%s: it is %d pixels wide: %s", title, got, ask[string](w, fmt.Sprintf(tooWide, width)))
+			}
+			if !ask[bool](w, `"axe" in window`) {
+				ask[bool](w, engine+";true")
+			}
+			for _, v := range ask[[]string](w, violations) {
+				w.t.Errorf("%s: %s", title, v)
+			}
+		}
+	}
+	w.look(wide, false)
+}
+
+// tooWide names what reaches beyond a width.
+const tooWide = `[...document.querySelectorAll("main *")].filter((e) => e.getBoundingClientRect().right > %d).slice(0, 3).map((e) => e.outerHTML.slice(0, 120)).join(" and ")`
+
+// violations are axe's serious and critical findings.
+const violations = `axe.run(document, {resultTypes: ["violations"]}).then((r) => r.violations
+	.filter((v) => v.impact === "serious" || v.impact === "critical")
+	.map((v) => v.id + ": " + v.help + ": " + v.nodes.slice(0, 3).map((n) => n.html.slice(0, 160) + " " + n.failureSummary.slice(0, 200)).join(" | ")))`
+
+// TestEveryScreenForEverybody shows every screen there is.
+func TestEveryScreenForEverybody(t *testing.T) {
+	t.Parallel()
+	needs(t)
+	engine := axe(t)
+	tour(t, func(w *page, name string) { w.wantGoodLooks(engine, name) })
+}
+
+// TestPictures makes the pictures of the documentation, each of one size.
+func TestPictures(t *testing.T) {
+	dir := os.Getenv("QFT_PICTURES")
+	if dir == "" {
+		t.Skip("pictures are made by make screenshots")
+	}
+	tour(t, func(w *page, name string) {
+		for _, dark := range []bool{false, true} {
+			w.look(wide, dark)
+			scheme := map[bool]string{true: "dark", false: "light"}[dark]
+			w.picture(filepath.Join(dir, name+"-"+scheme+".png"))
+		}
+		w.look(narrow, false)
+		w.picture(filepath.Join(dir, name+"-phone.png"))
+		w.look(wide, false)
+	})
+}
+
+// tour leads through the screens of a transfer and all others.
+func tour(t *testing.T, show func(w *page, name string)) {
+	a, b := newPerson(t), newPerson(t)
+	a.grow("holiday", 24<<20)
+	s, r := a.open(a.start()), b.open(b.start())
+	show(s, "home")
+	s.click("send-choose")
+	s.see("dialog")
+	show(s, "choosing")
+	s.click("dialog-cancel")
+	s.choose("holiday")
+	s.click("send-options")
+	show(s, "options")
+	s.write("send-limit", "400kB/s")
+	code := s.sends()
+	s.see("qr")
+	show(s, "waiting")
+	r.write("receive-code", strings.ReplaceAll(code, "-", " "))
+	r.until("a code", find("receive-start")+"?.disabled === false")
+	show(r, "receiving")
+	r.click("receive-start")
+	r.see("accept")
+	show(r, "question")
+	r.click("accept")
+	r.until("progress", find("bar")+"?.ariaValueNow > 0")
+	s.until("progress", find("bar")+"?.ariaValueNow > 0")
+	show(s, "moving")
+	show(r, "moving-in")
+	s.slide("limit", 100)
+	r.phase("done")
+	show(r, "done")
+	s.phase("done")
+	s.show("history")
+	s.see("history-row")
+	show(s, "history")
+	s.show("doctor")
+	s.click("doctor-run")
+	r.show("settings")
+	r.see("setting")
+	show(r, "settings")
+	r.show("help")
+	show(r, "help")
+	r.show("home")
+	r.receives("7-acid-robot-zebra")
+	r.click("stop")
+	r.see("sure")
+	show(r, "sure")
+	r.click("sure-yes")
+	s.see("doctor-verdict")
+	show(s, "doctor")
+}

@@ -1,0 +1,329 @@
+package browser
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/chromedp/chromedp"
+)
+
+// TestTreeIsSteeredAndArrives: a hundred megabytes from one window to another,
+// slowed, paused and let go on the way.
+func TestTreeIsSteeredAndArrives(t *testing.T) {
+	t.Parallel()
+	a, b := newPerson(t), newPerson(t)
+	a.grow("holiday", 100<<20)
+	s, r := a.open(a.start()), b.open(b.start())
+	s.choose("holiday")
+	s.click("send-options")
+	s.write("send-limit", "4MB/s")
+	r.receives(s.sends())
+	r.says("ask", "MB")
+	r.says("ask-name", "holiday")
+	r.click("accept")
+	s.phase("moving")
+	r.phase("moving")
+	for _, figure := range []string{"rate", "eta", "path", "rtt", "loss", "bottleneck", "limit-value"} {
+		s.see(figure)
+	}
+	s.says("limit-value", "4.00 MB/s")
+	s.says("bottleneck", "limit")
+	r.until("progress", find("bar")+"?.ariaValueNow > 0")
+
+	s.click("pause")
+	s.says("phase", "Paused")
+	r.says("session", "Paused by the other side")
+	s.click("pause")
+	r.until("no pause", "!document.body.innerText.includes('Paused by the other side')")
+	r.click("background")
+	r.until("background", find("background")+".checked")
+	r.slide("limit", 0)
+	r.says("limit-value", "100 kB/s")
+	r.slide("limit", 100)
+	r.click("background")
+	s.slide("limit", 100)
+	s.says("limit-value", "No limit")
+	s.phase("done")
+	r.phase("done")
+	r.until("the end to be spoken", `document.querySelector("[aria-live=polite].unseen").innerText.includes("Done")`)
+	r.says("result-path", filepath.Join(b.downloads(), "holiday"))
+	wantEqual(t, filepath.Join(a.home, "holiday"), filepath.Join(b.downloads(), "holiday"))
+
+	r.show("history")
+	r.says("history-row", "holiday")
+	r.click("history-clear")
+	r.gone("history-row")
+}
+
+// TestKilledAndContinued: the receiving program is killed in the middle, and its
+// successor goes on from the list of what was interrupted.
+func TestKilledAndContinued(t *testing.T) {
+	t.Parallel()
+	a, b := newPerson(t), newPerson(t)
+	a.grow("holiday", 30<<20)
+	s := a.open(a.start())
+	g := b.start()
+	r := b.open(g)
+	s.choose("holiday")
+	s.click("send-options")
+	s.write("send-limit", "4MB/s")
+	code := s.sends()
+	r.receives(code)
+	r.click("accept")
+	r.until("a part", find("bar")+"?.ariaValueNow > 30")
+	r.mu.Lock()
+	r.refusals = true // it will not be reached
+	r.mu.Unlock()
+	g.kill()
+	r.see("away")
+
+	again := b.open(b.start())
+	again.show("history")
+	again.says("unfinished-row", "holiday")
+	again.write("continue-code", code)
+	again.click("continue")
+	again.click("accept")
+	again.see("resumed")
+	s.slide("limit", 100)
+	again.phase("done")
+	s.phase("done")
+	wantEqual(t, filepath.Join(a.home, "holiday"), filepath.Join(b.downloads(), "holiday"))
+	again.show("history")
+	again.gone("unfinished-row")
+}
+
+// TestRefused: who is asked may say no, and both sides say so.
+func TestRefused(t *testing.T) {
+	t.Parallel()
+	a, b := newPerson(t), newPerson(t)
+	a.put(filepath.Join(a.home, "letter.txt"), []byte("hello"))
+	s, r := a.open(a.start()), b.open(b.start())
+	s.choose("letter.txt")
+	r.receives(s.sends())
+	r.click("refuse")
+	s.see("problem")
+	s.says("problem", "refused")
+	r.until("an end", find("transfer")+`.dataset.phase.match("stopped|failed")`)
+	if all := read(t, b.downloads()); len(all) != 0 {
+		t.Errorf("%d files came", len(all))
+	}
+}
+
+// TestCodesAreCompletedAndRepaired: what a person types is put right where it
+// can be, and not sent where it cannot.
+func TestCodesAreCompletedAndRepaired(t *testing.T) {
+	t.Parallel()
+	a := newPerson(t)
+	w := a.open(a.start())
+	w.write("receive-code", "7-acid-robotic")
+	w.says("receive-complete", "7-acid-robotics")
+	w.press("Tab") // there is only one
+	w.until("the word", find("receive-code")+`.value === "7-acid-robotics-"`)
+	w.write("receive-code", "7-acid-robot-zeb")
+	w.says("receive-complete", "7-acid-robot-zebra")
+	w.press("ArrowDown")
+	w.until("a choice", find("receive-code")+`.ariaActiveDescendantElement?.ariaSelected === "true"`)
+	w.press("Enter")
+	w.until("the last word", find("receive-code")+`.value === "7-acid-robot-zebra"`)
+	w.write("receive-code", "7 acid robot zebar")
+	w.says("receive-repaired", "zebra")
+	w.write("receive-code", "7-acid-robot-xxxxxx")
+	w.see("receive-problem")
+	w.until("nothing to start", find("receive-start")+".disabled")
+}
+
+// TestWrongCode: words that the sender does not have are told to both, and do
+// not end the sender.
+func TestWrongCode(t *testing.T) {
+	t.Parallel()
+	a, b := newPerson(t), newPerson(t)
+	a.put(filepath.Join(a.home, "letter.txt"), []byte("hello"))
+	s, r := a.open(a.start()), b.open(b.start())
+	s.choose("letter.txt")
+	code := s.sends()
+	number, _, _ := strings.Cut(code, "-")
+	wrong := number + "-acid-robot-zebra"
+	if wrong == code {
+		wrong = number + "-acid-robot-robot"
+	}
+	r.receives(wrong)
+	r.phase("failed")
+	r.see("problem")
+	r.see("todo")
+	s.phase("waiting")
+	r.show("home")
+	r.receives(code)
+	r.click("accept")
+	r.phase("done")
+	s.phase("done")
+}
+
+// TestConflict: what exists is not touched without a word.
+func TestConflict(t *testing.T) {
+	t.Parallel()
+	a, b := newPerson(t), newPerson(t)
+	a.put(filepath.Join(a.home, "letter.txt"), []byte("new"))
+	b.put(filepath.Join(b.downloads(), "letter.txt"), []byte("old one"))
+	s, r := a.open(a.start()), b.open(b.start())
+	s.choose("letter.txt")
+	r.receives(s.sends())
+	r.click("accept")
+	r.see(`ask[data-kind="conflict"]`)
+	r.click("conflict-rename")
+	r.phase("done")
+	all := read(t, b.downloads())
+	if len(all) != 2 || string(all["letter.txt"]) != "old one" {
+		t.Errorf("there are %q", all)
+	}
+}
+
+// TestText: a few words are sent without a file.
+func TestText(t *testing.T) {
+	t.Parallel()
+	a, b := newPerson(t), newPerson(t)
+	s, r := a.open(a.start()), b.open(b.start())
+	s.click("send-text")
+	s.write("send-text-area", "<b>naïve</b> & \"quoted\"\nsecond line")
+	r.receives(s.sends())
+	r.phase("done")
+	if got := r.text("result-text"); got != "<b>naïve</b> & \"quoted\"\nsecond line" {
+		t.Errorf("%q came", got)
+	}
+}
+
+// TestSeveralReceivers: one sender, two others, a bar each.
+func TestSeveralReceivers(t *testing.T) {
+	t.Parallel()
+	a := newPerson(t)
+	a.grow("holiday", 3<<20)
+	s := a.open(a.start())
+	s.choose("holiday")
+	s.click("send-options")
+	s.write("send-receivers", "2")
+	code := s.sends()
+	for i := range 2 {
+		b := newPerson(t)
+		r := b.open(b.start())
+		r.receives(code)
+		r.click("accept")
+		r.phase("done")
+		wantEqual(t, filepath.Join(a.home, "holiday"), filepath.Join(b.downloads(), "holiday"))
+		s.see(fmt.Sprintf(`bar[data-session="%d"]`, i+1))
+		s.says("complete", fmt.Sprintf("%d of 2", i+1))
+	}
+	s.phase("done")
+}
+
+// TestQueue: what waits for its turn begins when it comes, or when told.
+func TestQueue(t *testing.T) {
+	t.Parallel()
+	a := newPerson(t)
+	a.put(filepath.Join(a.home, "one.txt"), []byte("1"))
+	a.put(filepath.Join(a.home, "two.txt"), []byte("2"))
+	a.put(filepath.Join(a.home, "three.txt"), []byte("3"))
+	s := a.open(a.start())
+	s.choose("one.txt")
+	s.sends()
+	for _, name := range []string{"two.txt", "three.txt"} {
+		s.show("home")
+		s.choose(name)
+		s.click("send-options")
+		s.click("send-queue")
+		s.click("send-start")
+		s.phase("queued")
+	}
+	s.click("earlier")
+	s.click("start-now")
+	s.see("code")
+	s.phase("waiting")
+	s.click("stop")
+	s.click("sure-yes")
+	s.phase("stopped")
+	s.show("home")
+	s.until("two that wait", `document.querySelectorAll("[data-test=row][data-phase=waiting], [data-test=row][data-phase=queued]").length === 2`)
+	s.click(`row[data-phase="waiting"] a`)
+	s.click("stop")
+	s.click("sure-yes")
+	s.show("home")
+	s.see(`row[data-phase="waiting"]`) // its turn has come
+}
+
+// TestDiskThatIsFull says what is missing, in words, on the page.
+func TestDiskThatIsFull(t *testing.T) {
+	t.Parallel()
+	a, b := newPerson(t), newPerson(t)
+	if os.Getuid() != 0 {
+		t.Skip("needs root: a small disk is mounted")
+	}
+	if _, err := exec.LookPath("unshare"); err != nil {
+		t.Skip("needs unshare")
+	}
+	a.grow("holiday", 12<<20)
+	s := a.open(a.start())
+	g := b.start("unshare", "-m", "sh", "-c", `mount -t tmpfs -o size=4m none "$HOME/Downloads" && exec "$@"`, "sh")
+	r := b.open(g)
+	s.choose("holiday")
+	r.receives(s.sends())
+	r.says("ask", "Only")
+	r.click("accept")
+	r.phase("failed")
+	r.says("problem", "not enough space")
+	s.says("notes", "not enough space")
+}
+
+// TestSettings: what is set on the page holds for the commands, and what is wrong
+// is not taken.
+func TestSettings(t *testing.T) {
+	t.Parallel()
+	a := newPerson(t)
+	w := a.open(a.start())
+	w.refusals = true
+	w.show("settings")
+	limit := `setting[data-key="limit"] `
+	w.write(limit+"[data-test=setting-value]", "very fast")
+	w.click(limit + "[data-test=setting-save]")
+	w.says("problem", "very fast")
+	w.write(limit+"[data-test=setting-value]", "5MB/s")
+	w.click(limit + "[data-test=setting-save]")
+	w.says("setting", "Saved")
+	w.gone("problem")
+	w.until("a helper that cannot be set", find(`setting[data-key="helper"] [data-test=setting-value]`)+".disabled")
+	file, err := os.ReadFile(filepath.Join(a.home, ".config", "qft", "config"))
+	if err != nil || !strings.Contains(string(file), "limit = 5MB/s") {
+		t.Errorf("the file of settings: %v, %q", err, file)
+	}
+}
+
+// TestDoctor measures from the page.
+func TestDoctor(t *testing.T) {
+	t.Parallel()
+	a := newPerson(t)
+	w := a.open(a.start())
+	w.show("doctor")
+	w.click("doctor-run")
+	w.until("a measurement", find("doctor-run")+".disabled")
+	w.see("doctor-verdict")
+	w.see("doctor-details")
+}
+
+// TestSecondPage: another page of the same browser needs no key, and one without
+// cookie and token is not let in.
+func TestSecondPage(t *testing.T) {
+	t.Parallel()
+	a := newPerson(t)
+	g := a.start()
+	w := a.open(g)
+	w.do(chromedp.Navigate(w.host + "/"))
+	w.see("send-start")
+	if url := ask[string](w, "location.href"); strings.Contains(url, "#") {
+		t.Errorf("the key stays in the address: %s", url)
+	}
+	stranger := a.visit(w.host)
+	stranger.refusals = true
+	stranger.do(chromedp.Navigate(g.url)) // the key has been used
+	stranger.until("a closed door", `document.body.innerText.includes("not let in")`)
+}
