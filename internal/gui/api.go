@@ -131,7 +131,8 @@ type Link struct {
 
 // Ask is a question to the person here.
 type Ask struct {
-	Kind     string    `json:"kind"` // "accept", "conflict", "token"
+	Number   int       `json:"number"` // of the question, from 1: the Answer has to name it
+	Kind     string    `json:"kind"`   // "accept", "conflict", "token"
 	Proposal *Proposal `json:"proposal"`
 	Path     string    `json:"path"` // conflict: what exists
 }
@@ -275,6 +276,7 @@ type Change struct {
 
 // Answer is the body of POST /api/transfers/ID/answer.
 type Answer struct {
+	Number   int    `json:"number"` // of the Ask
 	Accept   bool   `json:"accept"`
 	Existing string `json:"existing"` // to a conflict, as in NewTransfer, "fail" to end it
 	All      bool   `json:"all"`

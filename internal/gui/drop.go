@@ -15,8 +15,10 @@ import (
 )
 
 const (
-	// mostDropped is how many files one drop may have.
+	// mostDropped is how many files and folders one drop may have, and mostDepth
+	// how many names a path of it.
 	mostDropped = 200_000
+	mostDepth   = 250
 	// readPart is how much of a file a page is asked for at once, and
 	// mostReads how many such requests of a drop are open.
 	readPart  = 1 << 20
@@ -34,6 +36,7 @@ type drop struct {
 	id     string
 	page   string
 	root   *dropped
+	nodes  int // that root has in it
 	slots  chan struct{}
 	closed chan struct{}
 	once   sync.Once
@@ -59,8 +62,7 @@ func newDrop(h *hub, d Drop) (*drop, error) {
 	case len(d.Files) == 0:
 		return nil, refuse(http.StatusBadRequest, "", "nothing was dropped")
 	case len(d.Files) > mostDropped:
-		return nil, refuse(http.StatusRequestEntityTooLarge, "Choose the folder in the list of this machine's folders instead.",
-			"more than %d files cannot be sent through the page", mostDropped)
+		return nil, tooManyDropped()
 	}
 	f := &drop{hub: h, id: d.ID, page: d.Page, root: &dropped{name: ".", number: -1, in: make(map[string]*dropped)},
 		slots: make(chan struct{}, mostReads), closed: make(chan struct{})}
@@ -73,11 +75,20 @@ func newDrop(h *hub, d Drop) (*drop, error) {
 	return f, nil
 }
 
+func tooManyDropped() error {
+	return refuse(http.StatusRequestEntityTooLarge, "Choose the folder in the list of this machine's folders instead.",
+		"more than %d files and folders cannot be sent through the page", mostDropped)
+}
+
 // plant adds one file of the list to the tree, or an empty folder.
 func (d *drop) plant(number int, file DroppedFile) error {
 	name, folder := strings.CutSuffix(file.Path, "/")
 	if !fs.ValidPath(name) || name == "." || !utf8.ValidString(name) || strings.ContainsRune(name, 0) || file.Size < 0 {
-		return refuse(http.StatusBadRequest, "", "%q is no path of a dropped file", file.Path)
+		return refuse(http.StatusBadRequest, "", "%.100q is no path of a dropped file", file.Path)
+	}
+	if strings.Count(name, "/") >= mostDepth {
+		return refuse(http.StatusBadRequest, "Choose the folder in the list of this machine's folders instead.",
+			"what was dropped has folders in more than %d folders", mostDepth)
 	}
 	parts := strings.Split(name, "/")
 	at := d.root
@@ -86,20 +97,24 @@ func (d *drop) plant(number int, file DroppedFile) error {
 		if next == nil {
 			next = &dropped{name: part, number: -1, in: make(map[string]*dropped)}
 			at.in[part] = next
+			d.nodes++
 		}
 		if next.in == nil {
-			return refuse(http.StatusBadRequest, "", "%q is a file and a folder", part)
+			return refuse(http.StatusBadRequest, "", "%.100q is a file and a folder", part)
 		}
 		at = next
 	}
 	last := parts[len(parts)-1]
+	if d.nodes++; d.nodes > mostDropped {
+		return tooManyDropped()
+	}
 	switch was := at.in[last]; {
 	case was == nil && folder:
 		at.in[last] = &dropped{name: last, number: -1, in: make(map[string]*dropped)}
 	case was == nil:
 		at.in[last] = &dropped{name: last, number: number, size: file.Size, modified: time.UnixMilli(file.Modified)}
 	case was.in == nil || !folder:
-		return refuse(http.StatusBadRequest, "", "%q was dropped twice", file.Path)
+		return refuse(http.StatusBadRequest, "", "%.100q was dropped twice", file.Path)
 	}
 	return nil
 }

@@ -103,6 +103,20 @@ func TestDropRefusesWhatIsNone(t *testing.T) {
 			t.Errorf("%q is taken", files)
 		}
 	}
+	crowd := Drop{ID: testDrop, Page: testPage}
+	for i := range mostDropped/200 + 1 {
+		crowd.Files = append(crowd.Files, DroppedFile{Path: fmt.Sprint(i, "/", strings.Repeat("x/", 200))})
+	}
+	deep := Drop{ID: testDrop, Page: testPage, Files: []DroppedFile{{Path: strings.Repeat("a/", 15<<20) + "b"}}}
+	for name, d := range map[string]Drop{"deep": deep, "large": crowd} {
+		if _, err := newDrop(bareHub(), d); err == nil {
+			t.Errorf("what is too %s is taken", name)
+		}
+	}
+	deep.Files[0].Path = strings.Repeat("a/", mostDepth-1) + "b"
+	if _, err := newDrop(bareHub(), deep); err != nil {
+		t.Error(err)
+	}
 	d, _ := dropOf("a")
 	d.Files[0].Size = -1
 	if _, err := newDrop(bareHub(), d); err == nil {

@@ -54,8 +54,14 @@ func (p *two) accept(id int) Proposal {
 	return *ask.Proposal
 }
 
+// answer answers what is asked.
 func (b *tab) answer(id int, a Answer) {
 	b.t.Helper()
+	for _, t := range b.state.Transfers {
+		if t.ID == id && t.Ask != nil {
+			a.Number = t.Ask.Number
+		}
+	}
 	b.must(idPath(id, "answer"), a, nil)
 }
 
@@ -129,6 +135,10 @@ func TestConflict(t *testing.T) {
 		a := s.Transfers[0].Ask
 		return a != nil && a.Kind == "conflict" && a.Path != ""
 	})
+	// What was meant for another question, or is none, changes nothing.
+	p.to.refused(idPath(received, "answer"), Answer{Number: 1, Accept: true, Existing: "overwrite", All: true})
+	p.to.refused(idPath(received, "answer"), Answer{Number: 2, Accept: true})
+	p.to.refused(idPath(received, "answer"), Answer{Number: 2, Existing: "ask"})
 	p.to.answer(received, Answer{Existing: "rename"})
 	if got := p.to.phase(received, PhaseDone, PhaseFailed); got.Phase != PhaseDone {
 		t.Fatalf("%+v", got)

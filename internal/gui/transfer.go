@@ -22,6 +22,7 @@ type transfer struct {
 
 	shown   Transfer
 	answers chan Answer // of the person, to the one question there may be
+	asked   int         // questions so far
 	told    time.Time   // when pages were told last
 	due     bool        // it is looked soon whether they have to be told
 	news    bool        // they have not been told all
@@ -255,6 +256,8 @@ func (t *transfer) steer(c Change) {
 func (t *transfer) question(ctx context.Context, ask Ask) (Answer, error) {
 	t.hub.mu.Lock()
 	was := t.shown.Phase
+	t.asked++
+	ask.Number = t.asked
 	t.shown.Ask, t.shown.Phase = &ask, PhaseAsking
 	select {
 	case <-t.answers: // to a question that is over
@@ -315,8 +318,15 @@ func (t *transfer) askToken(ctx context.Context) (string, error) {
 
 // answerLocked takes the person's answer.
 func (t *transfer) answerLocked(a Answer) error {
-	if t.shown.Ask == nil {
+	switch ask := t.shown.Ask; {
+	case ask == nil:
 		return refuse(http.StatusConflict, "", "nothing is asked now")
+	case ask.Number != a.Number: // a second click, or what another page still shows
+		return refuse(http.StatusConflict, "", "this question is over")
+	case ask.Kind == "conflict":
+		if what, err := existingOf(a.Existing); err != nil || what == qft.ExistingAsk {
+			return refuse(http.StatusBadRequest, "", "%q is no answer to what is to be done with something that exists", a.Existing)
+		}
 	}
 	select {
 	case t.answers <- a:

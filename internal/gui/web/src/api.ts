@@ -102,6 +102,7 @@ export interface Link {
 
 // Ask is a question to the person here.
 export interface Ask {
+  number: number; // of the question, from 1: the Answer has to name it
   kind: string; // "accept", "conflict", "token"
   proposal: Proposal | null;
   path: string; // conflict: what exists
@@ -242,6 +243,7 @@ export interface Change {
 
 // Answer is the body of POST /api/transfers/ID/answer.
 export interface Answer {
+  number: number; // of the Ask
   accept: boolean;
   existing: string; // to a conflict, as in NewTransfer, "fail" to end it
   all: boolean;

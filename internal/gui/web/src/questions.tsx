@@ -9,7 +9,8 @@ import { text } from "./text.en";
 
 export function Question({ of: t }: { of: Transfer }) {
   if (!t.ask) return null;
-  const answer = (body: object) => void act(t, "answer", { accept: false, existing: "", all: false, token: "", ...body });
+  const number = t.ask.number;
+  const answer = (body: object) => void act(t, "answer", { number, accept: false, existing: "", all: false, token: "", ...body });
   switch (t.ask.kind) {
     case "accept":
       return t.ask.proposal && <Accept proposal={t.ask.proposal} folder={t.folder} answer={answer} />;
