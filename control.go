@@ -21,6 +21,22 @@ type Control struct {
 	running    map[*steered]struct{}
 }
 
+// pauseTold is what was last told of who has paused: a session that goes on
+// where another one was tells what is different.
+type pauseTold struct {
+	mu   sync.Mutex
+	last Paused
+}
+
+// news reports whether it is something else now.
+func (p *pauseTold) news(e Paused) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	other := e != p.last
+	p.last = e
+	return other
+}
+
 // steered is a transfer that a Control serves.
 type steered struct {
 	cfg  Config

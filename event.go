@@ -130,9 +130,9 @@ type (
 	FileRenamed struct{ Path, Name string }
 
 	// Paused: which sides have paused the transfer (Control.Pause): this one,
-	// the other. It comes whenever that changes; both false: it goes on. A
-	// session begins with both false, and if a side had paused before, it says so
-	// soon after Connected.
+	// the other. It comes whenever that changes, from both false at the start, and
+	// also when a session that goes on where another one was finds it changed;
+	// each of several Sessions has its own.
 	Paused struct{ Here, There bool }
 
 	// ContactLost: nothing has been heard of the other side since then.

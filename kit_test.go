@@ -95,7 +95,7 @@ func (m *meeting) joinAs(n *node, role rendezvous.Role, phrase string, a *app) *
 	} else {
 		pl.phrase = m.phrase(phrase)
 	}
-	n.start(role, pl, &driver{app: a, words: pl.words, emit: func(e Event) { n.events = append(n.events, e) }})
+	n.start(role, pl, &driver{app: a, words: pl.words, pause: new(pauseTold), emit: func(e Event) { n.events = append(n.events, e) }})
 	return n
 }
 

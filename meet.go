@@ -28,6 +28,7 @@ type driver struct {
 	count *atomic.Int32 // sessions so far
 	many  bool
 	paste *paster // nil: no tokens are exchanged
+	pause *pauseTold
 
 	number int // of the session; 0: nobody was met
 }
@@ -97,7 +98,9 @@ func (d *driver) pass(e peer.Event) {
 	case peer.Connected:
 		d.event(Connected{Path: e.Word, Remote: e.Remote, RTT: e.RTT})
 	case peer.Paused:
-		d.event(Paused(e))
+		if d.pause.news(Paused(e)) {
+			d.event(Paused(e))
+		}
 	case peer.ContactLost:
 		d.event(ContactLost(e))
 		d.post(func(s *stand) { s.contact(d.at, e.Since) })
@@ -142,6 +145,7 @@ type host struct {
 	stand   *stand
 	events  sync.Mutex
 	count   atomic.Int32
+	pause   pauseTold
 	running sync.WaitGroup
 
 	mu      sync.Mutex
@@ -252,7 +256,10 @@ func (h *host) meet(ctx context.Context, a *attempt) (guesses int, told bool, er
 
 func (h *host) meetOn(ctx context.Context, a *attempt, socket *udp.Socket, told bool) (guesses int, err error) {
 	loop := peer.NewLoop(socket)
-	d := &driver{emit: h.emit, words: a.plan.words, stand: h.stand, at: a, count: &h.count, many: a.plan.many}
+	d := &driver{emit: h.emit, words: a.plan.words, stand: h.stand, at: a, count: &h.count, many: a.plan.many, pause: &h.pause}
+	if d.many {
+		d.pause = new(pauseTold) // each session has its own
+	}
 	d.app = h.newApp(a, d, loop)
 	if a.plan.first {
 		stay := context.AfterFunc(ctx, d.app.leave)

@@ -2,6 +2,9 @@ package qft
 
 import (
 	"fmt"
+	"math/rand/v2"
+	"os"
+	"strconv"
 	"testing"
 	"time"
 
@@ -199,4 +202,89 @@ func TestPauseOutlivesASession(t *testing.T) {
 	p.wantStandstill(10 * time.Second)
 	p.s.pause(false)
 	p.wantWhole()
+}
+
+// TestPausesComeAndGo: from a seed, either side pauses and goes on, lines are
+// dead for a while, addresses change, and the receiver is started anew. In the
+// end all must be there, and each side must know who has paused.
+//
+//	QFT_FIRST=n QFT_SEEDS=1 go test -run TestPausesComeAndGo -v .
+func TestPausesComeAndGo(t *testing.T) {
+	skipUnderRace(t)
+	first, n := uint64(0), uint64(6)
+	if s := os.Getenv("QFT_FIRST"); s != "" {
+		first, _ = strconv.ParseUint(s, 10, 64)
+	}
+	if s := os.Getenv("QFT_SEEDS"); s != "" {
+		n, _ = strconv.ParseUint(s, 10, 64)
+	}
+	for seed := first; seed < first+n; seed++ {
+		t.Run(fmt.Sprint(seed), func(t *testing.T) {
+			t.Parallel()
+			pausesComeAndGo(t, seed)
+		})
+	}
+}
+
+func pausesComeAndGo(t *testing.T, seed uint64) {
+	rng := rand.New(rand.NewPCG(seed, 6))
+	rtt := time.Duration(10+rng.IntN(500)) * time.Millisecond
+	p := newPausing(t, seed, rtt, 0.1*rng.Float64(), 6<<20)
+	off := [2]bool{}
+	for range 12 {
+		p.Run(time.Duration(rng.IntN(4000))*time.Millisecond, nil)
+		switch i := rng.IntN(2); rng.IntN(5) {
+		case 0, 1:
+			k := []*keeper{p.s, p.r}[i]
+			k.pause(!k.paused)
+		case 2:
+			off[i] = !off[i]
+			p.cut(i, off[i])
+		case 3:
+			p.lines[i].Renumber()
+		case 4:
+			if same(p.path, p.to.Dir) != nil { // else it has done its work
+				p.r.kill()
+				p.restart()
+			}
+		}
+	}
+	for i := range off {
+		p.cut(i, false)
+	}
+	// A receiver that came while its line was dead, or before the one that was
+	// killed was missed, has said so and ended: its person tries again.
+	again := func(what string, so func() bool) {
+		t.Helper()
+		for range 20 {
+			if p.Run(20*time.Second, func() bool { return p.r.Done() || so() }) && so() {
+				return
+			}
+			if p.r.Done() && p.r.verdict(t.Context()) != nil {
+				p.Run(5*time.Second, nil)
+				p.restart()
+			}
+		}
+		t.Fatalf("never: %s\n%+v\n%+v", what, p.s.events, p.r.events)
+	}
+	if same(p.path, p.to.Dir) == nil {
+		return // a receiver that was killed when everything was in place has done its work
+	}
+	done := func() bool { return p.r.Done() && p.r.verdict(t.Context()) == nil }
+	again("both know who has paused", func() bool {
+		here, other := p.s.paused, p.r.paused
+		return last[Paused](p.s) == Paused{here, other} && last[Paused](p.r) == Paused{other, here} || done()
+	})
+	p.s.pause(false)
+	p.r.pause(false)
+	again("all is there", done)
+	p.wantSame(p.path, p.to.Dir)
+	p.until(2*time.Minute, "the sender knows", p.s.Done)
+}
+
+// restart starts the receiver anew; its person still pauses.
+func (p *pausing) restart() {
+	paused := p.r.paused
+	p.r = p.keepReceiving(p.homes[1], p.code, p.to)
+	p.r.paused = paused
 }

@@ -22,6 +22,7 @@ type keeper struct {
 	open   opener
 	ask    *asker
 	serial atomic.Int32
+	told   pauseTold
 	nodes  map[*attempt]*node
 	ever   int // attempts so far
 	events []Event
@@ -80,7 +81,10 @@ func (m *meeting) keepReceiving(h *lab.Host, phrase string, to Target) *keeper {
 // launch is what host.launch does with sockets.
 func (k *keeper) launch(a *attempt) {
 	n := &node{m: k.m, host: k.host, path: k.path, both: k.both}
-	d := &driver{emit: k.emit, words: a.plan.words, stand: k.stand, at: a, count: &k.serial, many: a.plan.many}
+	d := &driver{emit: k.emit, words: a.plan.words, stand: k.stand, at: a, count: &k.serial, many: a.plan.many, pause: &k.told}
+	if d.many {
+		d.pause = new(pauseTold)
+	}
 	d.app = &app{sends: k.role == rendezvous.Sender, open: k.open, emit: d.event, ask: k.ask}
 	d.app.connected = func(time.Time) { d.post(func(s *stand) { s.arrivedAt(a) }) }
 	d.app.finished = func(o outcome) { d.post(func(s *stand) { s.sessionEnded(a, o) }) }

@@ -75,8 +75,8 @@ type (
 		RTT    time.Duration
 	}
 
-	// Paused: which of the sides have paused; it comes when that changes, and
-	// at the start if one has.
+	// Paused: which of the sides have paused; it comes soon after the first
+	// Connected, and when that changes.
 	Paused struct{ Here, There bool }
 
 	// ContactLost: nothing has been heard of the other side since.

@@ -98,11 +98,19 @@ func (p *Peer) wish() transport.Wish {
 	return w
 }
 
-// watchPause tells which sides have paused when that is another one.
+// pauseState is what has been told of pauses.
+type pauseState struct {
+	told bool
+	Paused
+}
+
+// watchPause tells which sides have paused: first when the partner has been
+// heard, whose first packet as a rule says so, and then when that changes.
 func (p *Peer) watchPause() {
 	here, there := p.conn.Paused()
-	if now := (Paused{here, there}); now != p.paused {
+	now := pauseState{told: true, Paused: Paused{here, there}}
+	if p.heard() && now != p.paused {
 		p.paused = now
-		p.tell(now)
+		p.tell(now.Paused)
 	}
 }

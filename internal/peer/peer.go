@@ -180,7 +180,7 @@ type Peer struct {
 	inband inBandState
 	path   nat.Path
 	told   udp.Path // the path that was last told as an event
-	paused Paused   // the same of who has paused
+	paused pauseState
 	events []Event
 	err    *Error
 	end    time.Time // parting: over then
