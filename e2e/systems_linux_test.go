@@ -209,7 +209,8 @@ func (m *mixed) comesBack(who string) {
 	}
 }
 
-// helps has the other system's helper introduce one of each.
+// helps has the other system's helper introduce one of each, for a file whose
+// name is taken there.
 func (m *mixed) helps() {
 	m.t.Helper()
 	const port = "4299"
@@ -218,10 +219,13 @@ func (m *mixed) helps() {
 	f := m.w.file("small.bin", 1<<20)
 	into := m.w.folder()
 	s := m.here("send", f.path, "--helper", "127.0.0.1:"+port, "--no-lan")
-	r := m.there("receive", "--helper", "127.0.0.1:"+port, "--no-lan", "-o", m.path(into))
+	if err := os.WriteFile(filepath.Join(into, "small.bin"), []byte("another"), 0o644); err != nil {
+		m.t.Fatal(err)
+	}
+	r := m.there("receive", "--helper", "127.0.0.1:"+port, "--no-lan", "--rename", "-o", m.path(into)+"/")
 	r.wantEnd(bigTime, 0)
 	s.wantEnd(10*time.Second, 0)
-	if sum, err := checksum(filepath.Join(into, "small.bin")); err != nil || sum != f.sum {
+	if sum, err := checksum(filepath.Join(into, "small (2).bin")); err != nil || sum != f.sum {
 		m.t.Fatalf("sha256 of what arrived is %x, %v, want %x", sum, err, f.sum)
 	}
 	if !m.wine { // which has no signals to pass on

@@ -65,7 +65,7 @@ func (r *record) sync(home FS) error {
 	if !r.due {
 		return nil
 	}
-	if err := syncFile(home, recordName); err != nil {
+	if err := syncFile(home, recordName, os.O_RDWR); err != nil {
 		return err
 	}
 	if err := home.Sync(); err != nil {

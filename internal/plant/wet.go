@@ -62,7 +62,7 @@ func (b *Bed) dry(w wet) error {
 		return b.home.SyncAll()
 	}
 	for _, p := range w.files {
-		err := b.data.within(p, func(d *dir, name string) error { return syncFile(d, name) })
+		err := b.data.within(p, func(d *dir, name string) error { return syncFile(d, name, os.O_RDONLY) })
 		if errors.Is(err, fs.ErrPermission) && b.traits.syncsAll { // its mode keeps us out, too
 			return b.home.SyncAll()
 		}
@@ -95,8 +95,9 @@ func (b *Bed) syncData(p string) error {
 	return d.Sync()
 }
 
-func syncFile(in FS, name string) error {
-	f, err := in.OpenFile(name, os.O_RDONLY)
+// syncFile makes a file durable. Windows does so only for who may write to it.
+func syncFile(in FS, name string, flag int) error {
+	f, err := in.OpenFile(name, flag)
 	if err != nil {
 		return err
 	}
