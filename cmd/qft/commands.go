@@ -27,8 +27,9 @@ const about = `qft sends files straight from one machine to another, encrypted.
     qft receive 7-acid-robot-zebra  on the other machine
 
 On one network that is all. Across networks both sides name one helper, which
-anybody can run with "qft helper PORT": qft config helper HOST:PORT. In a browser:
-qft gui. What this network allows: qft doctor. The rest: qft help topics.`
+anybody can run with "qft helper PORT": qft config helper HOST:PORT. In a
+browser: qft gui. What this network allows: qft doctor. How it works, and what
+to do when it does not: qft help topics.`
 
 const aboutRates = `RATE is a number and a unit, for instance 20mbit, 500kbit/s, 2.5MB/s or 800k:
 bit kbit mbit gbit for bits, B kB MB GB (powers of 1000) or KiB MiB GiB for
@@ -40,7 +41,8 @@ and QFT_BACKGROUND=yes in the environment, or as "limit = RATE" and
 "background = yes" in the configuration file.`
 
 func rootCommand(t *terminal) *cobra.Command {
-	cobra.MousetrapHelpText = "" // a double click opens the window
+	cobra.MousetrapHelpText = ""       // a double click opens the window
+	cobra.EnableCommandSorting = false // what most people need comes first
 	root := &cobra.Command{
 		Use:           "qft",
 		Short:         "quick, really reliable, peer-to-peer file transfer over UDP",
@@ -50,7 +52,7 @@ func rootCommand(t *terminal) *cobra.Command {
 		Args:          cobra.ArbitraryArgs,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) > 0 {
-				return usageError{fmt.Errorf("there is no command %q", args[0])}
+				return unknown(cmd, args[0])
 			}
 			if clicked(t.in, t.out, t.err) {
 				gui, _, err := cmd.Find([]string{"gui"})
@@ -63,6 +65,7 @@ func rootCommand(t *terminal) *cobra.Command {
 			return cmd.Help()
 		},
 	}
+	root.SetUsageFunc(usage)
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
 	root.SetHelpCommand(helpCommand(root))
 	for _, g := range []struct {
@@ -71,8 +74,8 @@ func rootCommand(t *terminal) *cobra.Command {
 	}{
 		{"files", "Files:", []*cobra.Command{sendCommand(t), receiveCommand(t), resumeCommand(t), guiCommand(t)}},
 		{"network", "Network and settings:", []*cobra.Command{helperCommand(t), doctorCommand(t), configCommand(t)}},
-		{"old", "The historical commands:", []*cobra.Command{senderCommand(t), receiverCommand(t)}},
-		{"more", "More:", []*cobra.Command{versionCommand(t), manCommand(t, root)}},
+		{"more", "More:", []*cobra.Command{versionCommand(t), completionCommand(t), senderCommand(t), receiverCommand(t),
+			manCommand(t, root)}},
 	} {
 		root.AddGroup(&cobra.Group{ID: g.id, Title: g.title})
 		for _, c := range g.all {
@@ -81,7 +84,6 @@ func rootCommand(t *terminal) *cobra.Command {
 		}
 	}
 	root.SetHelpCommandGroupID("more")
-	root.SetCompletionCommandGroupID("more")
 	return root
 }
 
@@ -245,10 +247,6 @@ func namedWord(text string, err error) error {
 	return err
 }
 
-func completeCode(_ *cobra.Command, _ []string, typed string) ([]string, cobra.ShellCompDirective) {
-	return qft.CompleteCode(typed), cobra.ShellCompDirectiveNoSpace | cobra.ShellCompDirectiveNoFileComp
-}
-
 func versionCommand(t *terminal) *cobra.Command {
 	return &cobra.Command{
 		Use:   "version",
@@ -258,6 +256,7 @@ func versionCommand(t *terminal) *cobra.Command {
 			fmt.Fprintf(t.out, "qft %s, protocol %d\n", version(), qft.ProtocolVersion)
 			return nil
 		},
+		ValidArgsFunction: cobra.NoFileCompletions,
 	}
 }
 

@@ -61,6 +61,9 @@ func registerKeys(cmd *cobra.Command, to said, keys ...string) {
 		}
 		if !k.OnOff() {
 			cmd.Flags().Func(name, usage, say)
+			if err := cmd.RegisterFlagCompletionFunc(name, completeValue(k)); err != nil {
+				panic(err) // the flag was made a line above
+			}
 			continue
 		}
 		registerOnOff(cmd, k, usage, say)

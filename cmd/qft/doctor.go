@@ -16,8 +16,8 @@ import (
 const aboutDoctor = `Measures what this network allows: what the NAT does to ports, what the firewall
 lets in, which UDP ports get out, whether IPv6 works, whether the router opens
 ports, how large packets may be, how long an idle connection is kept, and what
-this machine's buffers are. The last lines say in plain words with whom transfers
-will work, and what would help.
+this machine's buffers are. The last lines say in plain words with whom
+transfers will work, and what would help.
 
 It asks the servers that are named, each HOST:PORT of a helper or of any STUN
 server; with none, the helper of the settings. Two tell more than one, as does a
@@ -64,6 +64,7 @@ func doctorCommand(t *terminal) *cobra.Command {
 			printDiagnosis(t.out, d)
 			return nil
 		},
+		ValidArgsFunction: cobra.NoFileCompletions,
 	}
 	f := cmd.Flags()
 	registerKeys(cmd, flags, settings.Helper, settings.Portmap)

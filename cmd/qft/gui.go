@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"io"
 	"os"
 	"os/exec"
@@ -52,10 +53,14 @@ func guiCommand(t *terminal) *cobra.Command {
 				if err != nil {
 					return usageError{err}
 				}
+				if !isDir(path) {
+					return usageError{fmt.Errorf("there is no folder %s", clean(folder))}
+				}
 				cfg.Places = append(cfg.Places, path)
 			}
 			return gui.Run(cmd.Context(), cfg)
 		},
+		ValidArgsFunction: completeFolders,
 	}
 	registerKeys(cmd, flags, settings.Helper, settings.HelperSecretFile, settings.Folder, settings.GUIPort, settings.Browser)
 	cmd.Flags().BoolVar(&stay, "stay", false, "go on running when the last page is closed")

@@ -22,14 +22,15 @@ reach) and carries no file data. It also answers STUN binding requests.
 
 Several ports (4277 443 53 123) help people whose network lets few out, and let
 clients measure their NAT. On a machine with several addresses, --address says
-which one users are told, or answers leave from another. --config FILE has lines "KEY = VALUE", each KEY a flag
-without its dashes, and "ports = 4277 443"; what is said on the command line
-counts instead. SIGHUP reads the file and the secrets again: limits and secrets
-change at once, the rest with the next start. A private helper stays one: only a
-start opens it to everybody. SIGTERM drains: nobody is let into
-a new room, and the helper ends when all have gone or --drain is over. A second
-SIGTERM, or Ctrl-C, ends it at once; its users come to it, or to another one,
-again by themselves.
+which one users are told, or answers leave from another.
+
+--config FILE has lines "KEY = VALUE", each KEY a flag without its dashes, and
+"ports = 4277 443"; what is said on the command line counts instead. SIGHUP
+reads the file and the secrets again: limits and secrets change at once, the
+rest with the next start. A private helper stays one: only a start opens it to
+everybody. SIGTERM drains: nobody is let into a new room, and the helper ends
+when all have gone or --drain is over. A second SIGTERM, or Ctrl-C, ends it at
+once; its users come to it, or to another one, again by themselves.
 
 /metrics (Prometheus) and /healthz are at --metrics, which everybody who can
 reach it may read. The log never has a phrase, since none is ever sent, and no
@@ -67,6 +68,7 @@ func helperCommand(t *terminal) *cobra.Command {
 			}
 			return p.run(cmd.Context(), t.err, func() (*helperPlan, error) { return planHelper(path, said) })
 		},
+		ValidArgsFunction: cobra.NoFileCompletions,
 	}
 	f := cmd.Flags()
 	f.StringVar(&path, "config", "", "read settings from `FILE`")
@@ -83,6 +85,9 @@ func helperCommand(t *terminal) *cobra.Command {
 			continue
 		}
 		f.Func(s.key, s.usage, say)
+		if !strings.Contains(s.usage, "`FILE`") {
+			completeFlags(cmd, s.key)
+		}
 	}
 	return cmd
 }

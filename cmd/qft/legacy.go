@@ -16,24 +16,26 @@ import (
 func senderCommand(t *terminal) *cobra.Command {
 	return &cobra.Command{
 		Use:   "sender HELPER:PORT PHRASE FILE [BITRATE] [SKIP]",
-		Short: "send with a phrase of your own",
+		Short: "the historical send, with a phrase of your own",
 		Long:  legacyHelp("sends FILE", "from which to send"),
 		Args:  exactly(3, 5, "HELPER:PORT PHRASE FILE [BITRATE] [SKIP]"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return t.legacySend(cmd.Context(), args[0], args[1:])
 		},
+		ValidArgsFunction: completeFile(2),
 	}
 }
 
 func receiverCommand(t *terminal) *cobra.Command {
 	return &cobra.Command{
 		Use:   "receiver HELPER:PORT PHRASE FILE [BITRATE] [SKIP]",
-		Short: "receive with a phrase of your own",
+		Short: "the historical receive",
 		Long:  legacyHelp("receives into FILE", "at which to write on: that much of FILE is kept as it is"),
 		Args:  exactly(3, 5, "HELPER:PORT PHRASE FILE [BITRATE] [SKIP]"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return t.legacyReceive(cmd.Context(), args[0], args[1:])
 		},
+		ValidArgsFunction: completeFile(2),
 	}
 }
 
@@ -59,6 +61,7 @@ func shortCommand(t *terminal, name string) *cobra.Command {
 		SilenceUsage:  true,
 		Args:          exactly(2, 4, "PHRASE FILE [BITRATE] [SKIP]"),
 	}
+	cmd.SetUsageFunc(usage)
 	cmd.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
 	cmd.CompletionOptions.DisableDefaultCmd = true
 	const where = "\n\nThe helper is the one of the settings: qft config helper HOST:PORT."
@@ -108,7 +111,8 @@ a device. QFT_LIMIT and QFT_BACKGROUND, and their lines in the configuration
 file, hold here too.
 
 BITRATE is historical: an upper bound on the file bytes in one packet, 0 or
-absent: what the path carries. SKIP is the byte offset ` + skip + `;
+absent: what the path carries. SKIP is the byte offset
+` + skip + `;
 nobody should need it, since an interrupted transfer continues by itself.`
 }
 

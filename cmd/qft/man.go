@@ -23,6 +23,7 @@ func manCommand(t *terminal, root *cobra.Command) *cobra.Command {
 			m.page(root)
 			return m.err
 		},
+		ValidArgsFunction: cobra.NoFileCompletions,
 	}
 }
 

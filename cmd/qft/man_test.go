@@ -59,6 +59,29 @@ func TestManualHasAllThereIs(t *testing.T) {
 	}
 }
 
+// TestHelpFitsATerminal: of the usual 80 columns; and the list of commands of 40
+// lines, the two that people need first.
+func TestHelpFitsATerminal(t *testing.T) {
+	root := rootCommand(newTerminal(nil, nil, nil))
+	for _, c := range append(visibleCommands(root), root) {
+		args := append(strings.Fields(c.CommandPath())[1:], "--help")
+		out, _, code := runs(t, "qft", args...)
+		if code != 0 {
+			t.Errorf("%s: exit code %d", c.CommandPath(), code)
+		}
+		for line := range strings.SplitSeq(out, "\n") {
+			if len([]rune(line)) > helpWidth {
+				t.Errorf("%s: %d columns: %s", c.CommandPath(), len([]rune(line)), line)
+			}
+		}
+	}
+	out, _, _ := runs(t, "qft", "--help")
+	send, receive, last := strings.Index(out, "\n  send "), strings.Index(out, "\n  receive "), strings.Index(out, "\n  resume ")
+	if strings.Count(out, "\n") > 40 || send < 0 || send > receive || receive > last {
+		t.Errorf("the list of commands:\n%s", out)
+	}
+}
+
 // TestTopicsFitAScreen: at most 60 lines of 79 columns, and each names only
 // topics that there are.
 func TestTopicsFitAScreen(t *testing.T) {

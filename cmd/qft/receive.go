@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 
 	"github.com/spf13/cobra"
 
@@ -13,10 +14,13 @@ import (
 const aboutReceive = `Receives what the sender offers into the current folder, or where -o says.
 Without CODE it asks. CODE@HOST or CODE@HOST:PORT asks for the sender at its own
 machine, without a helper: one that was started without one listens on UDP port
-4277, or that of its --port. On a terminal it shows what is coming and asks whether you
-want it, and what to do about what exists already; elsewhere it takes what comes
-and ends with exit code 4 where something is in the way. Nothing that exists is
-overwritten unasked. What is there already and identical is not sent again.
+4277, or that of its --port. A code ends with its send, so it may stand in the
+command line; what is misspelt in it is repaired, or named.
+
+On a terminal it shows what is coming and asks whether you want it, and what to
+do about what exists already; elsewhere it takes what comes and ends with exit
+code 4 where something is in the way. Nothing that exists is overwritten
+unasked. What is there already and identical is not sent again.
 
 -o FOLDER receives into an existing folder, -o NAME gives one file or directory
 that name, and -o - writes a file or a stream to stdout. A text is shown.
@@ -111,10 +115,15 @@ func (r *receiveFlags) apply(set *settings.Settings) (err error) {
 	if to.Archive, err = set.On(settings.Archive); err != nil {
 		return err
 	}
-	if r.output == "" {
-		r.output, err = set.Text(settings.Folder)
+	if r.output != "" {
+		return nil
 	}
-	return err
+	folder := set.Lookup(settings.Folder)
+	if folder.Value != "" && !isDir(folder.Value) {
+		return fmt.Errorf("%s: there is no folder %s: make it, or name another one", folder.From, clean(folder.Value))
+	}
+	r.output = folder.Value
+	return nil
 }
 
 // receive receives; where somebody is at the terminal, and may be asked, that

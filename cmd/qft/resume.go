@@ -13,9 +13,10 @@ import (
 	"qft/internal/settings"
 )
 
-const aboutResume = `Without arguments it lists the transfers that were interrupted: what this machine
-was sending, and what it was receiving, whose beginnings lie beside their places.
-What lies in the current folder is listed even if nothing else is known of it.
+const aboutResume = `Without arguments it lists the transfers that were interrupted: what this
+machine was sending, and what it was receiving, whose beginnings lie beside
+their places. What lies in the current folder is listed even if nothing else is
+known of it.
 
 "qft resume 2" continues number 2 of the list, with the same paths and options:
 a send prints a new code, or asks for the phrase if it had one of its own; a
@@ -60,6 +61,7 @@ func resumeCommand(t *terminal) *cobra.Command {
 			t.say(nil, "discarded: %s", unfinishedText(&list[n-1]))
 			return nil
 		},
+		ValidArgsFunction: completeUnfinished,
 	}
 	o.register(cmd)
 	cmd.Flags().BoolVar(&discard, "discard", false, "forget it, and remove what has arrived")

@@ -49,7 +49,7 @@ func sendCommand(t *terminal) *cobra.Command {
 	var s sendFlags
 	cmd := &cobra.Command{
 		Use:   "send PATH...",
-		Short: "send files and directories; prints the code that the receiver types",
+		Short: "send files and directories; prints a code for the receiver",
 		Long:  aboutSend + aboutRates,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			s.hasText = cmd.Flags().Changed("text")
@@ -80,6 +80,7 @@ func sendCommand(t *terminal) *cobra.Command {
 	f.StringVar(&s.text, "text", "", "send `TEXT` to be shown; - reads it from stdin")
 	f.StringVar(&s.source.Name, "name", "", "what the file, directory or stream is called at the receiver")
 	f.StringArrayVar(&s.source.Exclude, "exclude", nil, "leave out what matches `PATTERN`, as in .gitignore; may be repeated")
+	completeFlags(cmd, "to", "text", "name", "exclude")
 	f.BoolVar(&s.source.Checksum, "checksum", false, "show the hash of what was sent: of one file, what b3sum prints")
 	return cmd
 }

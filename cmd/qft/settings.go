@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"text/tabwriter"
 
 	"github.com/spf13/cobra"
@@ -35,6 +36,8 @@ func configCommand(t *terminal) *cobra.Command {
 		Args:  exactly(0, 2, "a setting, and its new value"),
 		RunE: func(_ *cobra.Command, args []string) error {
 			switch {
+			case path && len(args) > 0:
+				return usageError{errors.New("--path takes no setting")}
 			case path:
 				fmt.Fprintln(t.out, settings.Path())
 				return nil
@@ -78,6 +81,9 @@ func (t *terminal) showSettings(keys []string, asJSON bool) error {
 	if err != nil {
 		return usageError{err}
 	}
+	if asJSON {
+		return t.settingsJSON(s, keys)
+	}
 	if len(keys) == 1 {
 		if err := settings.Check(keys[0], ""); err != nil {
 			return usageError{err}
@@ -88,9 +94,6 @@ func (t *terminal) showSettings(keys []string, asJSON bool) error {
 		}
 		fmt.Fprintln(t.out, clean(v.Value))
 		return nil
-	}
-	if asJSON {
-		return t.settingsJSON(s)
 	}
 	w := tabwriter.NewWriter(t.out, 0, 8, 2, ' ', 0)
 	for _, v := range s.All() {
@@ -106,7 +109,8 @@ func (t *terminal) showSettings(keys []string, asJSON bool) error {
 	return w.Flush()
 }
 
-func (t *terminal) settingsJSON(s *settings.Settings) error {
+// settingsJSON prints all settings, or those of the keys.
+func (t *terminal) settingsJSON(s *settings.Settings, keys []string) error {
 	type line struct {
 		Key     string `json:"key"`
 		Value   string `json:"value"` // empty: nothing is said
@@ -115,19 +119,13 @@ func (t *terminal) settingsJSON(s *settings.Settings) error {
 	}
 	all := []line{}
 	for _, v := range s.All() {
+		if len(keys) > 0 && !slices.Contains(keys, v.Name) {
+			continue
+		}
 		all = append(all, line{v.Name, v.Value, v.From, v.Default})
 	}
-	return json.NewEncoder(t.out).Encode(all)
-}
-
-func completeKey(_ *cobra.Command, args []string, _ string) (all []string, _ cobra.ShellCompDirective) {
-	for _, k := range settings.Keys() {
-		switch {
-		case len(args) == 0:
-			all = append(all, k.Name+"\t"+k.Usage)
-		case len(args) == 1 && args[0] == k.Name:
-			all = append(all, k.Choices...)
-		}
+	if len(all) < len(keys) {
+		return usageError{settings.Check(keys[0], "")}
 	}
-	return all, cobra.ShellCompDirectiveNoFileComp
+	return json.NewEncoder(t.out).Encode(all)
 }

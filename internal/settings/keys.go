@@ -18,9 +18,20 @@ type Key struct {
 	Usage   string // a line
 	// Choices are all the values there are, if there are only these.
 	Choices []string
+	// Place says what is at a value that is a path.
+	Place Place
 
 	check func(value string) error
 }
+
+// Place is what a setting names the path of.
+type Place int
+
+const (
+	NoPlace Place = iota
+	AFile
+	AFolder
+)
 
 // Variable is the key's name in the environment.
 func (k Key) Variable() string { return "QFT_" + strings.ReplaceAll(strings.ToUpper(k.Name), "-", "_") }
@@ -66,7 +77,7 @@ var onOff = []string{"yes", "no"}
 func Keys() []Key {
 	return []Key{
 		{Name: Helper, Default: NoHelper, Usage: "HOST:PORT at which both sides meet, or none", check: checkHelper},
-		{Name: HelperSecretFile, Usage: "file with the secret of a private helper"},
+		{Name: HelperSecretFile, Place: AFile, Usage: "file with the secret of a private helper"},
 		{Name: Stun, Usage: "STUN servers HOST:PORT, to be used instead of a helper", check: checkStun},
 		{Name: Port, Default: "any", Usage: "local UDP port", check: checkPort},
 		yesNo(LAN, "yes", "look for the other side on this network"),
@@ -74,8 +85,8 @@ func Keys() []Key {
 		yesNo(Offload, "yes", "hand packets to the system in trains (segmentation offload)"),
 		{Name: Limit, Default: "none", Usage: "rate that is not exceeded, such as 20mbit or 2.5MB/s", check: checkRate},
 		yesNo(Background, "no", "yield to other traffic"),
-		{Name: PhraseFile, Usage: "file with a phrase of your own, to be used instead of codes"},
-		{Name: Folder, Usage: "folder for what is received, if -o says none; the current one, in the window Downloads"},
+		{Name: PhraseFile, Place: AFile, Usage: "file with a phrase of your own, to be used instead of codes"},
+		{Name: Folder, Place: AFolder, Usage: "folder for what is received, if -o says none; the current one, in the window Downloads"},
 		{Name: Existing, Default: "ask", Usage: "what happens where something exists; without a terminal, ask is fail",
 			Choices: []string{"ask", "fail", "overwrite", "rename", "skip"}},
 		{Name: MaxSize, Default: "none", Usage: "most that is received, such as 2GiB", check: checkSize},

@@ -5,6 +5,7 @@ import (
 	"maps"
 	"os"
 	"strconv"
+	"strings"
 
 	"qft"
 )
@@ -64,11 +65,31 @@ func Load(flags map[string]string) (*Settings, error) {
 			s.values[name] = v
 		}
 	}
+	for name, v := range s.values {
+		if v.Place != NoPlace {
+			v.Value = atHome(v.Value)
+			s.values[name] = v
+		}
+	}
 	return s, nil
 }
 
 // Reload joins the same flags with what the file says by now.
 func (s *Settings) Reload() (*Settings, error) { return Load(s.flags) }
+
+// atHome replaces ~ at the beginning of a path: shells do that, but not in the
+// middle of a word, and nobody does it in a file.
+func atHome(path string) string {
+	rest, ok := strings.CutPrefix(path, "~")
+	if !ok || rest != "" && !os.IsPathSeparator(rest[0]) {
+		return path
+	}
+	home, err := os.UserHomeDir()
+	if err != nil {
+		return path
+	}
+	return home + rest
+}
 
 // flagOf is the flag that said a value.
 func flagOf(k Key, value string) string {

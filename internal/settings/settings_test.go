@@ -69,6 +69,27 @@ func TestFlagBeforeEnvironmentBeforeFile(t *testing.T) {
 	}
 }
 
+// TestHomeInPaths: a shell knows ~ only where a word begins, and a file not at
+// all.
+func TestHomeInPaths(t *testing.T) {
+	home(t)
+	h := t.TempDir()
+	t.Setenv("HOME", h)
+	t.Setenv("USERPROFILE", h)
+	for said, want := range map[string]string{"~": h, "~/in": h + "/in", "~other/in": "~other/in", "in/~": "in/~", "/in": "/in"} {
+		s, err := Load(map[string]string{Folder: said, Helper: said})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := s.Lookup(Folder).Value; got != want {
+			t.Errorf("%s is %s, want %s", said, got, want)
+		}
+		if got := s.Lookup(Helper).Value; got != said {
+			t.Errorf("%s, no path, has become %s", said, got)
+		}
+	}
+}
+
 func TestErrorsNameTheirPlace(t *testing.T) {
 	path := home(t)
 	for _, c := range []struct {
