@@ -354,3 +354,14 @@ func FuzzDrop(f *testing.F) {
 		}
 	})
 }
+
+// TestPageThatIsAskedTooMuch: it is cut off, and nothing else comes of it.
+func TestPageThatIsAskedTooMuch(t *testing.T) {
+	h := bareHub()
+	for i := range int64(2 * backlog) {
+		h.reads[i] = &pendingRead{page: testPage, done: make(chan readAnswer, 1)}
+	}
+	if p, _ := h.enter(testPage); p == nil || h.pageThere(testPage) {
+		t.Error("it is there")
+	}
+}

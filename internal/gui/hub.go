@@ -135,7 +135,11 @@ func (h *hub) tell(m Message) {
 	}
 }
 
+// tellPage sends a message to a page, if it has not been cut off.
 func (h *hub) tellPage(p *page, m Message) {
+	if _, there := h.pages[p]; !there {
+		return
+	}
 	select {
 	case p.messages <- m:
 	default:
