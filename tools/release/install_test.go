@@ -245,7 +245,7 @@ func testRPM(t *testing.T, r *release) {
 	if _, err := exec.LookPath("cpio"); err != nil {
 		t.Skip("needs cpio, to unpack it (see scripts/tools)")
 	}
-	cmd := exec.Command("sh", "-c", `rpm2cpio "$1" | cpio -id --quiet`, "sh", name)
+	cmd := exec.Command("sh", "-c", `rpm2cpio "$1" | cpio -id --quiet --no-absolute-filenames`, "sh", name)
 	cmd.Dir = t.TempDir()
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("unpacking: %v\n%s", err, out)
