@@ -122,6 +122,7 @@ var masks = []struct {
 	{regexp.MustCompile(`\d+(\.\d+)?(µs|ms|m?s)(\d+s)?\b`), "TIME"},
 	{regexp.MustCompile(`\d+(\.\d+)? [kM]?B/s`), "RATE"},
 	{regexp.MustCompile(`\d+(\.\d+)? [kM]?B of`), "SIZE of"},
+	{regexp.MustCompile(`^(receiver \d: .*RATE).*`), "$1"},
 	{regexp.MustCompile(`loss \d+\.\d %  |path RATE  `), ""},
 	{regexp.MustCompile(`waits for .*|  (network|limit|CPU|own disk|peer's (disk|CPU))$`), ""},
 	{regexp.MustCompile(`\d+ %`), "N %"},
@@ -270,10 +271,45 @@ func (w *pair) screensOfMany(columns int) {
 	f := w.file("slides.pdf", 8_000_000)
 	s := w.a.pane(columns, append([]string{"send", f.path, "--to", "2", "--limit", "3MB/s", "--no-qr"}, meeting...)...)
 	code := s.readCode()
-	for _, dir := range []string{"hers", "his"} {
+	for i, dir := range []string{"hers", "his"} {
 		w.b.pane(columns, append([]string{"receive", code, "-y", "-o", w.place(dir)}, meeting...)...)
+		s.shows(fmt.Sprintf("receiver %d:  ", i+1))
 	}
-	s.shows("receiver 1:   ")
-	s.shows("receiver 2:   ")
+	s.golden("to-two", s.showsTimes(2, " %"))
 	s.shows("[exit 0]")
+}
+
+// TestTerminalIsGivenBack: however qft ends, and while it is suspended, the
+// terminal is as it was; when it goes on, so does the question.
+func TestTerminalIsGivenBack(t *testing.T) {
+	t.Parallel()
+	needTools(t, "tmux", "bash")
+	w := newPair(t)
+	bin, err := kit.qft()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, key := range []string{"C-c", `C-\`} {
+		script := `trap : INT QUIT; "$@"; stty -a | grep -o -e -icanon; echo "[looked]"; exec cat`
+		p := w.a.paneOf(80, "sh", "-c", script, "sh", bin, "receive")
+		p.shows("Code:")
+		p.types(key)
+		if screen := p.shows("[looked]"); strings.Contains(screen, "-icanon") {
+			t.Errorf("after %s the terminal is left as qft had it", key)
+		}
+	}
+
+	p := w.a.paneOf(80, "bash", "--norc", "-i")
+	p.types("-l", bin+" receive")
+	p.types("Enter")
+	p.shows("Code:")
+	p.types("C-z")
+	p.shows("Stopped")
+	p.types("-l", "clear; fg")
+	p.types("Enter")
+	p.shows("Code:")
+	p.types("-l", "7-ac")
+	p.shows("Code: 7-ac")
+	p.types("C-c")
+	p.shows("stopped")
 }

@@ -12,6 +12,8 @@ const (
 	// tallWidth is how wide a terminal must be for a bar and a second line.
 	tallWidth = 60
 
+	leastFile = 14 // columns for the name of the current file
+
 	leastBar = 8
 	mostBar  = 40
 
@@ -90,15 +92,22 @@ func (v *view) second(most int) string {
 		return fit(indent+v.pausedText(), most)
 	}
 	var l line
+	room := most - len(indent)
 	if p.Files > 1 {
-		l = append(l, part{fmt.Sprintf("%d of %d files", p.FilesDone, p.Files), 4})
+		l = append(l, part{fmt.Sprintf("%d/%d files", p.FilesDone, p.Files), 4})
+		if p.File != "" {
+			room -= leastFile + 2
+		}
 	}
 	l = append(l, v.pathParts()...)
 	if b := p.Bottleneck.String(); b != "" {
-		l = append(l, part{"waits for " + waitsFor(b), 5})
+		if most >= wordyWidth {
+			b = "waits for " + waitsFor(b)
+		}
+		l = append(l, part{b, 5})
 	}
-	text := l.fit(most - len(indent))
-	if room := most - len(indent) - columns(text) - 2; p.File != "" && room >= 12 && p.Files > 1 {
+	text := l.fit(room)
+	if room := most - len(indent) - columns(text) - 2; p.File != "" && room >= leastFile && p.Files > 1 {
 		text = tail(clean(p.File), room) + "  " + text
 	}
 	return strings.TrimRight(indent+text, " ")

@@ -188,7 +188,7 @@ func (t *terminal) askCode(ctx context.Context, host string) (phrase, at string,
 			return "", "", err
 		}
 		phrase, at, err := t.readCode(text)
-		if err == nil && phrase == "" {
+		if text == "" || err == nil && phrase == "" {
 			err = usageError{errors.New("the code is missing: it is a number and three words, such as 7-acid-robot-zebra")}
 		}
 		if err == nil {
@@ -244,7 +244,7 @@ func namedWord(text string, err error) error {
 		}
 		return fmt.Errorf("%q is no word of a code; perhaps %s", clean(w), strings.Join(all[:min(len(all), 4)], ", "))
 	}
-	return err
+	return errors.New(strings.Replace(err.Error(), "reading the code: it ", "the code ", 1))
 }
 
 func versionCommand(t *terminal) *cobra.Command {

@@ -35,9 +35,7 @@ func (t *terminal) attend(cfg *qft.Config, inputIsTaken bool) (leave func()) {
 	t.read()
 	t.typing.keys = t.act
 	t.typing.wanted.Broadcast()
-	stop := watchSuspend(t.suspend, t.comeBack)
 	return func() {
-		stop()
 		t.mu.Lock()
 		defer t.mu.Unlock()
 		t.typing.keys = nil
@@ -57,11 +55,20 @@ func (t *terminal) comeBack() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.takeKeys()
-	t.typing.wanted.Broadcast()
+	if t.typing.started {
+		t.typing.wanted.Broadcast()
+	}
 	t.prompt()
 }
 
-const keysHelp = "keys: p pause or go on · + - limit · 0 no limit · b background · c copy the command · Ctrl-C end"
+// keysText says what the keys do.
+func (s *steering) keysText() string {
+	text := "keys: p pause or go on, + - limit, 0 no limit, b background"
+	if s.invite != "" {
+		text += ", c copy the command"
+	}
+	return text + ", Ctrl-C end"
+}
 
 // act does what a key says.
 func (t *terminal) act(key rune) {
@@ -90,7 +97,7 @@ func (t *terminal) act(key rune) {
 	case 'c':
 		t.copyInvite()
 	case '?', 'h':
-		t.say(nil, keysHelp)
+		t.say(nil, "%s", s.keysText())
 	}
 }
 

@@ -54,7 +54,7 @@ func explain(err error) (what, why, do string) {
 	case !ours, e.Kind == qft.KindUsage:
 		return text, "", do
 	case e.Kind == qft.KindCanceled, e.Kind == qft.KindRefused: // the reason is here, and knows it
-		return whatHappened(e), "", ""
+		return whatHappened(e), "", do
 	}
 	return whatHappened(e), text, do
 }

@@ -23,7 +23,7 @@ func TestErrorsHaveThreeParts(t *testing.T) {
 			Err: &fs.PathError{Op: "open", Path: "film", Err: syscall.ENOENT}, Hint: "check the name"},
 		"qft: the other side has ended it\n  Why: the other side reports: refused\n": &qft.Error{Op: "send", Kind: qft.KindPeer,
 			Err: errors.New("the other side reports: refused")},
-		"qft: stopped\n": &qft.Error{Op: "send", Kind: qft.KindCanceled, Err: context.Canceled, Hint: "run it again"},
+		"qft: stopped\n": &qft.Error{Op: "send", Kind: qft.KindCanceled, Err: context.Canceled},
 		"qft: the two machines cannot be brought together\n  Why: looking up nowhere.invalid: there is no machine of that name\n": &qft.Error{
 			Op: "send", Kind: qft.KindHelper, Err: fmt.Errorf("looking up nowhere.invalid: %w", lookup)},
 		"qft: the port cannot be used\n  Why: listening: another program uses it\n": &qft.Error{Kind: qft.KindPort,

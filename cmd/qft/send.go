@@ -5,9 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -166,7 +168,7 @@ func sourceText(src qft.Source) string {
 		switch {
 		case err != nil:
 		case st.IsDir():
-			name += string(filepath.Separator)
+			name += string(filepath.Separator) + folderText(path)
 		default:
 			name += ", " + size(st.Size())
 		}
@@ -177,4 +179,27 @@ func sourceText(src qft.Source) string {
 		text += fmt.Sprintf(" and %d more", more)
 	}
 	return text
+}
+
+// folderText is how much a folder holds, if that is known at a glance: nobody
+// waits for it, since the sender counts by itself.
+func folderText(path string) string {
+	const most = 50 * time.Millisecond
+	began := time.Now()
+	files, bytes := 0, int64(0)
+	err := filepath.WalkDir(path, func(_ string, e fs.DirEntry, err error) error {
+		if err != nil || time.Since(began) > most {
+			return fs.SkipAll
+		}
+		info, err := e.Info()
+		if err == nil && info.Mode().IsRegular() {
+			files++
+			bytes += info.Size()
+		}
+		return nil
+	})
+	if err != nil || time.Since(began) > most || files == 0 {
+		return ""
+	}
+	return fmt.Sprintf(", %d files, %s", files, size(bytes))
 }

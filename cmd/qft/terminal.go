@@ -81,6 +81,10 @@ func (t *terminal) close() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.typing.closed = true
+	if t.typing.unwatch != nil {
+		t.typing.unwatch()
+		t.typing.unwatch = nil
+	}
 	t.giveBack()
 	if t.pacer != nil {
 		t.pacer.flush()
@@ -505,7 +509,7 @@ func (t *terminal) finish(verb string, r qft.Result, err error) {
 	t.notify(endText(verb, err))
 	if err != nil && qft.KindOf(err) != qft.KindIncomplete {
 		if qft.KindOf(err) == qft.KindCanceled && t.begun() {
-			t.say(nil, "what has arrived is kept: the same command, or qft resume, continues")
+			t.say(nil, "what has arrived is kept; qft resume lists it")
 		}
 		return
 	}

@@ -182,11 +182,11 @@ func TestRowsFit(t *testing.T) {
 	}
 	v := &view{path: "punched", progress: p}
 	want := " 42 %  ████████████▌░░░░░░░░░░░░░░░░░  1.05 GB of 2.50 GB  11.2 MB/s  2:10 left\n" +
-		"       12 of 300 files  punched  RTT 52ms  loss 1.2 %  waits for peer's disk"
+		"       …a picture.jpg  12/300 files  punched  RTT 52ms  loss 1.2 %  peer's disk"
 	if got := strings.Join(v.rows(79, true), "\n"); got != want {
 		t.Errorf("drawn is\n%s\nwant\n%s", got, want)
 	}
-	if got := v.rows(120, true)[1]; !strings.Contains(got, "very long name of a picture.jpg  12 of 300 files") {
+	if got := v.rows(120, true)[1]; !strings.Contains(got, "name of a picture.jpg  12/300 files") {
 		t.Errorf("the second row is %q", got)
 	}
 }

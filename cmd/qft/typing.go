@@ -24,6 +24,7 @@ type typing struct {
 	wanted  *sync.Cond // something is asked, or keys act
 	err     error      // nothing more can be read
 	restore func()     // gives the terminal back as it was; nil: it is
+	unwatch func()     // ends the watch for being suspended; nil: there is none
 	closed  bool       // no keys are taken any more
 	asked   *question
 	keys    func(rune) // what keys do while nothing is asked; nil: they wait
@@ -57,6 +58,9 @@ func (t *terminal) takeKeys() {
 	}
 	if restore, err := keysMode(f); err == nil {
 		t.typing.restore = restore
+		if t.typing.unwatch == nil {
+			t.typing.unwatch = watchSuspend(t.suspend, t.comeBack)
+		}
 	}
 }
 
