@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -12,7 +11,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
-	"os"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -376,9 +375,40 @@ func TestAttackByNumber(t *testing.T) {
 	}
 	b.must("/api/transfers", NewTransfer{Kind: "send", Text: "text"}, nil)
 	b.until("its stream goes on", func(s *State) bool { return len(s.Transfers) == 1 })
-	idle[0].SetReadDeadline(time.Now().Add(patience))
-	if _, err := idle[0].Read(make([]byte, 1)); err == nil || errors.Is(err, os.ErrDeadlineExceeded) {
-		t.Errorf("the oldest is still there: %v", err)
+}
+
+// TestTheCrowdIsBounded: the oldest stranger goes, and nobody who is known.
+func TestTheCrowdIsBounded(t *testing.T) {
+	l, err := net.Listen("tcp4", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	c := &crowd{Listener: l}
+	var all []*visitor
+	for i := range 2 * mostConnections {
+		out, err := net.Dial("tcp", l.Addr().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer out.Close()
+		in, err := c.Accept()
+		if err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, in.(*visitor))
+		if i == 0 {
+			welcome(c.with(context.Background(), in))
+		}
+		if len(c.open) > mostConnections {
+			t.Fatalf("%d are open", len(c.open))
+		}
+	}
+	if !slices.Contains(c.open, all[0]) || slices.Contains(c.open, all[1]) || !slices.Contains(c.open, all[len(all)-1]) {
+		t.Error("the wrong ones went")
+	}
+	if _, err := all[1].Write([]byte("x")); err == nil {
+		t.Error("who went is still there")
 	}
 }
 
