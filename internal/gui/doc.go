@@ -20,6 +20,18 @@
 // a file that only its owner can read, and the browser is told to open that file:
 // arguments of programs are for everybody to see.
 //
+// The first program of a user keeps a lock; another start of it finds there how
+// to ask for a page, and ends. Connections of those who have shown no token give
+// way when there are many, and nobody is waited for without a bound.
+//
+// # Dropped files
+//
+// A page can read what was dropped on it, and the program cannot: so a drop is
+// an fs.FS whose reads are asked of that page, in the stream of messages, and
+// answered by further requests. A page that was away is asked again; one that
+// stays away, is silent, or sends something else than what was asked for fails
+// its files only.
+//
 // # What can be reached
 //
 // Files are read and written below places only: the home directory, the working
@@ -28,6 +40,9 @@
 //
 // # Limitations
 //
-// Whoever runs programs as the same user can do what the page can, and more. A
-// page that dropped files has to stay open while they are sent.
+// Whoever runs programs as the same user can do what the page can, and more.
+// Other users of the machine can keep pages from being opened, by making
+// connections without end, but not those that are. Between judging a path and
+// using it, what it leads to can be changed by this user's own programs. A page
+// that dropped files has to stay open while they are sent.
 package gui

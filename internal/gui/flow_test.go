@@ -350,3 +350,38 @@ func TestADropIsReadByItsPageOnly(t *testing.T) {
 	}
 	p.from.refused("/api/transfers", NewTransfer{Kind: "send", Drop: &d, Text: "text"})
 }
+
+// TestTokensFromPageToPage: without a helper two people pass each other tokens.
+func TestTokensFromPageToPage(t *testing.T) {
+	p := newTwo(t)
+	stun := []string{helper(t)}
+	var a, b Transfer
+	p.from.must("/api/transfers", NewTransfer{Kind: "send", Text: "hello", Stun: stun}, &a)
+	p.to.must("/api/transfers", NewTransfer{Kind: "receive", Folder: p.in, Stun: stun}, &b)
+	asked := func(b *tab, mayLack bool) (token string) {
+		b.until("a token is asked for", func(s *State) bool {
+			if len(s.Transfers) == 0 {
+				return false
+			}
+			x := s.Transfers[0]
+			token = x.Invite.Token
+			return (token != "" || mayLack) && x.Ask != nil && x.Ask.Kind == "token"
+		})
+		return token
+	}
+	first := asked(p.from, false)
+	asked(p.to, true)
+	p.to.answer(b.ID, Answer{Token: "nonsense"})
+	p.to.until("it is told why that is none", func(s *State) bool {
+		n := s.Transfers[0].Notes
+		return len(n) > 0 && strings.Contains(n[len(n)-1], "token")
+	})
+	asked(p.to, true)
+	p.to.answer(b.ID, Answer{Token: first})
+	p.to.until("there is one to answer with", func(s *State) bool { return s.Transfers[0].Invite.Token != "" })
+	p.from.answer(a.ID, Answer{Token: p.to.state.Transfers[0].Invite.Token})
+	if got := p.to.phase(b.ID, PhaseDone, PhaseFailed); got.Phase != PhaseDone || got.Outcome.Text != "hello" || got.Invite.Token != "" {
+		t.Errorf("%+v", got)
+	}
+	p.from.phase(a.ID, PhaseDone)
+}
