@@ -23,7 +23,7 @@ import (
 
 const about = `qft sends files straight from one machine to another, encrypted.
 
-    qft send photos/ notes.txt      prints a code such as 7-acid-robot-zebra
+    qft send photos/ notes.txt      prints a code: 7-acid-robot-zebra
     qft receive 7-acid-robot-zebra  on the other machine
 
 On one network that is all. Across networks both sides name one helper, which

@@ -29,7 +29,7 @@ func exits() []exit {
 		{qft.KindHelper, 8, "the helper cannot be reached or used"},
 		{qft.KindNoPath, 9, "no direct path between the two machines"},
 		{qft.KindPeer, 10, "the other side stopped, refused or failed"},
-		{qft.KindIncomplete, 11, "not everything has arrived: files changed, could not be read, or arrived damaged"},
+		{qft.KindIncomplete, 11, "not everything has arrived: unreadable, changed or damaged files"},
 		{qft.KindProtocol, 12, "the other side or the helper speaks another protocol"},
 		{qft.KindPort, 13, "the UDP port of this machine cannot be used"},
 		{qft.KindTooMuch, 14, "it is more than --max-size or --max-files allow"},

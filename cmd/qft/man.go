@@ -137,42 +137,48 @@ func environment() [][2]string {
 func (m *manual) files() {
 	m.printf(".SH FILES\n.TP\n.I %s\nsettings\n.TP\n.I %s\nwhat was interrupted; no phrase and no code\n", escape("~/.config/qft/config"), escape("~/.local/state/qft/"))
 	m.printf(".TP\n.I %s\nwhat has arrived so far of NAME, beside its place\n", escape(".NAME.qft-part"))
-	m.printf("Other systems have them where they keep such files: qft config --path.\n")
+	m.printf(".PP\nOther systems have them where they keep such files: qft config --path.\n")
 	m.printf(".SH \"SEE ALSO\"\nqft help topics; docs/ of the sources\n")
 }
 
-// text writes paragraphs; what is indented stays as it is.
+// text writes paragraphs. One that is indented stays as it is; what is indented
+// below a line of its own is that heading's paragraph.
 func (m *manual) text(s string) {
-	plain := false
-	for line := range strings.SplitSeq(strings.TrimSpace(s), "\n") {
-		indented := strings.HasPrefix(line, "  ")
+	for part := range strings.SplitSeq(strings.TrimRight(s, " \n"), "\n\n") {
+		lines := strings.Split(part, "\n")
+		below := lines[1:]
 		switch {
-		case strings.TrimSpace(line) == "":
-			if plain {
-				m.printf(".fi\n")
-				plain = false
+		case indented(lines[0]):
+			for i, line := range lines { // pages are indented already
+				lines[i] = strings.TrimPrefix(line, "  ")
 			}
-			m.printf(".PP\n")
+			m.printf(".PP\n.nf\n%s\n.fi\n", escape(strings.Join(lines, "\n")))
 			continue
-		case indented && !plain:
-			m.printf(".nf\n")
-			plain = true
-		case !indented && plain:
-			m.printf(".fi\n")
-			plain = false
+		case len(below) > 0 && indented(below[0]):
+			m.printf(".TP\n.B %s\n", escape(lines[0]))
+		default:
+			m.printf(".PP\n%s\n", escape(lines[0]))
 		}
-		m.printf("%s\n", escape(line))
-	}
-	if plain {
-		m.printf(".fi\n")
+		listed := false // the lines are points of a list, and what belongs to them
+		for _, line := range below {
+			text := strings.TrimSpace(line)
+			point := strings.HasPrefix(text, "- ")
+			if point || listed && !strings.HasPrefix(line, "      ") {
+				m.printf(".br\n")
+				listed = point
+			}
+			m.printf("%s\n", escape(text))
+		}
 	}
 }
+
+func indented(line string) bool { return strings.HasPrefix(line, "    ") }
 
 // escape makes text harmless in troff: a line that begins with a dot or an
 // apostrophe is a request there, a hyphen is not the minus of a flag, and
 // backslashes escape.
 func escape(s string) string {
-	s = strings.NewReplacer(`\`, `\e`, "-", `\-`, "→", `\(->`, "·", `\(bu`, "…", "...").Replace(s)
+	s = strings.NewReplacer(`\`, `\e`, "-", `\-`, `"`, `\(dq`, "→", `\(->`, "·", `\(bu`, "…", "...").Replace(s)
 	lines := strings.Split(s, "\n")
 	for i, l := range lines {
 		if strings.HasPrefix(l, ".") || strings.HasPrefix(l, "'") {

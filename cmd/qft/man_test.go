@@ -52,10 +52,16 @@ func TestManualHasAllThereIs(t *testing.T) {
 	if _, err := exec.LookPath("groff"); err != nil {
 		t.Skipf("its form is not checked: %v", err)
 	}
-	cmd := exec.Command("groff", "-ww", "-man", "-Tutf8", "-z")
-	cmd.Stdin = strings.NewReader(page)
-	if said, err := cmd.CombinedOutput(); err != nil || len(said) > 0 {
-		t.Errorf("groff says %v: %s", err, said)
+	var shown, said bytes.Buffer
+	cmd := exec.Command("groff", "-ww", "-man", "-Tascii", "-P-bou", "-P-c", "-rLL=78n")
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = strings.NewReader(page), &shown, &said
+	if err := cmd.Run(); err != nil || said.Len() > 0 {
+		t.Errorf("groff says %v: %s", err, said.Bytes())
+	}
+	for line := range strings.SplitSeq(shown.String(), "\n") {
+		if len(line) > 80 {
+			t.Errorf("%d columns: %s", len(line), line)
+		}
 	}
 }
 
@@ -92,7 +98,7 @@ func TestTopicsFitAScreen(t *testing.T) {
 			t.Errorf("%s: exit code %d, %d lines", name, code, strings.Count(out, "\n"))
 		}
 		for line := range strings.SplitSeq(out, "\n") {
-			if len([]rune(line)) > 79 && name != "scripts" {
+			if len([]rune(line)) > 79 {
 				t.Errorf("%s: %d columns: %s", name, len([]rune(line)), line)
 			}
 			for rest := line; ; {
