@@ -147,7 +147,8 @@ var peers = []peer{
 		},
 		ready: "Code is",
 		receive: func(w *pair, _ *proc, target string) *proc {
-			return w.b.start("croc", []string{"croc", "--yes", "--relay", linkB + ":9009", "--out", filepath.Dir(target)}, crocSecret)
+			// It fails until the sender is at the relay, which that does not tell.
+			return w.b.start("croc", []string{"sh", "-c", `until croc --yes --relay "$0" --out "$1"; do sleep 0.1; done`, linkB + ":9009", filepath.Dir(target)}, crocSecret)
 		},
 	},
 	{
