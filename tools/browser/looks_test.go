@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -53,7 +54,7 @@ func TestEveryScreenForEverybody(t *testing.T) {
 	t.Parallel()
 	needs(t)
 	engine := axe(t)
-	tour(t, func(w *page, name string) { w.wantGoodLooks(engine, name) })
+	tour(t, newPerson(t), newPerson(t), func(w *page, name string) { w.wantGoodLooks(engine, name) })
 }
 
 // TestPictures makes the pictures of the documentation, each of one size.
@@ -62,7 +63,19 @@ func TestPictures(t *testing.T) {
 	if dir == "" {
 		t.Skip("pictures are made by make screenshots")
 	}
-	tour(t, func(w *page, name string) {
+	needs(t)
+	top := filepath.Join(os.TempDir(), "example") // is seen in the pictures
+	if err := os.Mkdir(top, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(top) })
+	tour(t, personAt(t, filepath.Join(top, "laptop")), personAt(t, filepath.Join(top, "desktop")), func(w *page, name string) {
+		if !slices.Contains([]string{"home", "waiting", "question", "moving", "done", "history", "doctor", "settings"}, name) {
+			return
+		}
+		if name == "moving" {
+			w.until("a plot", find("plot")+` && `+find("bar")+`.ariaValueNow >= 12`)
+		}
 		for _, dark := range []bool{false, true} {
 			w.look(wide, dark)
 			scheme := map[bool]string{true: "dark", false: "light"}[dark]
@@ -75,8 +88,7 @@ func TestPictures(t *testing.T) {
 }
 
 // tour leads through the screens of a transfer and all others.
-func tour(t *testing.T, show func(w *page, name string)) {
-	a, b := newPerson(t), newPerson(t)
+func tour(t *testing.T, a, b *person, show func(w *page, name string)) {
 	a.grow("holiday", 24<<20)
 	s, r := a.open(a.start()), b.open(b.start())
 	show(s, "home")

@@ -132,8 +132,12 @@ type person struct {
 
 func newPerson(t *testing.T) *person {
 	needs(t)
-	p := &person{t, t.TempDir()}
-	if err := os.Mkdir(p.downloads(), 0o755); err != nil {
+	return personAt(t, t.TempDir())
+}
+
+func personAt(t *testing.T, home string) *person {
+	p := &person{t, home}
+	if err := os.MkdirAll(p.downloads(), 0o755); err != nil {
 		t.Fatal(err)
 	}
 	return p

@@ -143,7 +143,10 @@ function Row(p: { entry: Entry; folder: boolean; chosen: boolean; toggle: () => 
       {!p.folder && <input type="checkbox" checked={p.chosen} aria-label={e.name} data-test="dialog-entry" data-name={e.name} onChange={p.toggle} />}
       {e.folder ? (
         <button type="button" class="name" data-test="dialog-enter" data-name={e.name} onClick={p.enter}>
-          <span aria-hidden="true">🗀</span> <bdi>{e.name}</bdi>
+          <svg viewBox="0 0 16 16" aria-hidden="true">
+            <path d="M1 3h5l2 2h7v9H1z" />
+          </svg>{" "}
+          <bdi>{e.name}</bdi>
         </button>
       ) : (
         <button type="button" class="name" tabIndex={-1} onClick={p.toggle}>

@@ -22,7 +22,7 @@ export function TransferView({ id }: { id: number }) {
       <header>
         <p class="kind">{text.kind[t.kind]}</p>
         <h1>
-          <bdi>{t.name || text.unnamed}</bdi>
+          <bdi>{t.name || (t.ask?.proposal?.names.join(", ") ?? text.unnamed)}</bdi>
         </h1>
         <p class={`phase ${t.phase}`} data-test="phase">
           {t.phase === "moving" && t.steering.paused ? text.pausedHere : text.phases[t.phase]}
@@ -135,7 +135,7 @@ function SessionView({ of: s, transfer: t }: { of: Session; transfer: Transfer }
             <Fact name={text.bottleneck} value={s.link.bottleneck} test="bottleneck" />
             <Fact name={text.pathRate} value={s.link.pathRate > 0 ? rate(s.link.pathRate) : ""} test="path-rate" />
           </dl>
-          {t.sessions.length === 1 && <Plot of={s} />}
+          {t.sessions.length === 1 && s.samples.length > 2 && <Plot of={s} />}
         </>
       )}
     </section>
