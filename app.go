@@ -272,6 +272,7 @@ func (a *app) Done() bool { return a.state == unconnected || a.state == ended }
 
 // close closes the files where nobody else has: there was no connection.
 func (a *app) close() {
+	a.leave()
 	if a.party != nil {
 		a.party.Close()
 	}

@@ -222,3 +222,35 @@ func TestFilesOfAnFSFailAlone(t *testing.T) {
 	}
 	sameTree(t, fstest.MapFS{"good": m["good"]}, to)
 }
+
+// TestAnFSThatBlocksWhileNobodyComes: directories are gone through before there
+// is a receiver, and Send returns all the same.
+func TestAnFSThatBlocksWhileNobodyComes(t *testing.T) {
+	wait := make(chan struct{})
+	defer close(wait)
+	asked := make(chan struct{})
+	ctx, end := context.WithCancel(t.Context())
+	s := sendFS(ctx, t, Source{FS: blockedFS{fstest.MapFS{"dir/file": noise(1)}, func(name string) {
+		if name == "dir" {
+			close(asked)
+			<-wait
+		}
+	}}})
+	<-asked
+	end()
+	s.sending.Wait()
+	if KindOf(s.err) != KindCanceled {
+		t.Error(s.err)
+	}
+}
+
+// blockedFS blocks where a file or directory is opened.
+type blockedFS struct {
+	fstest.MapFS
+	open func(name string)
+}
+
+func (b blockedFS) Open(name string) (fs.File, error) {
+	b.open(name)
+	return b.MapFS.Open(name)
+}

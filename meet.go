@@ -306,6 +306,7 @@ func (h *host) meetOn(ctx context.Context, a *attempt, socket *udp.Socket, told 
 	}
 	a.post = func(f func(time.Time, *driver)) { loop.Post(func() { f(time.Now(), d) }) }
 	loop.SetMachine(d)
+	loop.SetEnd(func() { d.app.close() })
 	if err := loop.Run(ctx); err != nil {
 		return -1, &Error{Op: h.op, Kind: KindPort, Err: fmt.Errorf("using the socket: %w", err)}
 	}

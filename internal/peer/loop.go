@@ -57,6 +57,7 @@ type Loop struct {
 	machine Machine
 	posts   chan func()
 	ended   chan struct{}
+	atEnd   func()        // nil: nothing
 	idle    time.Duration // slept so far
 
 	mu   sync.Mutex
@@ -78,6 +79,10 @@ func NewLoop(s *udp.Socket) *Loop {
 
 // SetMachine says what the loop drives.
 func (l *Loop) SetMachine(m Machine) { l.machine = m }
+
+// SetEnd has f called when the machine is driven no more, and before works that
+// still run are waited for: it tells them that nobody wants what they come to.
+func (l *Loop) SetEnd(f func()) { l.atEnd = f }
 
 // SetLines adds lines to what the machine sends and receives through. Call it in
 // the loop, or before Run.
@@ -144,6 +149,9 @@ func (l *Loop) Run(ctx context.Context) error {
 	}
 	defer func() {
 		close(l.ended)
+		if l.atEnd != nil {
+			l.atEnd()
+		}
 		l.mu.Lock()
 		l.quit = true
 		l.mu.Unlock()
