@@ -65,6 +65,8 @@ func rootCommand(t *terminal) *cobra.Command {
 			return cmd.Help()
 		},
 	}
+	root.Version = fmt.Sprintf("qft %s, protocol %d\n", version(), qft.ProtocolVersion)
+	root.SetVersionTemplate("{{.Version}}")
 	root.SetUsageFunc(usage)
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
 	root.SetHelpCommand(helpCommand(root))
@@ -74,7 +76,7 @@ func rootCommand(t *terminal) *cobra.Command {
 	}{
 		{"files", "Files:", []*cobra.Command{sendCommand(t), receiveCommand(t), resumeCommand(t), guiCommand(t)}},
 		{"network", "Network and settings:", []*cobra.Command{helperCommand(t), doctorCommand(t), configCommand(t)}},
-		{"more", "More:", []*cobra.Command{versionCommand(t), completionCommand(t), senderCommand(t), receiverCommand(t),
+		{"more", "More:", []*cobra.Command{versionCommand(t, root), completionCommand(t), senderCommand(t), receiverCommand(t),
 			manCommand(t, root)}},
 	} {
 		root.AddGroup(&cobra.Group{ID: g.id, Title: g.title})
@@ -247,14 +249,14 @@ func namedWord(text string, err error) error {
 	return errors.New(strings.Replace(err.Error(), "reading the code: it ", "the code ", 1))
 }
 
-func versionCommand(t *terminal) *cobra.Command {
+func versionCommand(t *terminal, root *cobra.Command) *cobra.Command {
 	return &cobra.Command{
 		Use:   "version",
 		Short: "print the version",
 		Args:  exactly(0, 0, "no arguments"),
 		RunE: func(*cobra.Command, []string) error {
-			fmt.Fprintf(t.out, "qft %s, protocol %d\n", version(), qft.ProtocolVersion)
-			return nil
+			_, err := fmt.Fprint(t.out, root.Version)
+			return err
 		},
 		ValidArgsFunction: cobra.NoFileCompletions,
 	}

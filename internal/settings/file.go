@@ -2,6 +2,7 @@ package settings
 
 import (
 	"bufio"
+	"cmp"
 	"crypto/rand"
 	"errors"
 	"fmt"
@@ -29,7 +30,7 @@ func readFile(path string) (map[string]string, error) {
 	s := make(map[string]string)
 	err := Read(path, func(name, value string) error {
 		if _, ok := find(name); !ok {
-			return fmt.Errorf("%q is no setting: they are KEY = VALUE, with a KEY that qft config lists", name)
+			return fmt.Errorf("%q is no setting: they are KEY = VALUE, with a KEY that qft config lists", cmp.Or(name, value))
 		}
 		if value == "" {
 			return fmt.Errorf("%s has no value: leave the line out, or write %s = VALUE", name, name)
@@ -88,11 +89,22 @@ func splitLine(line string) (key, value string, ok bool) {
 
 // Set writes a setting into the configuration file; an empty value removes it.
 // Comments and all other lines stay as they are. The file is replaced as a
-// whole, so that nobody ever reads a half of it.
+// whole, so that nobody ever reads a half of it. A path is written as an
+// absolute one, as the file is read from everywhere.
 func Set(name, value string) error {
 	value = strings.TrimSpace(value)
+	k, ok := find(name)
+	if !ok {
+		return Check(name, value)
+	}
 	if err := Check(name, value); err != nil {
 		return &Error{name, err}
+	}
+	if k.Place != NoPlace && value != "" && atHome(value) == value {
+		var err error
+		if value, err = filepath.Abs(value); err != nil {
+			return &Error{name, plain(err)}
+		}
 	}
 	if strings.ContainsAny(value, "\n\r#") {
 		return &Error{name, errors.New("a value is one line without #")}

@@ -98,7 +98,7 @@ func TestErrorsNameTheirPlace(t *testing.T) {
 		{"limit = 5\n", "", path + ": limit: "},
 		{"\n\nspeed = 5\n", "", path + ":3: "},
 		{"limit =\n", "", path + ":1: limit has no value"},
-		{"just this\n", "", path + ":1: "},
+		{"just this\n", "", path + ":1: \"just this\" is no setting"},
 		{"", "20", "--limit: "},
 	} {
 		write(t, path, c.text)
@@ -181,6 +181,21 @@ func TestSetLeavesTheRestAlone(t *testing.T) {
 	}
 	if names, err := os.ReadDir(filepath.Dir(path)); err != nil || len(names) != 1 {
 		t.Errorf("%v was left beside it, %v", names, err)
+	}
+}
+
+// TestSetMakesPathsAbsolute: what is read from everywhere names one place.
+func TestSetMakesPathsAbsolute(t *testing.T) {
+	path := home(t)
+	dir := t.TempDir()
+	t.Chdir(dir)
+	for said, want := range map[string]string{"in": filepath.Join(dir, "in"), "~/in": "~/in", dir: dir} {
+		if err := Set(Folder, said); err != nil {
+			t.Fatal(err)
+		}
+		if got, err := os.ReadFile(path); err != nil || string(got) != "folder = "+want+"\n" {
+			t.Errorf("%s: %q, %v", said, got, err)
+		}
 	}
 }
 
