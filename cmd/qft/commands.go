@@ -207,7 +207,8 @@ func (t *terminal) askCode(ctx context.Context, host string) (phrase, at string,
 func (t *terminal) readCode(text string) (code, host string, err error) {
 	code, host, err = qft.SplitCode(text)
 	if err != nil {
-		return "", "", usageError{namedWord(text, err)}
+		return "", "", usageError{&qft.Error{Op: "receive", Kind: qft.KindUsage, Err: namedWord(text, err),
+			Hint: "compare it with the sender's screen: a number and three words, such as 7-acid-robot-zebra"}}
 	}
 	if code == "" {
 		return code, host, nil
