@@ -54,7 +54,7 @@ func TestEveryScreenForEverybody(t *testing.T) {
 	t.Parallel()
 	needs(t)
 	engine := axe(t)
-	tour(t, newPerson(t), newPerson(t), func(w *page, name string) { w.wantGoodLooks(engine, name) })
+	tour(t, newPerson(t), newPerson(t), 12<<20, "400kB/s", func(w *page, name string) { w.wantGoodLooks(engine, name) })
 }
 
 // TestPictures makes the pictures of the documentation, each of one size.
@@ -69,12 +69,12 @@ func TestPictures(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { os.RemoveAll(top) })
-	tour(t, personAt(t, filepath.Join(top, "laptop")), personAt(t, filepath.Join(top, "desktop")), func(w *page, name string) {
+	tour(t, personAt(t, filepath.Join(top, "laptop")), personAt(t, filepath.Join(top, "desktop")), 80<<20, "2MB/s", func(w *page, name string) {
 		if !slices.Contains([]string{"home", "waiting", "question", "moving", "done", "history", "doctor", "settings"}, name) {
 			return
 		}
 		if name == "moving" {
-			w.until("a plot", find("plot")+` && `+find("bar")+`.ariaValueNow >= 12`)
+			w.until("a plot", find("plot")+` && `+find("bar")+`.ariaValueNow >= 40`)
 		}
 		for _, dark := range []bool{false, true} {
 			w.look(wide, dark)
@@ -87,9 +87,9 @@ func TestPictures(t *testing.T) {
 	})
 }
 
-// tour leads through the screens of a transfer and all others.
-func tour(t *testing.T, a, b *person, show func(w *page, name string)) {
-	a.grow("holiday", 24<<20)
+// tour sends so many bytes, first under a limit, and leads through the screens of a transfer and all others.
+func tour(t *testing.T, a, b *person, bytes int64, limit string, show func(w *page, name string)) {
+	a.grow("holiday", bytes)
 	s, r := a.open(a.start()), b.open(b.start())
 	show(s, "home")
 	s.click("send-choose")
@@ -99,7 +99,7 @@ func tour(t *testing.T, a, b *person, show func(w *page, name string)) {
 	s.choose("holiday")
 	s.click("send-options")
 	show(s, "options")
-	s.write("send-limit", "400kB/s")
+	s.write("send-limit", limit)
 	code := s.sends()
 	s.see("qr")
 	show(s, "waiting")
