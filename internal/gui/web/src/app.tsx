@@ -51,7 +51,7 @@ function App() {
         </span>
         <nav aria-label={text.nav.label}>
           {pages.map(([path, name, test]) => (
-            <a key={path} href={`#${path}`} aria-current={where === path ? "page" : undefined} data-test={test}>
+            <a key={path} href={`#${path}`} aria-current={where === path ? "page" : path === "/" && where.startsWith("/t/") ? "true" : undefined} data-test={test}>
               {name}
             </a>
           ))}
@@ -102,7 +102,7 @@ function Help() {
   return (
     <>
       <h1>{text.help}</h1>
-      <section class="card">
+      <section class="card topics">
         {text.topics.map(([title, words]) => (
           <section key={title}>
             <h2>{title}</h2>

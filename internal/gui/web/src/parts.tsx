@@ -89,7 +89,7 @@ export function CopyButton(props: { label: string; what: string; test?: string }
     setDone(true);
   };
   return (
-    <button type="button" class="quiet" data-test={props.test ?? "copy"} onClick={() => void copy()}>
+    <button type="button" data-test={props.test ?? "copy"} onClick={() => void copy()}>
       <span aria-live="polite">{done ? text.copied : props.label}</span>
     </button>
   );

@@ -33,9 +33,9 @@ export function Plot({ of }: { of: Session }) {
           height,
           legend: { show: false },
           cursor: { show: false },
-          scales: { x: { time: false }, y: { range: (_, __, max) => [0, max > 0 ? max * 1.15 : 1] } },
+          scales: { x: { time: false }, y: { range: (_, __, max) => [0, Math.max(max * 1.15, 1000)] } },
           axes: [
-            { stroke: ink, grid, ticks: { show: false }, values: (_, v) => v.map((s) => `${s} s`) },
+            { stroke: ink, grid, ticks: { show: false }, size: 30, incrs: [1, 5, 10, 30, 60, 120, 300], values: (_, v) => v.map((s) => `${s} s`) },
             { stroke: ink, grid, ticks: { show: false }, size: 84, values: (_, v) => v.map((r) => rate(r)) },
           ],
           series: [{}, { stroke: line, width: 2, fill: `${line}22`, points: { show: false } }],

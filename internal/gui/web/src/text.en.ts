@@ -20,7 +20,7 @@ const count = (n: number, one: string, many: string): string => `${n.toLocaleStr
 export const text = {
   title: "qft",
   skipTo: "Skip to the content",
-  nav: { home: "Send and receive", history: "History", doctor: "Doctor", settings: "Settings", help: "Help", label: "Pages" },
+  nav: { home: "Transfers", history: "History", doctor: "Doctor", settings: "Settings", help: "Help", label: "Pages" },
   phases,
 
   // contact
@@ -34,7 +34,7 @@ export const text = {
 
   // sending
   send: "Send",
-  sendLead: "Straight to another machine, encrypted, however large.",
+  sendLead: "Straight to another machine, encrypted.",
   drop: "Drop files or folders here",
   dropNow: "Let go to add them",
   choose: "Choose files or folders …",
@@ -189,7 +189,7 @@ export const text = {
   doctorLong: "Measure for up to a minute how long an idle connection is kept",
   doctorRunning: "Measuring …",
   doctorRest: (s: number) => `Waiting to see how long an idle connection is kept: about ${s} s more`,
-  ratings: { open: "Works with everybody", good: "Works with nearly everybody", limited: "Works with some", blocked: "UDP is blocked", unknown: "Too little is known" },
+  ratings: { open: "Works with everybody", good: "Works well", limited: "Works with some", blocked: "UDP is blocked", unknown: "Too little is known" },
   advice: "What would help",
   details: "Details",
   servers: "Servers",

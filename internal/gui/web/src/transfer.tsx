@@ -101,9 +101,10 @@ function Invitation({ of: t, small }: { of: Transfer; small: boolean }) {
 function SessionView({ of: s, transfer: t }: { of: Session; transfer: Transfer }) {
   const share = percent(s.done, s.size);
   const live = !isEnded(t) && !s.ended;
+  const took = t.ended - t.began;
   const name = s.number > 0 ? text.receiver(s.number) : t.name || text.unnamed;
   return (
-    <section class="session" aria-label={name} data-test="session" data-session={s.number}>
+    <section class="card session" aria-label={name} data-test="session" data-session={s.number}>
       {s.number > 0 && <h2>{name}</h2>}
       <div class="figures">
         <span class="percent" data-test="percent">
@@ -121,6 +122,11 @@ function SessionView({ of: s, transfer: t }: { of: Session; transfer: Transfer }
       )}
       {s.link.paused && live && <p class="warn">{text.pausedThere}</p>}
       {s.problem && <p class="warn">{s.problem}</p>}
+      {t.phase === "done" && t.sessions.length === 1 && took > 0 && !t.outcome.text && (
+        <p class="good" data-test="done-in">
+          {text.doneIn(size(s.size), clock(took), rate((1000 * (s.size - s.resumed)) / took))}
+        </p>
+      )}
       {live && (
         <>
           <p class="file" title={s.file}>
@@ -225,15 +231,8 @@ function Queued({ of: t, stop }: { of: Transfer; stop: () => void }) {
 // Result is what a transfer came to.
 function Result({ of: t }: { of: Transfer }) {
   const o = t.outcome;
-  const moved = t.sessions.reduce((sum, s) => sum + s.size - s.resumed, 0);
-  const took = t.ended - t.began;
   return (
     <>
-      {t.phase === "done" && t.sessions.length === 1 && took > 0 && !o.text && (
-        <p class="good" data-test="done-in">
-          {text.doneIn(size(t.sessions[0]?.size ?? 0), clock(took), rate((1000 * moved) / took))}
-        </p>
-      )}
       {o.text && (
         <section class="card" aria-label={text.textGot}>
           <pre class="got" data-test="result-text" tabIndex={0}>
