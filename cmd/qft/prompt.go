@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -50,7 +51,7 @@ func (t *terminal) await(ctx context.Context, read func() (string, error)) (stri
 	select {
 	case a := <-got:
 		if a.err != nil {
-			return "", usageError{fmt.Errorf("reading the answer: %w", a.err)}
+			return "", noAnswer(a.err)
 		}
 		return a.text, nil
 	case <-ctx.Done():
@@ -157,4 +158,12 @@ func (t *terminal) askConflict(ctx context.Context, path string) (what qft.Exist
 			return qft.ExistingFail, true
 		}
 	}
+}
+
+// noAnswer is a question to which no answer can be read.
+func noAnswer(err error) error {
+	if errors.Is(err, io.EOF) {
+		return usageError{errors.New("nobody answers: the input has ended")}
+	}
+	return usageError{fmt.Errorf("reading the answer: %w", err)}
 }

@@ -303,7 +303,7 @@ func (t *terminal) put(ctx context.Context, q *question) (string, error) {
 	select {
 	case a := <-q.answered:
 		if a.err != nil {
-			return "", usageError{fmt.Errorf("reading the answer: %w", a.err)}
+			return "", noAnswer(a.err)
 		}
 		return a.text, nil
 	case <-ctx.Done():
