@@ -55,6 +55,9 @@ func TestKeyboardAlone(t *testing.T) {
 	s.tabTo("send-start")
 	s.press("Enter")
 	code := s.text("code")
+	if !ask[bool](s, `document.activeElement.id === "main"`) {
+		t.Errorf("in the view of the transfer the focus is at %s", ask[string](s, "document.activeElement.outerHTML"))
+	}
 
 	r.tabTo("receive-code")
 	r.insert(code)

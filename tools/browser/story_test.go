@@ -356,6 +356,11 @@ func TestDropped(t *testing.T) {
 
 	s.show("home")
 	r.show("home")
+	for _, kind := range []string{"dragover", "drop"} {
+		if ask[bool](s, fmt.Sprintf(`document.querySelector("h1").dispatchEvent(new DragEvent(%q, {bubbles: true, cancelable: true}))`, kind)) {
+			t.Errorf("%s beside the field: the browser opens the file instead of the page", kind)
+		}
+	}
 	ask[bool](s, fmt.Sprintf(`(() => {
 		const data = new DataTransfer();
 		data.items.add(new File(["dropped ".repeat(400_000)], "dropped.txt"));

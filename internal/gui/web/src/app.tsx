@@ -32,6 +32,10 @@ function App() {
     document.title = text.documentTitle(size > 0 ? percent(done, size) : null);
     if (state.value) release(running.value.some((t) => t.dropped));
   }, [state.value]);
+  useEffect(() => {
+    // Who pressed what led here, and is gone, goes on at the top of the view.
+    if (document.activeElement === document.body) document.getElementById("main")?.focus({ preventScroll: true });
+  }, [where]);
   if (contact.value === "shut" || (contact.value === "over" && !state.value)) return <Shut />;
   return (
     <>

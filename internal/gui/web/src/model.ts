@@ -29,6 +29,9 @@ const mostSamples = 600;
 const sampleTime = 1000;
 const sampled = new Map<string, number>();
 
+// What is dropped beside the field for it must not replace the page.
+for (const what of ["dragover", "drop"] as const) addEventListener(what, (e) => e.preventDefault());
+
 addEventListener("hashchange", () => {
   route.value = routeOf();
   problem.value = null;

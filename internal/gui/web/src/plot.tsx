@@ -15,9 +15,11 @@ function colour(name: string): string {
 export function Plot({ of }: { of: Session }) {
   const box = useRef<HTMLDivElement>(null);
   const plot = useRef<uPlot | null>(null);
+  const latest = useRef(of);
+  latest.current = of; // a plot may be drawn anew long after it was first
   const data = (): uPlot.AlignedData => {
-    const n = of.samples.length;
-    return [of.samples.map((_, i) => i - n + 1), of.samples];
+    const samples = latest.current.samples;
+    return [samples.map((_, i) => i - samples.length + 1), samples];
   };
   useEffect(() => {
     const element = box.current;
