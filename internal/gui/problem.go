@@ -19,7 +19,7 @@ func problemOf(err error) *Problem {
 	var e *qft.Error
 	if errors.As(err, &e) {
 		p.What = e.Error()
-		p.Todo = e.Hint
+		p.Todo = inWindow(e.Hint)
 	}
 	var no *refusal
 	if errors.As(err, &no) {
@@ -27,6 +27,15 @@ func problemOf(err error) *Problem {
 	}
 	p.What, p.Todo = plainText(p.What), plainText(p.Todo)
 	return p
+}
+
+// again is what the commands say of a transfer that can go on.
+const again = "run the same command again on both sides to continue"
+
+// inWindow is advice in terms of the window, in which there is no command to be
+// run again.
+func inWindow(advice string) string {
+	return strings.Replace(advice, again, "continue it on both sides: under History, or with the same code", 1)
 }
 
 // plainText makes foreign text harmless: control characters, and the Unicode

@@ -135,5 +135,6 @@ func tour(t *testing.T, a, b *person, bytes int64, limit string, show func(w *pa
 	show(r, "sure")
 	r.click("sure-yes")
 	s.see("doctor-verdict")
+	s.see("doctor-details")
 	show(s, "doctor")
 }
