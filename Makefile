@@ -7,6 +7,8 @@
 # make release VERSION=X.Y.Z  programs for all systems, archives, packages: dist/ (docs/release.md)
 # make load    a helper on one core: requests a second, a million rooms, a minute of garbage
 # make bench   figures of the real program beside the least possible, nc, rsync and scp
+# make browser      the window, through a real Chromium
+# make screenshots  its pictures in docs/pictures
 
 SHELL := /bin/bash
 export CGO_ENABLED ?= 1
