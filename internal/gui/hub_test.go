@@ -159,12 +159,12 @@ func TestItEndsWhenNobodyIsThere(t *testing.T) {
 		"it is loaded again":  {func(h *hub) { reload(h); reload(h) }, 2*time.Minute + idleTime - time.Second, false},
 		"another is awaited":  {func(h *hub) { reload(h); h.await(keyTime) }, 2*time.Minute + idleTime - time.Second, false},
 		"a transfer runs":     {func(h *hub) { reload(h); ends(h, time.Hour) }, time.Minute + time.Hour, false},
-		"it stays, as wanted": {func(h *hub) {}, 24 * time.Hour, true},
+		"it stays, as wanted": {func(h *hub) {}, 2 * time.Hour, true},
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			h := bareHub()
 			s := &server{hub: h, folder: t.TempDir(), cfg: Config{Stay: c.stay, Log: slog.New(slog.DiscardHandler)}}
-			ctx, cancel := context.WithTimeout(context.Background(), 24*time.Hour)
+			ctx, cancel := context.WithTimeout(context.Background(), 2*time.Hour)
 			defer cancel()
 			h.await(typedTime)
 			began := time.Now()
