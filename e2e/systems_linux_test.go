@@ -133,6 +133,9 @@ func (m *mixed) tree() (dir string, want map[string]string, other map[string]str
 	g.sparse("disk image.raw", 16<<20)
 	g.do(g.finish())
 	g.do(filepath.WalkDir(dir, func(p string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
 		info, err := d.Info()
 		if err != nil {
 			return err

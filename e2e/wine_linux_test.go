@@ -7,7 +7,6 @@ import (
 	"encoding/json"
 	"os"
 	"path/filepath"
-	"runtime"
 	"strconv"
 	"strings"
 	"testing"
@@ -51,7 +50,7 @@ func overlay(t *testing.T) string {
 		// Removing answers STATUS_NOT_IMPLEMENTED where Windows says that it cannot.
 		{"internal/syscall/windows/at_windows.go", "case STATUS_INVALID_INFO_CLASS,", "case NTStatus(0xC0000002), STATUS_INVALID_INFO_CLASS,"},
 	} {
-		source := filepath.Join(runtime.GOROOT(), "src", g.file)
+		source := filepath.Join(goroot(t), "src", g.file)
 		text, err := os.ReadFile(source)
 		if err != nil {
 			t.Fatal(err)
@@ -135,4 +134,14 @@ func exports(base uint32, library, name, forward string) []byte {
 		binary.Write(&b, binary.LittleEndian, v)
 	}
 	return b.Bytes()
+}
+
+// goroot is where the Go that builds has its sources.
+func goroot(t *testing.T) string {
+	t.Helper()
+	out, err := exec.Command("go", "env", "GOROOT").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return strings.TrimSpace(string(out))
 }
