@@ -74,6 +74,8 @@ soak:
 	$(MAKE) cross SYSTEMS="linux/riscv64 linux/mipsle linux/386 darwin/amd64 windows/arm64 freebsd/arm64 android/arm64"
 	QFT_SEEDS=10000 go test -timeout 2h -run 'TestMeetings|TestSessionsComeAndGo' -v .
 	./scripts/fuzz 5m
+	cd tools && for n in 1 2; do go run ./release -try -root .. -out ../dist/$$n -version "$$(sed -n 's/.*Version = "\(.*\)"/\1/p' ../qft.go)" || exit 1; done
+	cmp dist/1/SHA256SUMS dist/2/SHA256SUMS
 
 web: internal/gui/web/node_modules
 	cd tools && go run ./web ../internal/gui

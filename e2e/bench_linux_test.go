@@ -119,7 +119,7 @@ func summarize(all []cost, size int64) (s summary) {
 	return s
 }
 
-// judge compares the medians with what the issue asks for.
+// judge compares the medians with the bars that qft is to pass.
 func judge(t *testing.T, of map[string]summary) {
 	for _, c := range []struct {
 		what      string

@@ -105,7 +105,7 @@ func scratchRoot() string {
 	return os.TempDir()
 }
 
-// bigSize is the size of the file that the issue asks for, or a small stand-in
+// bigSize is the size of the file that a person might send, or a small stand-in
 // where somebody is in a hurry.
 func bigSize() int64 {
 	if testing.Short() {

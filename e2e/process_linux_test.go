@@ -14,7 +14,7 @@ import (
 	"time"
 )
 
-// memoryLimit is what the issue allows either side to occupy, whatever the
+// memoryLimit is what either side may occupy, whatever the
 // file and the path.
 const memoryLimit = 100 << 20
 

@@ -263,9 +263,17 @@ func versionCommand(t *terminal, root *cobra.Command) *cobra.Command {
 	}
 }
 
+// version is the release that this is, or is on the way to, and of a build from
+// a checkout its commit.
 func version() string {
-	if b, ok := debug.ReadBuildInfo(); ok && b.Main.Version != "" && b.Main.Version != "(devel)" {
-		return b.Main.Version
+	b, ok := debug.ReadBuildInfo()
+	if !ok {
+		return qft.Version
+	}
+	for _, s := range b.Settings {
+		if s.Key == "vcs.revision" && len(s.Value) >= 9 {
+			return qft.Version + "+" + s.Value[:9]
+		}
 	}
 	return qft.Version
 }

@@ -15,7 +15,7 @@ var zoo = []struct {
 	{"full cone", fullCone}, {"restricted", restricted}, {"port-restricted", portRestricted}, {"symmetric", symmetric},
 }
 
-// punchable is LIBRARIES' matrix: the rest has no answer without guesses.
+// punchable is what plain punching reaches: the rest has no answer without guesses.
 func punchable(a, b natType) bool {
 	return !(a.mapping == perPort && b.filtering == perPort || b.mapping == perPort && a.filtering == perPort)
 }

@@ -474,7 +474,7 @@ func TestReceiversThatOtherInstancesHaveASenderForArePaidBack(t *testing.T) {
 	}
 }
 
-// TestManyMeetWhileInstancesComeAndGo: the thousand, in virtual time.
+// TestManyMeetWhileInstancesComeAndGo: a thousand, in virtual time.
 func TestManyMeetWhileInstancesComeAndGo(t *testing.T) {
 	w, _, ds := trio(t, 97)
 	all := []netip.AddrPort{ds[0].node.v4, ds[1].node.v4, ds[2].node.v4}
