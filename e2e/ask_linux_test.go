@@ -100,7 +100,7 @@ func TestPersonIsAsked(t *testing.T) {
 	x.receiver = r.proc
 	r.wantSay(10*time.Second, "[Y/n] ")
 	r.types("\n")
-	r.wantSay(10*time.Second, "letter exists.")
+	r.wantSay(10*time.Second, "[o/r/s/c")
 	r.types("R\n")
 	r.wantEnd(20*time.Second, 0)
 	x.sender.wantEnd(10*time.Second, 0)
