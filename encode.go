@@ -259,7 +259,7 @@ func errorOf(err error) *errorBody {
 	if err == nil {
 		return nil
 	}
-	b := &errorBody{Kind: KindOf(err).String(), Message: err.Error()}
+	b := &errorBody{Kind: KindOf(err).String(), Message: shortly(err)}
 	var e *Error
 	if errors.As(err, &e) {
 		b.Hint = e.Hint

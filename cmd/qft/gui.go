@@ -54,7 +54,7 @@ func guiCommand(t *terminal) *cobra.Command {
 					return usageError{err}
 				}
 				if !isDir(path) {
-					return usageError{fmt.Errorf("there is no folder %s", clean(folder))}
+					return usageError{advised{fmt.Errorf("there is no folder %s", clean(folder)), "check the name, or leave it out: qft gui opens without one."}}
 				}
 				cfg.Places = append(cfg.Places, path)
 			}

@@ -39,9 +39,10 @@ func receiverCommand(t *terminal) *cobra.Command {
 	}
 }
 
-// The program's other names: links to it that stand for sender and receiver with
-// the helper of the settings.
+// The program's name, and its other ones: links to it that stand for sender and
+// receiver with the helper of the settings.
 const (
+	mainName     = "qft"
 	senderName   = "qfts"
 	receiverName = "qftr"
 )

@@ -44,6 +44,8 @@ func run(ctx context.Context, t *terminal, name string, args []string) (code int
 	cmd := rootCommand(t)
 	if name == senderName || name == receiverName {
 		cmd = shortCommand(t, name)
+	} else {
+		name = mainName // whatever the file is called
 	}
 	cmd.SetArgs(args)
 	cmd.SetIn(t.in)
@@ -54,7 +56,7 @@ func run(ctx context.Context, t *terminal, name string, args []string) (code int
 	if err == nil {
 		return 0
 	}
-	report(t, err)
+	report(t, name, err)
 	return exitCode(err)
 }
 
@@ -64,3 +66,13 @@ type usageError struct{ err error }
 func (e usageError) Error() string { return e.err.Error() }
 
 func (e usageError) Unwrap() error { return e.err }
+
+// advised is an error of which it is known what to do about it.
+type advised struct {
+	err error
+	do  string
+}
+
+func (e advised) Error() string { return e.err.Error() }
+
+func (e advised) Unwrap() error { return e.err }

@@ -1,24 +1,22 @@
 package main
 
 import (
-	"context"
+	"cmp"
 	"errors"
 	"fmt"
-	"io/fs"
-	"net"
-	"os"
 	"strings"
-	"syscall"
 
 	"qft"
+	"qft/internal/settings"
 )
 
 // report prints an error for a person: what happened, why as far as it is
 // known, and what to do, each on lines of its own. A command line that makes no
-// sense has no why: that it is wrong says it.
-func report(t *terminal, err error) {
-	what, why, do := explain(err)
-	t.tellProblem("1;31", "qft:", what)
+// sense has no why: that it is wrong says it. The name is the one the program
+// was called by.
+func report(t *terminal, name string, err error) {
+	what, why, do := explain(name, err)
+	t.tellProblem("1;31", name+":", what)
 	if why != "" {
 		t.tellProblem("2", "  Why:", why)
 	}
@@ -36,110 +34,73 @@ func (t *terminal) tellProblem(codes, head, text string) {
 	fmt.Fprintln(t.err, t.style(codes, head)+strings.TrimPrefix(text, head))
 }
 
-// explain takes an error apart.
-func explain(err error) (what, why, do string) {
+// explain takes an error apart. What is said of a command line is enough to see
+// why; what to do is what the error knows, or where it is explained.
+func explain(name string, err error) (what, why, do string) {
+	what, why = qft.Explain(err)
 	var usage usageError
+	if errors.As(err, &usage) {
+		what, why = inWords(err), ""
+	}
 	var e *qft.Error
-	text := plainly(err)
-	ours := errors.As(err, &e)
-	if ours {
+	var told advised
+	var set *settings.Error
+	switch {
+	case errors.As(err, &told):
+		do = told.do
+	case errors.As(err, &set) && settingAdvice(set.From) != "":
+		do = settingAdvice(set.From)
+	case errors.As(err, &e):
 		do = e.Hint
 	}
-	switch {
-	case errors.As(err, &usage):
-		if do == "" {
-			do = "qft --help shows the commands, qft help COMMAND what one takes."
-		}
-		return text, "", do
-	case !ours, e.Kind == qft.KindUsage:
-		return text, "", do
-	case e.Kind == qft.KindCanceled, e.Kind == qft.KindRefused: // the reason is here, and knows it
-		return whatHappened(e), "", do
+	if do == "" && usage.err != nil {
+		do = usageAdvice(name)
 	}
-	return whatHappened(e), text, do
+	return what, why, do
 }
 
-// whatHappened is the first thing to know: what has come to nothing.
-func whatHappened(e *qft.Error) string {
-	switch e.Kind {
-	case qft.KindInternal:
-		return "something went wrong that should not"
-	case qft.KindFile:
-		if e.Op == "receive" {
-			return "that cannot be received here"
-		}
-		return "that cannot be sent"
-	case qft.KindExists:
-		return "there is something in the way"
-	case qft.KindDisk:
-		return "what comes cannot be written"
-	case qft.KindPhrase:
-		return "the code is not the sender's"
-	case qft.KindTaken:
-		return "the code cannot be used any more"
-	case qft.KindHelper:
-		return "the two machines cannot be brought together"
-	case qft.KindNoPath:
-		return "the other side is there, but no way leads to it"
-	case qft.KindPeer:
-		return "the other side has ended it"
-	case qft.KindIncomplete:
-		return "not everything has arrived"
-	case qft.KindProtocol:
-		return "the two sides do not understand each other"
-	case qft.KindPort:
-		return "the port cannot be used"
-	case qft.KindTooMuch:
-		return "that is too much"
-	case qft.KindRefused:
-		return "refused, as you said"
-	case qft.KindCanceled:
-		return "stopped"
-	}
-	return "it has come to nothing"
+// inWords is an error in one line: why, as far as that is known.
+func inWords(err error) string {
+	what, why := qft.Explain(err)
+	return cmp.Or(why, what)
 }
 
-// plainly is an error without the names of the system's calls.
-func plainly(err error) string {
-	text := err.Error()
-	replace := func(inner error, by string) { text = strings.Replace(text, inner.Error(), by, 1) }
-	var path *fs.PathError
-	if errors.As(err, &path) {
-		replace(path, path.Path+": "+path.Err.Error())
+// usageAdvice is for whatever nothing better is known of.
+func usageAdvice(name string) string {
+	if name != mainName {
+		return name + " --help shows what it takes."
 	}
-	var lookup *net.DNSError
-	if errors.As(err, &lookup) {
+	return "qft --help shows the commands, qft help COMMAND what one takes."
+}
+
+// settingAdvice is what to do about a setting that makes no sense, by where it
+// was said: a flag, a variable, the file, or qft config.
+func settingAdvice(from string) string {
+	path := settings.Path()
+	if line, is := strings.CutPrefix(from, path); is {
+		key, value := strings.CutPrefix(line, ": ")
 		switch {
-		case lookup.IsNotFound:
-			replace(lookup, "there is no machine of that name")
-		default:
-			replace(lookup, "nobody here knows that name: is this machine online?")
+		case value:
+			return fmt.Sprintf("qft config %s VALUE changes that line of the file, qft config --unset %s takes it out.", key, key)
+		case line == "":
+			return "check that this file belongs to you and can be read."
+		}
+		return "correct that line of the file, or remove it: qft config --help shows what may be there."
+	}
+	for _, k := range settings.Keys() {
+		if from != "--"+k.Name && from != k.Variable() && from != k.Name {
+			continue
+		}
+		switch {
+		case k.Name == settings.Helper:
+			return "a helper is given as HOST:PORT, or as none: qft help helpers says what it is."
+		case k.Name == settings.Limit:
+			return "qft send --help shows how a rate is written."
+		case from == k.Name:
+			return "qft config lists the settings, qft config --help shows how they are changed."
 		}
 	}
-	var address *net.AddrError
-	if errors.As(err, &address) {
-		why := address.Err
-		if why == "missing port in address" {
-			why = "the port is missing"
-		}
-		replace(address, fmt.Sprintf("%q: %s", address.Addr, why))
-	}
-	var op *net.OpError
-	if errors.As(err, &op) {
-		replace(op, op.Err.Error())
-	}
-	var call *os.SyscallError
-	if errors.As(err, &call) {
-		replace(call, call.Err.Error())
-	}
-	var number syscall.Errno
-	if errors.As(err, &number) && number == syscall.EADDRINUSE {
-		replace(number, "another program uses it")
-	}
-	if errors.Is(err, context.Canceled) {
-		replace(context.Canceled, "interrupted")
-	}
-	return text
+	return ""
 }
 
 // style sets a piece of text off on terminals that can.

@@ -13,6 +13,7 @@ import (
 	"testing"
 
 	"qft"
+	"qft/internal/settings"
 )
 
 // TestErrorsHaveThreeParts: what happened, why, what to do, in words.
@@ -32,15 +33,46 @@ func TestErrorsHaveThreeParts(t *testing.T) {
 		"qft: that is too much\n  Why: ?[2J\n    x\n":                                                           &qft.Error{Kind: qft.KindTooMuch, Err: errors.New("\x1b[2J\n    x")},
 	} {
 		var out bytes.Buffer
-		report(newTerminal(nil, &out, &out), err)
+		report(newTerminal(nil, &out, &out), mainName, err)
 		if out.String() != want {
 			t.Errorf("%v is\n%s\nwant\n%s", err, &out, want)
 		}
 	}
-	for k := qft.KindInternal; k <= qft.KindCanceled; k++ {
-		if what, _, _ := explain(&qft.Error{Kind: k, Err: errors.New("x")}); what == "" || strings.Contains(what, "nothing") && k != qft.KindUsage {
-			t.Errorf("kind %v has no words: %q", k, what)
+}
+
+// TestAdviceFits: what to do about a command line that makes no sense is said
+// by who knows it, and in general otherwise; under the name that was typed.
+func TestAdviceFits(t *testing.T) {
+	file := settings.Path()
+	odd := errors.New("odd")
+	for _, c := range []struct {
+		name, want string
+		err        error
+	}{
+		{mainName, "qft --help shows the commands, qft help COMMAND what one takes.", odd},
+		{mainName, "qft --help shows the commands, qft help COMMAND what one takes.", &settings.Error{From: "--max-size", Err: odd}},
+		{senderName, "qfts --help shows what it takes.", odd},
+		{receiverName, "qftr --help shows what it takes.", odd},
+		{mainName, "qft resume lists it", advised{odd, "qft resume lists it"}},
+		{mainName, "qft config limit VALUE changes that line of the file, qft config --unset limit takes it out.",
+			&settings.Error{From: file + ": limit", Err: odd}},
+		{mainName, "correct that line of the file, or remove it: qft config --help shows what may be there.",
+			&settings.Error{From: file + ":3", Err: odd}},
+		{mainName, "check that this file belongs to you and can be read.", &settings.Error{From: file, Err: odd}},
+		{mainName, "qft send --help shows how a rate is written.", &settings.Error{From: "--limit", Err: odd}},
+		{senderName, "qft send --help shows how a rate is written.", &settings.Error{From: "QFT_LIMIT", Err: odd}},
+		{mainName, "a helper is given as HOST:PORT, or as none: qft help helpers says what it is.", &settings.Error{From: "--helper", Err: odd}},
+		{mainName, "qft config lists the settings, qft config --help shows how they are changed.", &settings.Error{From: "lan", Err: odd}},
+	} {
+		what, why, do := explain(c.name, usageError{c.err})
+		if what != c.err.Error() || why != "" || do != c.want {
+			t.Errorf("%v of %s is %q, %q, %q, want %q", c.err, c.name, what, why, do, c.want)
 		}
+	}
+	var out bytes.Buffer
+	report(newTerminal(nil, &out, &out), senderName, usageError{odd})
+	if !strings.HasPrefix(out.String(), "qfts: odd\n") {
+		t.Errorf("%s", &out)
 	}
 }
 

@@ -47,7 +47,7 @@ func resumeCommand(t *terminal) *cobra.Command {
 			}
 			n, err := strconv.Atoi(args[0])
 			if err != nil || n < 1 || n > len(list) {
-				return usageError{fmt.Errorf("there is no number %q in the list: see qft resume", args[0])}
+				return usageError{advised{fmt.Errorf("there is no number %q in the list", args[0]), "qft resume lists what can be continued, by number."}}
 			}
 			if !discard {
 				return t.resume(cmd.Context(), &list[n-1], o, args[1:])

@@ -43,6 +43,8 @@ func configCommand(t *terminal) *cobra.Command {
 				return nil
 			case unset && len(args) != 1:
 				return usageError{errors.New("--unset takes one setting")}
+			case len(args) > 0 && settings.Check(args[0], "") != nil:
+				return usageError{advised{settings.Check(args[0], ""), "qft config lists the settings."}}
 			case unset:
 				return t.setting(args[0], "")
 			case len(args) == 2 && args[1] == "":
@@ -61,14 +63,16 @@ func configCommand(t *terminal) *cobra.Command {
 	return cmd
 }
 
-// setting writes one into the file, and says so if that has no effect now.
+// setting writes one into the file, and says so if that has no effect now: what
+// was asked for is done.
 func (t *terminal) setting(key, value string) error {
 	if err := settings.Set(key, value); err != nil {
 		return usageError{err}
 	}
 	s, err := settings.Load(nil)
 	if err != nil {
-		return usageError{err}
+		t.say(nil, "written, but another line of the file makes no sense, and has to be corrected: %s", clean(err.Error()))
+		return nil
 	}
 	if v := s.Lookup(key); v.Fixed {
 		t.say(nil, "written, but %s says %s, and goes before the file", v.From, clean(v.Value))
@@ -85,9 +89,6 @@ func (t *terminal) showSettings(keys []string, asJSON bool) error {
 		return t.settingsJSON(s, keys)
 	}
 	if len(keys) == 1 {
-		if err := settings.Check(keys[0], ""); err != nil {
-			return usageError{err}
-		}
 		v := s.Lookup(keys[0])
 		if v.Value == "" {
 			v.Value = v.Default
@@ -123,9 +124,6 @@ func (t *terminal) settingsJSON(s *settings.Settings, keys []string) error {
 			continue
 		}
 		all = append(all, line{v.Name, v.Value, v.From, v.Default})
-	}
-	if len(all) < len(keys) {
-		return usageError{settings.Check(keys[0], "")}
 	}
 	return json.NewEncoder(t.out).Encode(all)
 }

@@ -263,7 +263,7 @@ func (t *terminal) tellTransfer(v *view, e qft.Event) {
 		t.say(v, "skipped: %s: %s", clean(e.Path), clean(e.Why))
 	case qft.Interrupted:
 		v.moving, v.lost, v.met = false, false, false
-		t.say(v, "interrupted: %s", cleanLines(e.Err.Error()))
+		t.say(v, "interrupted: %s", cleanLines(inWords(e.Err)))
 		t.say(v, "this side stays and waits: the same command on the other side continues")
 	case qft.Replaced:
 		v.moving = false
@@ -271,7 +271,7 @@ func (t *terminal) tellTransfer(v *view, e qft.Event) {
 	case qft.Finished:
 		v.moving = false
 		if e.Err != nil {
-			t.say(v, "ended: %s", cleanLines(e.Err.Error()))
+			t.say(v, "ended: %s", cleanLines(inWords(e.Err)))
 			return
 		}
 		t.say(v, "%s", v.doneText("sent", e.Result))
@@ -538,7 +538,7 @@ func endText(verb string, err error) string {
 	case qft.KindOf(err) == qft.KindCanceled:
 		return "stopped"
 	}
-	return "failed: " + clean(err.Error())
+	return "failed: " + clean(inWords(err))
 }
 
 // begun reports whether something of a transfer may have arrived.

@@ -1,6 +1,7 @@
 package gui
 
 import (
+	"cmp"
 	"errors"
 	"io/fs"
 	"os"
@@ -15,10 +16,10 @@ func problemOf(err error) *Problem {
 	if err == nil {
 		return nil
 	}
-	p := &Problem{Kind: qft.KindOf(err).String(), What: err.Error()}
+	what, why := qft.Explain(err)
+	p := &Problem{Kind: qft.KindOf(err).String(), What: cmp.Or(why, what)}
 	var e *qft.Error
 	if errors.As(err, &e) {
-		p.What = e.Error()
 		p.Todo = inWindow(e.Hint)
 	}
 	var no *refusal

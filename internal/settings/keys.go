@@ -122,7 +122,7 @@ func find(name string) (Key, bool) {
 func Check(name, value string) error {
 	k, ok := find(name)
 	if !ok {
-		return fmt.Errorf("there is no setting %q: see qft config", name)
+		return fmt.Errorf("there is no setting %q", name)
 	}
 	if value == "" {
 		return nil
