@@ -2,6 +2,7 @@ package qft
 
 import (
 	"fmt"
+	"net/netip"
 	"slices"
 	"strings"
 )
@@ -34,6 +35,9 @@ func reach(d *Diagnosis) Verdict {
 		return Verdict{Rating: RatingUnknown, Text: "The router opens ports, so others can probably reach this machine; no server was asked."}
 	case !v4 && !v6:
 		return silent(d)
+	case inside(d.IPv4) && inside(d.IPv6):
+		return Verdict{Rating: RatingUnknown, Text: "The server that answered is on this machine or this network: it cannot see what lies between here and the internet. " +
+			"Within this network transfers work. A helper or STUN server outside would tell more."}
 	case onlyPorts(d) != nil:
 		return Verdict{Rating: RatingLimited, Text: fmt.Sprintf(
 			"UDP gets out to %s only. Other machines rarely receive there: they are reached over TCP, slower, if at all.", portList(onlyPorts(d)))}
@@ -57,6 +61,13 @@ func reach(d *Diagnosis) Verdict {
 const leastMTU = 1228
 
 func tooNarrow(c IPCheck) bool { return c.Outside == "" || c.MTU < leastMTU }
+
+// inside reports whether servers see this machine, if at all, at an address that
+// means nothing elsewhere: they are as near as that.
+func inside(c IPCheck) bool {
+	a, err := netip.ParseAddrPort(c.Outside)
+	return c.Outside == "" || err == nil && (a.Addr().IsLoopback() || a.Addr().IsPrivate() || a.Addr().IsLinkLocalUnicast())
+}
 
 // silent is where no server has answered over UDP.
 func silent(d *Diagnosis) Verdict {

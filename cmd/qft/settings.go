@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -100,7 +101,7 @@ func (t *terminal) showSettings(keys []string, asJSON bool) error {
 	for _, v := range s.All() {
 		value, from := v.Value, v.From
 		if value == "" {
-			value, from = v.Default, "default"
+			value, from = cmp.Or(v.Default, "-"), "default"
 		}
 		if err := settings.Check(v.Name, v.Value); err != nil {
 			from += ": " + err.Error()

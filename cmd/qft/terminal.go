@@ -244,6 +244,9 @@ func (t *terminal) tellTransfer(v *view, e qft.Event) {
 			t.say(v, "%s", proposalText(e))
 		}
 	case qft.Offer:
+		if !v.moving {
+			v.started = time.Now() // what a person took to answer is not the path's
+		}
 		v.offer = e
 		if v.text {
 			return
