@@ -118,6 +118,7 @@ var masks = []struct {
 	{regexp.MustCompile(`\d\d:\d\d:\d\d`), "CLOCK"},
 	{regexp.MustCompile(`where \S+ [kMGT]?B are free`), "where N GB are free"},
 	{regexp.MustCompile(`connected: (IPv4|IPv6|LAN)`), "connected: PATH"},
+	{regexp.MustCompile(`^( +)(IPv4|IPv6|LAN)  RTT`), "${1}PATH  RTT"},
 	{regexp.MustCompile(`\d+:\d\d left`), "TIME left"},
 	{regexp.MustCompile(`\d+(\.\d+)?(µs|ms|m?s)(\d+s)?\b`), "TIME"},
 	{regexp.MustCompile(`\d+(\.\d+)? [kM]?B/s`), "RATE"},
