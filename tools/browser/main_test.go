@@ -31,6 +31,7 @@ var kit struct {
 	qft     func() (string, error)
 	helper  func() (string, error) // its address
 	browser func() (context.Context, error)
+	axe     func() string // the engine that knows the rules of accessibility, if it is there
 	ends    []func()
 }
 
@@ -47,6 +48,7 @@ func run(m *testing.M) int {
 	kit.qft = sync.OnceValues(build)
 	kit.helper = sync.OnceValues(startHelper)
 	kit.browser = sync.OnceValues(startBrowser)
+	kit.axe = sync.OnceValue(readAxe)
 	defer func() {
 		for _, end := range kit.ends {
 			end()
@@ -108,6 +110,11 @@ func startBrowser() (context.Context, error) {
 		return nil, fmt.Errorf("starting Chromium: %w", err)
 	}
 	return ctx, nil
+}
+
+func readAxe() string {
+	text, _ := os.ReadFile(filepath.Join("..", "..", "internal", "gui", "web", "node_modules", "axe-core", "axe.min.js"))
+	return string(text)
 }
 
 // needs skips where the tests cannot run.

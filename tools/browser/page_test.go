@@ -237,6 +237,23 @@ func (w *page) press(key string) {
 	order(w, input.DispatchKeyEvent, up)
 }
 
+// paste pastes where the focus is.
+func (w *page) paste() {
+	w.t.Helper()
+	key := input.DispatchKeyEventParams{Type: input.DispatchKeyEventTypeRawKeyDown, Key: "v", Code: "KeyV", Modifiers: 2, Commands: []string{"paste"}}
+	order(w, input.DispatchKeyEvent, key)
+	key.Type, key.Commands = input.DispatchKeyEventTypeKeyUp, nil
+	order(w, input.DispatchKeyEvent, key)
+}
+
+// hears keeps in heard what something says from now on, however briefly.
+func (w *page) hears(name string) {
+	w.t.Helper()
+	w.see(name)
+	w.do(chromedp.Evaluate[chromedp.Void](fmt.Sprintf(`(() => { const e = %s; window.heard = [];
+		new MutationObserver(() => window.heard.push(e.innerText)).observe(e, {subtree: true, childList: true, characterData: true}); })()`, find(name))))
+}
+
 // slide sets a slider as a person leaves it.
 func (w *page) slide(name string, to int) {
 	w.t.Helper()

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	cdpage "github.com/chromedp/cdproto/page"
 	"github.com/chromedp/chromedp"
 )
 
@@ -64,7 +65,11 @@ func TestTreeIsSteeredAndArrives(t *testing.T) {
 // successor goes on from the list of what was interrupted.
 func TestKilledAndContinued(t *testing.T) {
 	t.Parallel()
-	a, b := newPerson(t), newPerson(t)
+	interrupted(t, newPerson(t), newPerson(t), (*page).wantGoodLooks)
+}
+
+// interrupted is the story of TestKilledAndContinued.
+func interrupted(t *testing.T, a, b *person, show showing) {
 	a.grow("holiday", 30<<20)
 	s := a.open(a.start())
 	g := b.start()
@@ -85,6 +90,7 @@ func TestKilledAndContinued(t *testing.T) {
 	again := b.open(b.start())
 	again.show("history")
 	again.says("unfinished-row", "holiday")
+	show(again, "interrupted")
 	again.write("continue-code", code)
 	again.click("continue")
 	again.click("accept")
@@ -95,6 +101,89 @@ func TestKilledAndContinued(t *testing.T) {
 	wantEqual(t, filepath.Join(a.home, "holiday"), filepath.Join(b.downloads(), "holiday"))
 	again.show("history")
 	again.gone("unfinished-row")
+}
+
+// TestDiscarded: what was stopped is forgotten when told, and nothing of it stays
+// in the folder.
+func TestDiscarded(t *testing.T) {
+	t.Parallel()
+	a, b := newPerson(t), newPerson(t)
+	a.grow("holiday", 12<<20)
+	s, r := a.open(a.start()), b.open(b.start())
+	s.choose("holiday")
+	s.click("send-options")
+	s.write("send-limit", "2MB/s")
+	r.receives(s.sends())
+	r.click("accept")
+	r.until("a part", find("bar")+"?.ariaValueNow > 10")
+	r.click("stop")
+	r.click("sure-yes")
+	r.phase("stopped")
+	bed := filepath.Join(b.downloads(), ".holiday.qft-part")
+	if len(read(t, bed)) == 0 {
+		t.Error("nothing is kept of what has arrived")
+	}
+	r.show("history")
+	r.says("unfinished-row", "holiday")
+	r.click("discard")
+	r.click("sure-no")
+	r.gone("sure")
+	r.see("unfinished-row")
+	r.click("discard")
+	r.click("sure-yes")
+	r.gone("unfinished-row")
+	there, err := os.ReadDir(b.downloads())
+	if err != nil || len(there) != 0 {
+		t.Errorf("%v is left in the folder (%v)", there, err)
+	}
+}
+
+// TestToldLate: who begins a transfer sees it also where the program's answer
+// comes before its news.
+func TestToldLate(t *testing.T) {
+	t.Parallel()
+	a := newPerson(t)
+	g := a.start()
+	host, _, _ := strings.Cut(g.url, "/#")
+	w := a.visit(host)
+	order(w, cdpage.AddScriptToEvaluateOnNewDocument, cdpage.AddScriptToEvaluateOnNewDocumentParams{Source: holdNews})
+	w.do(chromedp.Navigate(g.url))
+	w.click("send-text")
+	w.write("send-text-area", "hello")
+	ask[bool](w, `window.news = new Promise((go) => window.goOn = go), true`)
+	w.click("send-start")
+	w.see("transfer")
+	ask[bool](w, `goOn(), true`)
+	w.see("code")
+	w.phase("waiting")
+}
+
+// holdNews keeps what comes in streams until window.news is settled.
+const holdNews = `{
+	const read = ReadableStreamDefaultReader.prototype.read;
+	ReadableStreamDefaultReader.prototype.read = async function () {
+		const got = await read.call(this);
+		await window.news;
+		return got;
+	};
+}`
+
+// TestCopied: the button says what it has done, and the code can be pasted.
+func TestCopied(t *testing.T) {
+	t.Parallel()
+	a := newPerson(t)
+	a.put(filepath.Join(a.home, "letter.txt"), []byte("hello"))
+	w := a.open(a.start())
+	w.choose("letter.txt")
+	code := w.sends()
+	w.hears("copy")
+	w.click("copy")
+	w.until("the button to say so", `heard.includes("Copied")`)
+	w.until("the button to be as it was", find("copy")+`.innerText === "Copy code"`)
+	w.show("home")
+	w.do(chromedp.Focus(chromedp.CSS(by("receive-code"))))
+	w.paste()
+	w.until("the code", find("receive-code")+fmt.Sprintf(".value === %q", code))
 }
 
 // TestRefused: who is asked may say no, and both sides say so.
@@ -167,17 +256,19 @@ func TestWrongCode(t *testing.T) {
 func TestConflict(t *testing.T) {
 	t.Parallel()
 	a, b := newPerson(t), newPerson(t)
-	a.put(filepath.Join(a.home, "letter.txt"), []byte("new"))
-	b.put(filepath.Join(b.downloads(), "letter.txt"), []byte("old one"))
+	name := "letter" + strings.Repeat("_of_many_words", 8) + ".txt" // is wider than a phone
+	a.put(filepath.Join(a.home, name), []byte("new"))
+	b.put(filepath.Join(b.downloads(), name), []byte("old one"))
 	s, r := a.open(a.start()), b.open(b.start())
-	s.choose("letter.txt")
+	s.choose(name)
 	r.receives(s.sends())
 	r.click("accept")
 	r.see(`ask[data-kind="conflict"]`)
+	r.wantGoodLooks("conflict")
 	r.click("conflict-rename")
 	r.phase("done")
 	all := read(t, b.downloads())
-	if len(all) != 2 || string(all["letter.txt"]) != "old one" {
+	if len(all) != 2 || string(all[name]) != "old one" {
 		t.Errorf("there are %q", all)
 	}
 }
@@ -199,15 +290,18 @@ func TestText(t *testing.T) {
 // TestSeveralReceivers: one sender, two others, a bar each.
 func TestSeveralReceivers(t *testing.T) {
 	t.Parallel()
-	a := newPerson(t)
+	several(t, newPerson(t), newPerson(t), (*page).wantGoodLooks)
+}
+
+// several is the story of TestSeveralReceivers.
+func several(t *testing.T, a, b *person, show showing) {
 	a.grow("holiday", 3<<20)
 	s := a.open(a.start())
 	s.choose("holiday")
 	s.click("send-options")
 	s.write("send-receivers", "2")
 	code := s.sends()
-	for i := range 2 {
-		b := newPerson(t)
+	for i, b := range []*person{b, newPerson(t)} {
 		r := b.open(b.start())
 		r.receives(code)
 		r.click("accept")
@@ -215,6 +309,9 @@ func TestSeveralReceivers(t *testing.T) {
 		wantEqual(t, filepath.Join(a.home, "holiday"), filepath.Join(b.downloads(), "holiday"))
 		s.see(fmt.Sprintf(`bar[data-session="%d"]`, i+1))
 		s.says("complete", fmt.Sprintf("%d of 2", i+1))
+		if i == 0 {
+			show(s, "several")
+		}
 	}
 	s.phase("done")
 }
@@ -237,6 +334,7 @@ func TestQueue(t *testing.T) {
 		s.click("send-start")
 		s.phase("queued")
 	}
+	s.wantGoodLooks("queued")
 	s.click("earlier")
 	s.click("start-now")
 	s.see("code")
@@ -246,6 +344,7 @@ func TestQueue(t *testing.T) {
 	s.phase("stopped")
 	s.show("home")
 	s.until("two that wait", `document.querySelectorAll("[data-test=row][data-phase=waiting], [data-test=row][data-phase=queued]").length === 2`)
+	s.wantGoodLooks("home with a list")
 	s.click(`row[data-phase="waiting"] a`)
 	s.click("stop")
 	s.click("sure-yes")
@@ -256,7 +355,11 @@ func TestQueue(t *testing.T) {
 // TestDiskThatIsFull says what is missing, in words, on the page.
 func TestDiskThatIsFull(t *testing.T) {
 	t.Parallel()
-	a, b := newPerson(t), newPerson(t)
+	full(t, newPerson(t), newPerson(t), (*page).wantGoodLooks)
+}
+
+// full is the story of TestDiskThatIsFull.
+func full(t *testing.T, a, b *person, show showing) {
 	if os.Getuid() != 0 {
 		t.Skip("needs root: a small disk is mounted")
 	}
@@ -274,7 +377,9 @@ func TestDiskThatIsFull(t *testing.T) {
 	r.phase("failed")
 	r.says("problem", "not enough space")
 	r.says("todo", "free some space, then continue it")
+	show(r, "failed")
 	s.says("notes", "not enough space")
+	show(s, "failed-there")
 }
 
 // TestSettings: what is set on the page holds for the commands, and what is wrong

@@ -4,7 +4,7 @@ import { useState } from "preact/hooks";
 import type { Past, Transfer, Unfinished } from "./api";
 import { call } from "./client";
 import { clock, percent, size, when } from "./format";
-import { attempt, state } from "./model";
+import { attempt, open, state } from "./model";
 import { Bar, Sure, TextField } from "./parts";
 import { text } from "./text.en";
 
@@ -51,7 +51,7 @@ function Interrupted({ of: u }: { of: Unfinished }) {
   const go = async () => {
     const body = wantsCode ? { code: said, phrase: "" } : { code: "", phrase: said };
     const t = await attempt(() => call<Transfer>(`/api/unfinished/${u.id}/continue`, body));
-    if (t) location.hash = `#/t/${t.id}`;
+    if (t) open(t);
   };
   return (
     <li class="row" data-test="unfinished-row" data-id={u.id}>

@@ -48,7 +48,7 @@ function Row({ of: t }: { of: Transfer }) {
   const share = t.phase === "done" ? 100 : percent(done, size);
   return (
     <li class="row" data-test="row" data-id={t.id} data-phase={t.phase}>
-      <a href={`#/t/${t.id}`} aria-label={text.open(name)}>
+      <a href={`#/t/${t.id}`}>
         <span class="row-name">
           <span aria-hidden="true" class="arrow">
             {t.kind === "send" ? "↑" : "↓"}

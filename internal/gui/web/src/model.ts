@@ -78,13 +78,28 @@ function shut(e: unknown): void {
   contact.value = "shut";
 }
 
+// opened is what this page has begun, until the program tells of it: the answer
+// to the page may be there before.
+let opened: Transfer | null = null;
+
+// open shows a transfer that has begun.
+export function open(t: Transfer): void {
+  const s = state.value;
+  if (s && !s.transfers.some((o) => o.id === t.id)) {
+    opened = t;
+    state.value = { ...s, transfers: [...s.transfers, t] };
+  }
+  location.hash = `#/t/${t.id}`;
+}
+
 function takeState(s: State): void {
   contact.value = "live";
+  if (opened && s.transfers.some((t) => t.id === opened?.id)) opened = null;
   for (const t of s.transfers) {
     const was = state.value?.transfers.find((o) => o.id === t.id);
     if (was && was.phase !== t.phase) announce(t);
   }
-  state.value = s;
+  state.value = opened ? { ...s, transfers: [...s.transfers, opened] } : s;
 }
 
 // takeTransfer puts a changed transfer in its place. Samples of its rates are
@@ -92,6 +107,7 @@ function takeState(s: State): void {
 function takeTransfer(t: Transfer): void {
   const s = state.value;
   if (!s) return;
+  if (opened?.id === t.id) opened = null;
   const was = s.transfers.find((o) => o.id === t.id);
   const now = Date.now();
   for (const v of t.sessions) {

@@ -4,7 +4,7 @@ import { useEffect, useId, useState } from "preact/hooks";
 import type { CodeCheck, Transfer } from "./api";
 import { call } from "./client";
 import { FolderDialog } from "./folders";
-import { attempt, state } from "./model";
+import { attempt, open, state } from "./model";
 import { noOptions, OptionsPanel, order } from "./options";
 import { sentence } from "./parts";
 import { text } from "./text.en";
@@ -22,7 +22,7 @@ export function ReceiveCard() {
     if (!t) return;
     setCode("");
     setCheck(null);
-    location.hash = `#/t/${t.id}`;
+    open(t);
   };
   return (
     <section class="card" aria-labelledby="receive-title">

@@ -6,7 +6,7 @@ import { call, page } from "./client";
 import { type Dropped, fromDrop, fromInput, keep } from "./drop";
 import { FolderDialog } from "./folders";
 import { size } from "./format";
-import { attempt, state } from "./model";
+import { attempt, open, state } from "./model";
 import { noOptions, OptionsPanel, order } from "./options";
 import { Field } from "./parts";
 import { text } from "./text.en";
@@ -38,7 +38,7 @@ export function SendCard() {
     const t = await attempt(() => call<Transfer>("/api/transfers", order("send", options, rest)));
     if (!t) return;
     clear();
-    location.hash = `#/t/${t.id}`;
+    open(t);
   };
   const nothing = paths.length === 0 && !drop && !words?.trim();
 

@@ -101,7 +101,6 @@ export const text = {
   // transfers
   running: "Now",
   ended: "Over",
-  open: (name: string) => `Open ${name}`,
   kind: { send: "Sending", receive: "Receiving" } as Record<string, string>,
   unnamed: "something",
   tell: "Tell the other side this code:",
