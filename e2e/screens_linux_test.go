@@ -133,9 +133,14 @@ var masks = []struct {
 
 func masked(screen string) string {
 	var rows []string
+	back := false
 	for row := range strings.SplitSeq(screen, "\n") {
 		for _, m := range masks {
 			row = m.what.ReplaceAllString(row, m.as)
+		}
+		back = back || strings.HasPrefix(row, "contact is back")
+		if back && strings.HasPrefix(row, "connected: ") {
+			continue // whether another path has been found is chance
 		}
 		rows = append(rows, row)
 	}
