@@ -14,8 +14,8 @@ import (
 	"time"
 )
 
-// lookupFailed is what a resolver says of a name that there is not.
-var lookupFailed = fmt.Errorf("looking up nowhere.invalid: %w",
+// errLookup is what a resolver says of a name that there is not.
+var errLookup = fmt.Errorf("looking up nowhere.invalid: %w",
 	&net.DNSError{Err: "no such host", Name: "nowhere.invalid", Server: "192.0.2.53:53", IsNotFound: true})
 
 // TestErrorsAreExplained: in words, without calls of the system and addresses.
@@ -31,7 +31,7 @@ func TestErrorsAreExplained(t *testing.T) {
 		{&fs.PathError{Op: "open", Path: "film", Err: fs.ErrPermission}, "film: permission denied", ""},
 		{&Error{Kind: KindUsage, Err: fmt.Errorf("reading the helper's address: %w", noPort)},
 			`reading the helper's address: "helper-host": the port is missing`, ""},
-		{&Error{Kind: KindHelper, Err: lookupFailed}, "the two machines cannot be brought together",
+		{&Error{Kind: KindHelper, Err: errLookup}, "the two machines cannot be brought together",
 			"looking up nowhere.invalid: there is no machine of that name"},
 		{&Error{Kind: KindHelper, Err: &net.DNSError{Err: "i/o timeout", Name: "helper-host", Server: "192.0.2.53:53", IsTimeout: true}},
 			"the two machines cannot be brought together", "nobody here knows that name: is this machine online?"},
@@ -61,7 +61,7 @@ func TestErrorsAreExplained(t *testing.T) {
 // TestMessagesAreInPlainWords: programs show them to people.
 func TestMessagesAreInPlainWords(t *testing.T) {
 	for want, err := range map[string]error{
-		"looking up nowhere.invalid: there is no machine of that name": &Error{Kind: KindHelper, Err: lookupFailed},
+		"looking up nowhere.invalid: there is no machine of that name": &Error{Kind: KindHelper, Err: errLookup},
 		"stopped": &Error{Kind: KindCanceled, Err: context.Canceled},
 	} {
 		var line struct {
