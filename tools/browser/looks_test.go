@@ -97,7 +97,7 @@ func TestPictures(t *testing.T) {
 // pictured are the states of which there are pictures.
 func pictured() []string {
 	return []string{
-		"home", "choosing", "options", "waiting", "question", "moving", "moving-in", "paused", "done", "history", "doctor", "settings",
+		"home", "options", "waiting", "question", "moving", "moving-in", "paused", "done", "history", "doctor", "settings",
 		"interrupted", "failed", "several",
 	}
 }
