@@ -9,8 +9,14 @@ import (
 	"qft/internal/secret"
 )
 
-// recordEvery is how often the record of a running transfer is written.
-const recordEvery = 10 * time.Second
+const (
+	// recordEvery is how often the record of a running transfer is written at
+	// least.
+	recordEvery = 10 * time.Second
+	// recordOften is how often while bytes flow: what a list of interrupted
+	// transfers says of one that was killed is as old.
+	recordOften = 2 * time.Second
+)
 
 // recorder keeps the record of a running transfer. It learns from the events
 // what there is to record, and writes nothing before there is an offer: who has
@@ -70,7 +76,7 @@ func (k *recorder) see(session int, e Event) {
 		for _, n := range k.done {
 			r.Done = max(r.Done, n)
 		}
-		if now := time.Now(); now.Sub(r.Seen) >= recordEvery {
+		if now := time.Now(); now.Sub(r.Seen) >= recordOften {
 			k.write(now)
 		}
 	}

@@ -65,6 +65,21 @@ func unfinished(t *testing.T, state, dir string) []Record {
 	return list
 }
 
+// TestRecordIsYoung: of a process that was killed the list says how far it was a
+// few seconds before.
+func TestRecordIsYoung(t *testing.T) {
+	state, dir := t.TempDir(), t.TempDir()
+	k := startRecord(Config{State: state}, sendRecord(Source{Paths: []string{filepath.Join(dir, "photos")}}))
+	tell := k.watch(nil)
+	tell(Offer{Name: "photos", Size: 1000})
+	k.record.Seen = k.record.Seen.Add(-3 * time.Second) // a while passes
+	tell(Progress{Done: 400, Size: 1000})
+	text, err := os.ReadFile(k.path)
+	if err != nil || !strings.Contains(string(text), `"done": 400`) {
+		t.Errorf("%v in %s", err, text)
+	}
+}
+
 func TestRecordOfAProcessThatIsGone(t *testing.T) {
 	now := time.Now()
 	for _, c := range []struct {

@@ -176,8 +176,21 @@ func (m *mixed) exchange() {
 }
 
 // comesBack kills the other system's side in the middle, and wants the same
-// command to go on from there.
+// command to go on from there. What has passed the network when it is killed need
+// not have got to the disk, if the machine is busy: then it is tried once more.
 func (m *mixed) comesBack(who string) {
+	m.t.Helper()
+	for range 3 {
+		if m.killed(who) || who == "sender" {
+			return
+		}
+	}
+	m.t.Errorf("what the other system had received was never gone on with")
+}
+
+// killed has a transfer in which one side is killed, and reports whether the
+// receiver went on with what it had.
+func (m *mixed) killed(who string) bool {
 	m.t.Helper()
 	f := m.w.file(who+".bin", 12<<20)
 	into := m.w.folder()
@@ -204,12 +217,10 @@ func (m *mixed) comesBack(who string) {
 	}
 	r.wantEnd(bigTime, 0)
 	s.wantEnd(10*time.Second, 0)
-	if who == "receiver" && !regexp.MustCompile(`[0-9.]+ MB of it were there already`).MatchString(r.err.text()) {
-		m.t.Errorf("%s began anew", r.title)
-	}
 	if sum, err := checksum(filepath.Join(into, filepath.Base(f.path))); err != nil || sum != f.sum {
 		m.t.Fatalf("sha256 of what arrived is %x, %v, want %x", sum, err, f.sum)
 	}
+	return regexp.MustCompile(`[0-9.]+ MB of it were there already`).MatchString(r.err.text())
 }
 
 // helps has the other system's helper introduce one of each, for a file whose
