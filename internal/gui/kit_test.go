@@ -122,24 +122,36 @@ func (p *running) wait() {
 	}
 }
 
-// next is the next address that the browser is to open.
+// next is the next address that the browser is to open. A second start of the
+// program has it opened, and ends.
 func (p *running) next() string {
 	p.t.Helper()
 	select {
 	case path := <-p.pages:
-		text, err := os.ReadFile(path)
-		if err != nil {
-			p.t.Fatal(err)
-		}
-		_, rest, _ := strings.Cut(string(text), "0;url=")
-		url, _, _ := strings.Cut(rest, `"`)
-		return url
+		return p.address(path)
 	case <-p.over:
-		p.t.Fatalf("the program has ended: %v", p.err)
+		select {
+		case path := <-p.pages:
+			return p.address(path)
+		default:
+			p.t.Fatalf("the program has ended: %v", p.err)
+		}
 	case <-time.After(patience):
 		p.t.Fatal("no page is opened")
 	}
 	return ""
+}
+
+// address is where a file leads that the browser opens.
+func (p *running) address(path string) string {
+	p.t.Helper()
+	text, err := os.ReadFile(path)
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	_, rest, _ := strings.Cut(string(text), "0;url=")
+	url, _, _ := strings.Cut(rest, `"`)
+	return url
 }
 
 // tab is a page in a browser.
