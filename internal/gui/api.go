@@ -151,9 +151,9 @@ type Proposal struct {
 
 // Problem is an error as a person should see it.
 type Problem struct {
-	Kind string `json:"kind"` // as in docs/events.md
-	What string `json:"what"` // what happened
-	Todo string `json:"todo"` // what to do; may be empty
+	Kind   string `json:"kind"`   // as in docs/events.md
+	What   string `json:"what"`   // what happened
+	Advice string `json:"advice"` // what to do; may be empty
 }
 
 // Failure is a file that did not arrive.

@@ -103,8 +103,8 @@ type refusal struct {
 func (e *refusal) Error() string { return e.problem.What }
 
 // refuse makes one.
-func refuse(status int, todo, format string, args ...any) error {
-	return &refusal{status, Problem{Kind: "usage", What: fmt.Sprintf(format, args...), Todo: todo}}
+func refuse(status int, advice, format string, args ...any) error {
+	return &refusal{status, Problem{Kind: "usage", What: fmt.Sprintf(format, args...), Advice: advice}}
 }
 
 // answer has a function answer a request in JSON.

@@ -72,7 +72,7 @@ func TestForeignTextsAreHarmless(t *testing.T) {
 	x := seen(qft.HelperRefuses{Reason: bad}, qft.TokenRefused{Reason: bad}, qft.Interrupted{Err: err},
 		qft.FileFailed{Path: "a", Why: bad}, qft.FileSkipped{Path: "b", Why: bad}, qft.FileRenamed{Path: bad, Name: bad}, qft.Hint{Text: bad})
 	x.settle(qft.Result{Failed: []qft.Failure{{Path: bad, Why: bad}}}, err)
-	texts := append([]string{x.shown.Outcome.Problem.What, x.shown.Outcome.Problem.Todo, x.shown.Outcome.Failed[0].Why, x.shown.Outcome.Failed[0].Path}, x.shown.Notes...)
+	texts := append([]string{x.shown.Outcome.Problem.What, x.shown.Outcome.Problem.Advice, x.shown.Outcome.Failed[0].Why, x.shown.Outcome.Failed[0].Path}, x.shown.Notes...)
 	if len(x.shown.Notes) != 7 {
 		t.Errorf("%q", x.shown.Notes)
 	}

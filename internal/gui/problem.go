@@ -20,13 +20,13 @@ func problemOf(err error) *Problem {
 	p := &Problem{Kind: qft.KindOf(err).String(), What: cmp.Or(why, what)}
 	var e *qft.Error
 	if errors.As(err, &e) {
-		p.Todo = inWindow(e.Hint)
+		p.Advice = inWindow(e.Hint)
 	}
 	var no *refusal
 	if errors.As(err, &no) {
 		*p = no.problem
 	}
-	p.What, p.Todo = plainText(p.What), plainText(p.Todo)
+	p.What, p.Advice = plainText(p.What), plainText(p.Advice)
 	return p
 }
 

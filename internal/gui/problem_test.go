@@ -13,7 +13,7 @@ import (
 func TestAdviceIsForTheWindow(t *testing.T) {
 	p := problemOf(&qft.Error{Op: "receive", Kind: qft.KindDisk, Err: errors.New("not enough space"),
 		Hint: "free some space, then run the same command again on both sides to continue"})
-	if p.What != "not enough space" || p.Todo != "free some space, then continue it on both sides: under History, or with the same code" {
+	if p.What != "not enough space" || p.Advice != "free some space, then continue it on both sides: under History, or with the same code" {
 		t.Errorf("%+v", p)
 	}
 }
@@ -23,7 +23,7 @@ func TestAdviceIsForTheWindow(t *testing.T) {
 func TestProblemsAreInPlainWords(t *testing.T) {
 	err := fmt.Errorf("looking up nowhere.invalid: %w", &net.DNSError{Err: "no such host", Name: "nowhere.invalid", Server: "192.0.2.53:53", IsNotFound: true})
 	p := problemOf(&qft.Error{Op: "send", Kind: qft.KindHelper, Err: err, Hint: "check the name"})
-	if p.What != "looking up nowhere.invalid: there is no machine of that name" || p.Todo != "check the name" {
+	if p.What != "looking up nowhere.invalid: there is no machine of that name" || p.Advice != "check the name" {
 		t.Errorf("%+v", p)
 	}
 }

@@ -124,7 +124,7 @@ export interface Proposal {
 export interface Problem {
   kind: string; // as in docs/events.md
   what: string; // what happened
-  todo: string; // what to do; may be empty
+  advice: string; // what to do; may be empty
 }
 
 // Failure is a file that did not arrive.

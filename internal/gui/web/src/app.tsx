@@ -122,7 +122,7 @@ function Shut() {
   return (
     <main id="main" class="shut">
       <h1>{text.shut}</h1>
-      <p>{text.shutTodo}</p>
+      <p>{text.shutAdvice}</p>
       <ProblemBox of={problem.value} />
     </main>
   );

@@ -49,9 +49,9 @@ export async function call<T>(path: string, body?: unknown): Promise<T> {
 async function problemOf(r: Response): Promise<Problem> {
   try {
     const p = (await r.json()) as Partial<Problem>;
-    return { kind: p.kind ?? "", what: p.what ?? r.statusText, todo: p.todo ?? "" };
+    return { kind: p.kind ?? "", what: p.what ?? r.statusText, advice: p.advice ?? "" };
   } catch {
-    return { kind: "", what: r.statusText, todo: "" };
+    return { kind: "", what: r.statusText, advice: "" };
   }
 }
 

@@ -136,7 +136,7 @@ export async function attempt<T>(what: () => Promise<T>): Promise<T | undefined>
   try {
     return await what();
   } catch (e) {
-    problem.value = e instanceof Refused ? e.problem : { kind: "", what: text.noAnswer, todo: text.noAnswerTodo };
+    problem.value = e instanceof Refused ? e.problem : { kind: "", what: text.noAnswer, advice: text.noAnswerAdvice };
     return undefined;
   }
 }

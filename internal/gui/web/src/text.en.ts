@@ -26,11 +26,11 @@ export const text = {
   // contact
   entering: "One moment …",
   shut: "This page is not let in",
-  shutTodo: "Its key has been used, or qft has ended. Run qft gui, and a new page opens.",
+  shutAdvice: "Its key has been used, or qft has ended. Run qft gui, and a new page opens.",
   away: "qft does not answer. Trying again …",
   over: "qft has ended. You can close this page; qft gui opens a new one.",
   noAnswer: "qft does not answer",
-  noAnswerTodo: "Is it still running? qft gui starts it again.",
+  noAnswerAdvice: "Is it still running? qft gui starts it again.",
 
   // sending
   send: "Send",
