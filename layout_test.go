@@ -33,9 +33,10 @@ internal/digest:
 internal/squeeze:
 internal/journal:    internal/digest
 internal/walk:       internal/manifest
-internal/plant:      internal/manifest
+internal/statefile:
+internal/plant:      internal/manifest internal/statefile
 internal/plant/faulty: internal/plant
-internal/transfer:   internal/manifest internal/digest internal/squeeze internal/journal internal/walk internal/plant
+internal/transfer:   internal/manifest internal/digest internal/squeeze internal/journal internal/walk internal/plant internal/statefile
 internal/duplex:     internal/transfer
 internal/congestion/rival: internal/congestion
 internal/lab:        internal/udp
@@ -48,8 +49,8 @@ internal/bus:        internal/rendezvous
 internal/survey:     internal/udp internal/stun internal/nat internal/rendezvous
 internal/peer:       internal/udp internal/tcp internal/stun internal/secret internal/transport internal/nat internal/rendezvous internal/beacon internal/token
 .:                   internal/portmap internal/survey internal/udp internal/tcp internal/stun internal/secret internal/walk internal/plant internal/transfer internal/duplex internal/nat internal/rendezvous internal/bus internal/peer internal/proxy internal/token
-internal/settings:   .
-internal/gui:        . internal/settings
+internal/settings:   . internal/statefile
+internal/gui:        . internal/settings internal/statefile
 cmd/qft:             . internal/settings internal/gui
 e2e/floor:
 `
@@ -67,11 +68,11 @@ var modules = []string{
 	"golang.org/x/net", "golang.org/x/sys", "golang.org/x/term", "lukechampine.com/blake3", "rsc.io/qr",
 }
 
-// sysUsers may import golang.org/x/sys: udp and tcp for sockets; walk, plant and
-// transfer for the disk (attributes, free space, rename without overwriting,
-// locks); secret to ask the processor for AES; gui for a lock; the floor, a tool
-// of the tests, for all it does.
-var sysUsers = []string{"internal/udp", "internal/tcp", "internal/walk", "internal/plant", "internal/transfer", "internal/secret", "internal/gui", "cmd/qft", "e2e/floor"}
+// sysUsers may import golang.org/x/sys: udp and tcp for sockets; walk and
+// plant for the disk (attributes, free space, rename without overwriting);
+// statefile for locks; secret to ask the processor for AES; cmd/qft for the
+// terminal; the floor, a tool of the tests, for all it does.
+var sysUsers = []string{"internal/udp", "internal/tcp", "internal/walk", "internal/plant", "internal/statefile", "internal/secret", "cmd/qft", "e2e/floor"}
 
 func TestLayout(t *testing.T) {
 	allowed := parseLayout(t)

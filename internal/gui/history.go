@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"qft"
+	"qft/internal/statefile"
 )
 
 // mostPast is how many ended transfers are remembered.
@@ -55,10 +56,7 @@ func (h *hub) keepPast() {
 	h.mu.Unlock()
 	text, err := json.Marshal(past)
 	if err == nil {
-		err = os.MkdirAll(h.state, 0o700)
-	}
-	if err == nil {
-		err = replaceFile(h.historyPath(), text)
+		err = statefile.Replace(h.historyPath(), text)
 	}
 	if err != nil {
 		h.log.Warn("the history is not kept", "error", err)
@@ -91,23 +89,6 @@ func (h *hub) forget() {
 	h.tellState()
 	h.mu.Unlock()
 	h.keepPast()
-}
-
-// replaceFile writes a file whole or not at all, its owner's only.
-func replaceFile(path string, text []byte) error {
-	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+"-*")
-	if err != nil {
-		return err
-	}
-	defer os.Remove(f.Name()) // in vain once it is renamed
-	_, err = f.Write(text)
-	if cerr := f.Close(); err == nil {
-		err = cerr
-	}
-	if err != nil {
-		return err
-	}
-	return os.Rename(f.Name(), path)
 }
 
 // unfinishedOf is what is shown of a transfer that can be continued.

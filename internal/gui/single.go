@@ -15,6 +15,8 @@ import (
 	"path/filepath"
 	"strconv"
 	"time"
+
+	"qft/internal/statefile"
 )
 
 const (
@@ -57,7 +59,7 @@ func beSingle(dir string) (*single, error) {
 	if err != nil {
 		return nil, fmt.Errorf("opening %s: %w", filepath.Join(dir, lockName), plainError(err))
 	}
-	free, err := tryLock(f)
+	free, err := statefile.TryLock(f)
 	if err != nil || !free {
 		f.Close()
 		if err != nil {
@@ -77,7 +79,7 @@ func beSingle(dir string) (*single, error) {
 func (s *single) publish(port uint16) error {
 	text, err := json.Marshal(call{port, s.secret, os.Getpid()})
 	if err == nil {
-		err = replaceFile(s.path, text)
+		err = statefile.Replace(s.path, text)
 	}
 	if err != nil {
 		return fmt.Errorf("writing %s: %w", s.path, plainError(err))

@@ -3,6 +3,8 @@ package plant
 import (
 	"errors"
 	"os"
+
+	"qft/internal/statefile"
 )
 
 // diskFile is a File on the system's disk.
@@ -21,5 +23,5 @@ func (f *diskFile) Allot(size int64, sparse bool) error {
 
 func (f *diskFile) Punch(off, n int64) error                 { return punch(f.File, off, n) }
 func (f *diskFile) SetXattr(attr string, value []byte) error { return setXattr(f.File, attr, value) }
-func (f *diskFile) Lock() (bool, error)                      { return tryLock(f.File) }
+func (f *diskFile) Lock() (bool, error)                      { return statefile.TryLock(f.File) }
 func (f *diskFile) Datasync() error                          { return datasync(f.File) }

@@ -18,9 +18,6 @@ const nonblock = syscall.O_NONBLOCK
 
 func isFull(err error) bool { return errors.Is(err, syscall.ENOSPC) }
 
-// tryLock cannot lock here, so two receivers of one thing are not told apart.
-func tryLock(*os.File) (bool, error) { return true, nil }
-
 // freeSpace is not known here.
 func freeSpace(*os.File) (n int64, known bool) { return 0, false }
 

@@ -18,16 +18,6 @@ const nonblock = unix.O_NONBLOCK
 
 func isFull(err error) bool { return errors.Is(err, unix.ENOSPC) || errors.Is(err, unix.EDQUOT) }
 
-// tryLock takes the lock of an open file, which the system lets go when the
-// process ends, however it ends. It reports whether nobody else has it.
-func tryLock(f *os.File) (bool, error) {
-	err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
-	if errors.Is(err, unix.EWOULDBLOCK) {
-		return false, nil
-	}
-	return err == nil, err
-}
-
 // freeSpace is how many bytes this user may still write to the file system
 // of dir, if that is known.
 func freeSpace(dir *os.File) (n int64, known bool) {

@@ -22,19 +22,6 @@ func isFull(err error) bool {
 		errors.Is(err, windows.ERROR_DISK_QUOTA_EXCEEDED)
 }
 
-// tryLock takes the lock of an open file, which the system lets go when the
-// process ends, however it ends. It reports whether nobody else has it. Locks
-// are mandatory here, so it locks one byte far behind the end.
-func tryLock(f *os.File) (bool, error) {
-	at := windows.Overlapped{OffsetHigh: 1 << 30}
-	err := windows.LockFileEx(windows.Handle(f.Fd()),
-		windows.LOCKFILE_EXCLUSIVE_LOCK|windows.LOCKFILE_FAIL_IMMEDIATELY, 0, 1, 0, &at)
-	if errors.Is(err, windows.ERROR_LOCK_VIOLATION) {
-		return false, nil
-	}
-	return err == nil, err
-}
-
 // freeSpace is how many bytes this user may still write to the file system
 // of dir, if that is known.
 func freeSpace(dir *os.File) (n int64, known bool) {

@@ -3,7 +3,6 @@ package settings
 import (
 	"bufio"
 	"cmp"
-	"crypto/rand"
 	"errors"
 	"fmt"
 	"io"
@@ -13,6 +12,8 @@ import (
 	"strings"
 
 	"github.com/adrg/xdg"
+
+	"qft/internal/statefile"
 )
 
 // Path is the configuration file.
@@ -117,7 +118,7 @@ func Set(name, value string) error {
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return &Error{path, fmt.Errorf("the configuration cannot be read: %w", plain(err))}
 	}
-	if err := replace(path, change(string(was), name, value)); err != nil {
+	if err := statefile.Replace(path, []byte(change(string(was), name, value))); err != nil {
 		return &Error{path, fmt.Errorf("the configuration cannot be written: %w", plain(err))}
 	}
 	return nil
@@ -155,29 +156,4 @@ func change(text, name, value string) string {
 		b.WriteString(name + " = " + value + "\n")
 	}
 	return b.String()
-}
-
-// replace puts a file in the place of another, whole or not at all. It is its
-// owner's only, as it may say where secrets are.
-func replace(path, text string) error {
-	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
-		return err
-	}
-	temp := path + "." + rand.Text()
-	f, err := os.OpenFile(temp, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
-	if err != nil {
-		return err
-	}
-	defer os.Remove(temp) // in vain once it is renamed
-	_, err = f.WriteString(text)
-	if serr := f.Sync(); err == nil {
-		err = serr
-	}
-	if cerr := f.Close(); err == nil {
-		err = cerr
-	}
-	if err != nil {
-		return err
-	}
-	return os.Rename(temp, path)
 }

@@ -10,6 +10,7 @@ import (
 
 	"qft/internal/digest"
 	"qft/internal/journal"
+	"qft/internal/statefile"
 )
 
 // remember sends a tree once, so that the cache knows it.
@@ -174,7 +175,7 @@ func lockedCache(t *testing.T, path string) string {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { f.Close() })
-	if !lockSums(f) {
+	if free, err := statefile.TryLock(f); err != nil || !free {
 		t.Skip("there are no locks here")
 	}
 	return path

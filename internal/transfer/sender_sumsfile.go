@@ -11,6 +11,7 @@ import (
 
 	"qft/internal/digest"
 	"qft/internal/journal"
+	"qft/internal/statefile"
 )
 
 var errNoCache = errors.New("not a cache, or in use")
@@ -37,7 +38,7 @@ func (c *sumCache) open() error {
 }
 
 func openSums(f *os.File) (*journal.Journal, error) {
-	if !lockSums(f) {
+	if free, err := statefile.TryLock(f); err != nil || !free || !statefile.Locks {
 		return nil, errNoCache
 	}
 	info, err := f.Stat()

@@ -1,4 +1,4 @@
-package gui
+package statefile
 
 import (
 	"errors"
@@ -7,10 +7,13 @@ import (
 	"golang.org/x/sys/windows"
 )
 
-// tryLock takes the lock of an open file, which the system lets go when the
+// Locks says that this system has locks of files.
+const Locks = true
+
+// TryLock takes the lock of an open file, which the system lets go when the
 // process ends, however it ends. It reports whether nobody else has it. Locks
 // are mandatory here, so it locks one byte far behind the end.
-func tryLock(f *os.File) (bool, error) {
+func TryLock(f *os.File) (bool, error) {
 	at := windows.Overlapped{OffsetHigh: 1 << 30}
 	err := windows.LockFileEx(windows.Handle(f.Fd()),
 		windows.LOCKFILE_EXCLUSIVE_LOCK|windows.LOCKFILE_FAIL_IMMEDIATELY, 0, 1, 0, &at)

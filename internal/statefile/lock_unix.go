@@ -1,6 +1,6 @@
 //go:build linux || darwin || freebsd
 
-package gui
+package statefile
 
 import (
 	"errors"
@@ -9,9 +9,12 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// tryLock takes the lock of an open file, which the system lets go when the
+// Locks says that this system has locks of files.
+const Locks = true
+
+// TryLock takes the lock of an open file, which the system lets go when the
 // process ends, however it ends. It reports whether nobody else has it.
-func tryLock(f *os.File) (bool, error) {
+func TryLock(f *os.File) (bool, error) {
 	err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
 	if errors.Is(err, unix.EWOULDBLOCK) {
 		return false, nil
