@@ -147,51 +147,49 @@ func readAll(f fs.FS, name string) ([]byte, error) {
 // TestDropAsksWithMeasure: of its own page only, never for more than there is
 // room for, and only so many things at once.
 func TestDropAsksWithMeasure(t *testing.T) {
-	h := bareHub()
-	const files = 3 * mostReads
-	d := Drop{ID: testDrop, Page: testPage}
-	for i := range files {
-		d.Files = append(d.Files, DroppedFile{Path: fmt.Sprint(i), Size: 2*readPart + 7})
-	}
-	f := mustDrop(t, h, d)
-	ours, _ := h.enter(testPage)
-	other, _ := h.enter("page-of-another-one")
-	var readers sync.WaitGroup
-	for i := range files {
-		readers.Go(func() {
-			b, err := readAll(f, fmt.Sprint(i))
-			if err != nil || len(b) != 2*readPart+7 {
-				t.Errorf("%d bytes of file %d, %v", len(b), i, err)
+	synctest.Test(t, func(t *testing.T) {
+		h := bareHub()
+		const files, parts = 3 * mostReads, 3
+		d := Drop{ID: testDrop, Page: testPage}
+		for i := range files {
+			d.Files = append(d.Files, DroppedFile{Path: fmt.Sprint(i), Size: (parts-1)*readPart + 7})
+		}
+		f := mustDrop(t, h, d)
+		ours, _ := h.enter(testPage)
+		other, _ := h.enter("page-of-another-one")
+		reading := files
+		for i := range files {
+			go func() {
+				b, err := readAll(f, fmt.Sprint(i))
+				if err != nil || int64(len(b)) != d.Files[i].Size {
+					t.Errorf("%d bytes of file %d, %v", len(b), i, err)
+				}
+				reading--
+			}()
+		}
+		for range files * parts {
+			synctest.Wait() // whatever can be asked is asked
+			if len(h.reads) != min(mostReads, reading) {
+				t.Fatalf("%d things are asked at once, for %d readers", len(h.reads), reading)
 			}
-		})
-	}
-	var open []*Read
-	for answered := 0; answered < 3*files; {
-		for len(open) < min(mostReads, 3*files-answered) {
 			r := nextRead(ours)
 			if r.Drop != testDrop || r.Length > readPart || r.Length < 1 || r.Offset+r.Length > d.Files[r.File].Size {
 				t.Fatalf("%+v", r)
 			}
-			open = append(open, r)
+			if err := h.takeRead(r.ID, "", bytes.NewReader(make([]byte, r.Length))); err != nil {
+				t.Fatal(err)
+			}
 		}
-		h.mu.Lock()
-		asked := len(h.reads)
-		h.mu.Unlock()
-		if asked > mostReads {
-			t.Fatalf("%d things are asked at once", asked)
+		synctest.Wait()
+		if reading != 0 {
+			t.Errorf("%d readers were never done", reading)
 		}
-		r := open[0]
-		open = open[1:]
-		answered++
-		if err := h.takeRead(r.ID, "", bytes.NewReader(make([]byte, r.Length))); err != nil {
-			t.Fatal(err)
+		h.leave(ours)
+		h.leave(other)
+		if r := nextRead(other); r != nil {
+			t.Errorf("another page was asked: %+v", r)
 		}
-	}
-	readers.Wait()
-	h.leave(other)
-	if r := nextRead(other); r != nil {
-		t.Errorf("another page was asked: %+v", r)
-	}
+	})
 }
 
 // TestDropOfAPageThatLies: what is not just what was asked for fails the read.
