@@ -101,6 +101,9 @@ func TestPersonIsAsked(t *testing.T) {
 	r.wantSay(10*time.Second, "[Y/n] ")
 	r.types("\n")
 	r.wantSay(10*time.Second, "[o/r/s/c")
+	if said := strings.Join(strings.Fields(r.err.text()), " "); !strings.Contains(said, "letter exists. ") { // wherever the line is broken
+		t.Errorf("the question does not name what is in the way: %s", said)
+	}
 	r.types("R\n")
 	r.wantEnd(20*time.Second, 0)
 	x.sender.wantEnd(10*time.Second, 0)
