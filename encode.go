@@ -50,6 +50,8 @@ func eventBody(e Event) (name string, body any) {
 	switch e := e.(type) {
 	case Code:
 		return "code", codeBody(e)
+	case WeakPhrase:
+		return "weak_phrase", reasonBody(e)
 	case Waiting:
 		return "waiting", waitingBody(e)
 	case Token:

@@ -16,6 +16,11 @@ type (
 	// that was given no phrase.
 	Code struct{ Code string }
 
+	// WeakPhrase: the phrase is one of the user's own that is easily guessed, as
+	// Reason says, without quoting it. It comes first, and nothing else follows
+	// from it.
+	WeakPhrase struct{ Reason string }
+
 	// Waiting: we wait for the other side. Again says that somebody was met
 	// before: a session was interrupted, or its contact is lost, and another one
 	// under the same code or phrase may continue it; or further receivers are
@@ -169,6 +174,7 @@ type (
 )
 
 func (Code) event()          {}
+func (WeakPhrase) event()    {}
 func (Waiting) event()       {}
 func (Token) event()         {}
 func (TokenWanted) event()   {}

@@ -171,6 +171,8 @@ func (h *host) transfer(ctx context.Context, receivers int, once bool) ([]Result
 		s.next.words = secret.NewWords(rand.Reader)
 	} else if s.next.phrase, err = parsePhrase(h.cfg.Phrase); err != nil {
 		return nil, &Error{Op: h.op, Kind: KindUsage, Err: fmt.Errorf("reading the phrase: %w", err)}
+	} else if why := secret.Weakness(h.cfg.Phrase); why != "" {
+		h.emit(WeakPhrase{why})
 	}
 	wake := make(chan struct{}, 1)
 	s.inbox.wake = func() {

@@ -165,13 +165,16 @@ func (t *terminal) line(e qft.Event) {
 // tell prints an event of a session for a person.
 func (t *terminal) tell(v *view, e qft.Event) {
 	switch e.(type) {
-	case qft.Waiting, qft.HelperSilent, qft.HelperBack, qft.HelperPorts: // nobody has come by these
+	case qft.WeakPhrase, qft.Waiting, qft.HelperSilent, qft.HelperBack, qft.HelperPorts: // nobody has come by these
 	default:
 		t.hush()
 	}
 	switch e := e.(type) {
 	case qft.Code:
 		t.showCode(e.Code)
+	case qft.WeakPhrase:
+		t.say(v, "note: this phrase is easily guessed: %s. Who guesses it can take your place. Safer: the code that qft send makes, "+
+			"or five words drawn at random", clean(e.Reason))
 	case qft.Waiting:
 		t.tellWaiting(e)
 		t.wonder(e)

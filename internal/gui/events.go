@@ -115,6 +115,8 @@ func (t *transfer) sessionEvent(number int, e qft.Event) {
 // noteEvent keeps what a person should know.
 func (t *transfer) noteEvent(e qft.Event) {
 	switch e := e.(type) {
+	case qft.WeakPhrase:
+		t.note("This phrase is easily guessed: " + e.Reason + ". Who guesses it can take your place. Safer: a code, which is made when the phrase is left empty, or five words drawn at random.")
 	case qft.HelperSilent:
 		t.note("The helper does not answer; it is asked on and on.")
 	case qft.HelperBack:

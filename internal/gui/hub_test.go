@@ -90,6 +90,14 @@ func TestForeignTextsAreHarmless(t *testing.T) {
 	}
 }
 
+// TestAWeakPhraseIsTold: it is used all the same.
+func TestAWeakPhraseIsTold(t *testing.T) {
+	x := seen(qft.WeakPhrase{Reason: "it is short"}, qft.Waiting{})
+	if len(x.shown.Notes) != 1 || !strings.Contains(x.shown.Notes[0], "it is short") || x.shown.Phase != PhaseWaiting {
+		t.Errorf("%q, %s", x.shown.Notes, x.shown.Phase)
+	}
+}
+
 // TestPhases: what happens leads from one to the other.
 func TestPhases(t *testing.T) {
 	x := seen()
