@@ -12,6 +12,7 @@ import (
 	"golang.org/x/term"
 
 	"qft"
+	"qft/internal/settings"
 )
 
 // terminal prints what happens. The rules:
@@ -53,6 +54,7 @@ type task struct {
 	receives bool
 	tokens   bool   // people pass each other tokens
 	sends    string // what is sent, for people
+	helper   string // where the two sides meet, if they meet at a helper
 }
 
 // look is what stderr can show.
@@ -325,13 +327,12 @@ func (t *terminal) tellDirect(v *view, w qft.Waiting) {
 // the command to type and a QR beside or below it where these fit.
 func (t *terminal) showCode(code string) {
 	t.wipe()
-	command := "qft receive " + code
-	t.steering.invite = command
+	t.steering.invite = settings.Invite(code, clean(t.helper))
 	if !isTerminal(t.out) {
 		fmt.Fprintln(t.out, code)
-		t.say(t.views[0], "the code is %s; on the other machine: %s", code, command)
+		t.say(t.views[0], "the code is %s; on the other machine: %s", code, t.steering.invite)
 	} else {
-		for _, l := range t.codeScreen(code, command) {
+		for _, l := range t.codeScreen(code) {
 			fmt.Fprintln(t.out, l)
 		}
 	}
@@ -341,14 +342,22 @@ func (t *terminal) showCode(code string) {
 }
 
 // codeScreen is what a person sees who sends.
-func (t *terminal) codeScreen(code, command string) []string {
+func (t *terminal) codeScreen(code string) []string {
 	columns, rows := screen(t.err)
+	command := settings.Invite(code, "") // does where the same helper is set
 	deep := "      "
 	if len(deep)+len(command) >= columns {
 		deep = "  "
 	}
 	text := []string{"", "  Sending " + fit(t.sends, max(columns-12, 10)), "", "  Code:", "", deep + t.style("1", code), "",
 		"  On the other machine, type:", "", deep + t.style("1", command), ""}
+	if flag, ok := strings.CutPrefix(t.steering.invite, command+" "); ok {
+		most := max(len(deep)+len(command), 32) - 2 // leave room for the picture
+		for l := range strings.SplitSeq(wrap("with "+flag+" if no helper is set there", min(most, columns-3), ""), "\n") {
+			text = append(text, "  "+l)
+		}
+		text = append(text, "")
+	}
 	if t.edits() {
 		text = append(text, t.style("2", "  c copies that, ? shows other keys"), "")
 	}

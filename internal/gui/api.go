@@ -78,6 +78,7 @@ type Transfer struct {
 type Invite struct {
 	Code    string `json:"code"`    // of a send
 	Command string `json:"command"` // to be typed there
+	Helper  string `json:"helper"`  // to be set there, if it is not; empty: none
 	Token   string `json:"token"`   // with STUN: to be given to the other side, whose own Ask wants
 }
 

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"qft"
+	"qft/internal/settings"
 )
 
 const (
@@ -38,7 +39,8 @@ func (t *transfer) show(number int, e qft.Event) {
 		t.progress(number, e)
 	case qft.Code:
 		t.shown.Invite.Code = e.Code
-		t.shown.Invite.Command = "qft receive " + e.Code
+		t.shown.Invite.Command = settings.Invite(e.Code, t.plan.cfg.Helper)
+		t.shown.Invite.Helper = t.plan.cfg.Helper
 	case qft.Token:
 		t.shown.Invite.Token = e.Text
 	case qft.Waiting:

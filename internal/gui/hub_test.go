@@ -101,6 +101,7 @@ func TestAWeakPhraseIsTold(t *testing.T) {
 // TestPhases: what happens leads from one to the other.
 func TestPhases(t *testing.T) {
 	x := seen()
+	x.plan.cfg.Helper = "helper-host:4277"
 	lost := time.Now()
 	for i, c := range []struct {
 		event qft.Event
@@ -126,7 +127,7 @@ func TestPhases(t *testing.T) {
 			t.Errorf("%+v", x.shown.Sessions[0])
 		}
 	}
-	if x.shown.Sessions[0].Link.LostSince != 0 || x.shown.Invite.Command != "qft receive 7-a-b-c" {
+	if x.shown.Sessions[0].Link.LostSince != 0 || x.shown.Invite.Command != "qft receive 7-a-b-c --helper helper-host:4277" || x.shown.Invite.Helper != "helper-host:4277" {
 		t.Errorf("%+v", x.shown)
 	}
 }

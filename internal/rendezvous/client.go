@@ -17,7 +17,7 @@ var (
 	// in this private room.
 	ErrTaken = errors.New("somebody else is using this code")
 	// ErrBusy: a limit is reached, of the helper, of a room, or of a stream.
-	ErrBusy = errors.New("a limit of the helper is reached")
+	ErrBusy = errors.New("a limit of the helper is reached, or it is being stopped")
 	// ErrVersion: the helper speaks another version of the protocol.
 	ErrVersion = errors.New("the helper speaks another version of the protocol")
 	// ErrExpired: nobody was met for as long as the helper lets one wait.

@@ -49,6 +49,7 @@ export interface Transfer {
 export interface Invite {
   code: string; // of a send
   command: string; // to be typed there
+  helper: string; // to be set there, if it is not; empty: none
   token: string; // with STUN: to be given to the other side, whose own Ask wants
 }
 

@@ -105,6 +105,7 @@ export const text = {
   unnamed: "something",
   tell: "Tell the other side this code:",
   tellCommand: "Who uses the command line types:",
+  sameHelper: "Both sides need the same helper, under Settings:",
   copyCode: "Copy code",
   copyCommand: "Copy command",
   copyToken: "Copy token",

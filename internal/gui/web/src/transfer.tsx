@@ -54,7 +54,7 @@ export function TransferView({ id }: { id: number }) {
 // Invitation is what the other side has to be told.
 function Invitation({ of: t, small }: { of: Transfer; small: boolean }) {
   const [svg, setSVG] = useState("");
-  const { code, command, token } = t.invite;
+  const { code, command, helper, token } = t.invite;
   useEffect(() => {
     if (code) void call<{ svg: string }>("/api/qr", { text: code }).then((r) => setSVG(r.svg), () => setSVG(""));
   }, [code]);
@@ -91,6 +91,11 @@ function Invitation({ of: t, small }: { of: Transfer; small: boolean }) {
         <p class="hint">
           {text.tellCommand} <code>{command}</code>
         </p>
+        {helper && (
+          <p class="hint">
+            {text.sameHelper} <code>{helper}</code>
+          </p>
+        )}
         <p class="hint">{text.waitingLead}</p>
       </div>
       {svg && <QR of={code} svg={svg} />}
