@@ -27,6 +27,9 @@ long an idle connection is kept; --long waits for up to a minute.
 To see whether the router opens ports, one is opened and closed again, unless
 --no-portmap says not to.
 
+The exit code is 0 where a server has answered and nothing makes transfers hard,
+16 where they are hard, and 17 where no server has answered, or none was named.
+
     qft doctor
     qft doctor helper.example:4277 stun.example:3478`
 
@@ -59,10 +62,13 @@ func doctorCommand(t *terminal) *cobra.Command {
 				return err
 			}
 			if asJSON {
-				return json.NewEncoder(t.out).Encode(d)
+				if err := json.NewEncoder(t.out).Encode(d); err != nil {
+					return err
+				}
+				return judged(d)
 			}
 			printDiagnosis(t.out, d)
-			return nil
+			return judged(d)
 		},
 		ValidArgsFunction: cobra.NoFileCompletions,
 	}

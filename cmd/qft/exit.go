@@ -15,6 +15,9 @@ type exit struct {
 	about string
 }
 
+// verdict stands for what is no error.
+const verdict qft.Kind = -1
+
 // exits is the one place where errors become numbers. Help, the man page and
 // docs/events.md have the same, and a test holds them together.
 func exits() []exit {
@@ -34,11 +37,40 @@ func exits() []exit {
 		{qft.KindPort, 13, "the UDP port of this machine cannot be used"},
 		{qft.KindTooMuch, 14, "it is more than --max-size or --max-files allow"},
 		{qft.KindRefused, 15, "you did not want it"},
+		{verdict, int(errHard), "qft doctor: it will be hard: with few others, or over TCP only"},
+		{verdict, int(errNoAnswer), "qft doctor: no server has answered, or none was named"},
 		{qft.KindCanceled, 130, "interrupted"},
 	}
 }
 
+// verdictError ends the program with a code for what qft doctor has found, and
+// says nothing: the verdict is printed.
+type verdictError int
+
+func (e verdictError) Error() string { return fmt.Sprintf("the verdict is exit code %d", int(e)) }
+
+const (
+	errHard     verdictError = 16
+	errNoAnswer verdictError = 17
+)
+
+// judged is how the program ends after a diagnosis. Where a server has answered
+// and nothing speaks against transfers, all is well.
+func judged(d qft.Diagnosis) error {
+	switch {
+	case d.Verdict.Rating == qft.RatingLimited, d.Verdict.Rating == qft.RatingBlocked:
+		return errHard
+	case d.IPv4.Outside == "" && d.IPv6.Outside == "":
+		return errNoAnswer
+	}
+	return nil
+}
+
 func exitCode(err error) int {
+	var found verdictError
+	if errors.As(err, &found) {
+		return int(found)
+	}
 	var usage usageError
 	if errors.As(err, &usage) {
 		return 2

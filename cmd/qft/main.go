@@ -6,6 +6,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/signal"
@@ -56,7 +57,9 @@ func run(ctx context.Context, t *terminal, name string, args []string) (code int
 	if err == nil {
 		return 0
 	}
-	report(t, name, err)
+	if !errors.As(err, new(verdictError)) {
+		report(t, name, err)
+	}
 	return exitCode(err)
 }
 

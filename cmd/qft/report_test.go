@@ -93,3 +93,36 @@ func TestWideTextIsMeasured(t *testing.T) {
 		t.Errorf("%q", got)
 	}
 }
+
+// TestDiagnosesHaveExitCodes: a script can tell whether all is well, whether it
+// will be hard, and whether nobody has answered.
+func TestDiagnosesHaveExitCodes(t *testing.T) {
+	seen := qft.IPCheck{Outside: "192.0.2.1:4000"}
+	for _, c := range []struct {
+		rating qft.Rating
+		v4, v6 qft.IPCheck
+		want   int
+	}{
+		{rating: qft.RatingOpen, v4: seen},
+		{rating: qft.RatingGood, v4: seen, v6: seen},
+		{rating: qft.RatingUnknown, v4: seen},
+		{rating: qft.RatingLimited, v6: seen, want: 16},
+		{rating: qft.RatingBlocked, want: 16},
+		{rating: qft.RatingBlocked, v4: seen, want: 16},
+		{rating: qft.RatingUnknown, want: 17},
+	} {
+		err := judged(qft.Diagnosis{Verdict: qft.Verdict{Rating: c.rating}, IPv4: c.v4, IPv6: c.v6})
+		if code := exitCode(err); err != nil && code != c.want || err == nil && c.want != 0 {
+			t.Errorf("%s, %+v, %+v: %v, exit code %d, want %d", c.rating, c.v4, c.v6, err, code, c.want)
+		}
+	}
+	doc, err := os.ReadFile("../../docs/doctor.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, v := range []verdictError{errHard, errNoAnswer} {
+		if !strings.Contains(string(doc), fmt.Sprintf("\n| %d | ", v)) || !strings.Contains(exitCodes(), fmt.Sprintf("\n%5d  ", v)) {
+			t.Errorf("exit code %d is not documented", v)
+		}
+	}
+}
