@@ -3,11 +3,13 @@ package gui
 import (
 	"bytes"
 	"crypto/rand"
+	"fmt"
 	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 )
 
 // two are a sender's and a receiver's page, with a folder each.
@@ -63,6 +65,12 @@ func (b *tab) answer(id int, a Answer) {
 		}
 	}
 	b.must(idPath(id, "answer"), a, nil)
+}
+
+// slowly is a limit under which content is on its way for longer than a test
+// waits for anything: what is done in the middle is done before the end.
+func slowly(content []byte) string {
+	return fmt.Sprintf("%dkB/s", len(content)/1000/int((patience+10*time.Second)/time.Second))
 }
 
 func TestFilesFromPageToPage(t *testing.T) {
@@ -153,10 +161,10 @@ func TestConflict(t *testing.T) {
 
 func TestStoppedAndContinued(t *testing.T) {
 	p := newTwo(t)
-	content := make([]byte, 8<<20)
+	content := make([]byte, 16<<20)
 	rand.Read(content)
 	write(t, filepath.Join(p.out, "a"), content)
-	sent, received := p.begin(NewTransfer{Paths: []string{filepath.Join(p.out, "a")}, Limit: "2MB/s"}, NewTransfer{})
+	sent, received := p.begin(NewTransfer{Paths: []string{filepath.Join(p.out, "a")}, Limit: slowly(content)}, NewTransfer{})
 	p.accept(received)
 	p.to.until("some of it is safe", func(s *State) bool {
 		return len(s.Transfers[0].Sessions) > 0 && s.Transfers[0].Sessions[0].Done > 1<<20
@@ -186,10 +194,10 @@ func TestStoppedAndContinued(t *testing.T) {
 
 func TestPausedFromTheOtherPage(t *testing.T) {
 	p := newTwo(t)
-	content := make([]byte, 2<<20)
+	content := make([]byte, 8<<20)
 	rand.Read(content)
 	write(t, filepath.Join(p.out, "a"), content)
-	sent, received := p.begin(NewTransfer{Paths: []string{filepath.Join(p.out, "a")}, Limit: "200kB/s"}, NewTransfer{})
+	sent, received := p.begin(NewTransfer{Paths: []string{filepath.Join(p.out, "a")}, Limit: slowly(content)}, NewTransfer{})
 	p.accept(received)
 	p.to.phase(received, PhaseMoving)
 	on, off, none := true, false, 0.0
