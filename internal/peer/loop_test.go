@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"go.uber.org/goleak"
@@ -129,61 +130,63 @@ func (w *worker) Send(now time.Time, _ *udp.Batch) {
 		return
 	}
 	w.turns--
-	for time.Since(now) < w.each { // busy, not asleep
-	}
+	time.Sleep(w.each) // for the loop this is work
 	w.next = time.Now().Add(w.every)
+}
+
+// bareLoop is a loop in a bubble, whose time is exact: its socket never tells of
+// anything.
+func bareLoop(m Machine) *Loop {
+	l := NewLoop(new(udp.Socket))
+	l.SetMachine(m)
+	return l
 }
 
 func TestIdleIsTheTimeAsleep(t *testing.T) {
 	for _, c := range []struct {
 		worker
-		low, high float64 // share of the time that is idle
+		idle time.Duration
 	}{
-		{worker{every: 20 * time.Millisecond, turns: 10}, 0.5, 1},
-		{worker{each: 20 * time.Millisecond, turns: 10}, 0, 0.1},
+		{worker{every: 20 * time.Millisecond, turns: 10}, 9 * 20 * time.Millisecond},
+		{worker{each: 20 * time.Millisecond, turns: 10}, 0},
+		{worker{every: 30 * time.Millisecond, each: 20 * time.Millisecond, turns: 10}, 9 * 30 * time.Millisecond},
 	} {
-		s := open(t)
-		l := NewLoop(s)
-		l.SetMachine(&c.worker)
-		start := time.Now()
-		if err := l.Run(t.Context()); err != nil {
-			t.Fatal(err)
-		}
-		share := l.Idle().Seconds() / time.Since(start).Seconds()
-		if share < c.low || share > c.high {
-			t.Errorf("turns of %v, %v apart: idle for %.2f of the time", c.each, c.every, share)
-		}
-		s.Close()
+		synctest.Test(t, func(t *testing.T) {
+			l := bareLoop(&c.worker)
+			if err := l.Run(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			if l.Idle() != c.idle {
+				t.Errorf("turns of %v, %v apart: idle for %v, want %v", c.each, c.every, l.Idle(), c.idle)
+			}
+		})
 	}
 }
 
 // TestIdleIsUpToDateWhereItIsAsked: a loop that has slept until it was asked
 // says so, and what a post takes counts as work.
 func TestIdleIsUpToDateWhereItIsAsked(t *testing.T) {
-	s := open(t)
-	defer s.Close()
-	l := NewLoop(s)
-	w := &worker{turns: 1, next: time.Now().Add(time.Hour)}
-	l.SetMachine(w)
-	start := time.Now()
-	ended := make(chan error)
-	go func() { ended <- l.Run(t.Context()) }()
-	const nap, work = 200 * time.Millisecond, 100 * time.Millisecond
-	<-time.After(nap)
-	l.Post(func() {
-		if asleep := time.Since(start); l.Idle() < asleep/2 {
-			t.Errorf("after %v asleep, the loop was idle for %v", asleep, l.Idle())
-		}
-		for began := time.Now(); time.Since(began) < work; {
+	synctest.Test(t, func(t *testing.T) {
+		w := &worker{turns: 1, next: time.Now().Add(time.Hour)}
+		l := bareLoop(w)
+		ended := make(chan error)
+		go func() { ended <- l.Run(t.Context()) }()
+		const nap, work = 200 * time.Millisecond, 100 * time.Millisecond
+		time.Sleep(nap)
+		l.Post(func() {
+			if l.Idle() != nap {
+				t.Errorf("after %v asleep, the loop was idle for %v", nap, l.Idle())
+			}
+			time.Sleep(work)
+		})
+		l.Post(func() {
+			if l.Idle() != nap {
+				t.Errorf("of %v asleep and %v of work, %v count as idle", nap, work, l.Idle())
+			}
+			w.turns = 0
+		})
+		if err := <-ended; err != nil {
+			t.Fatal(err)
 		}
 	})
-	l.Post(func() {
-		if busy := time.Since(start) - l.Idle(); busy < work {
-			t.Errorf("a post of %v counts as %v of work", work, busy)
-		}
-		w.turns = 0
-	})
-	if err := <-ended; err != nil {
-		t.Fatal(err)
-	}
 }
