@@ -11,11 +11,10 @@ func TestPacketsSayByWhichPortTheyCame(t *testing.T) {
 	eachWay(t, func(t *testing.T, cfg Config) {
 		client := listen(t, cfg)
 		cfg.Crowd = true
-		cfg.Also = []uint16{freePort(t, cfg.Addr), freePort(t, cfg.Addr)}
-		server := listen(t, cfg)
+		server, also := listenAlso(t, cfg)
 		ports := server.Ports()
-		if len(ports) != 3 || ports[0] != server.Port() || ports[1] != cfg.Also[0] || ports[2] != cfg.Also[1] {
-			t.Fatalf("the ports are %v, asked for %v", ports, cfg.Also)
+		if len(ports) != 3 || ports[0] != server.Port() || ports[1] != also[0] || ports[2] != also[1] {
+			t.Fatalf("the ports are %v, asked for %v", ports, also)
 		}
 		b := NewBatch(1000)
 		for i, p := range ports {
@@ -38,25 +37,55 @@ func TestPacketsSayByWhichPortTheyCame(t *testing.T) {
 	})
 }
 
-// freePort is one that was free a moment ago.
-func freePort(t testing.TB, a netip.Addr) uint16 {
+// freePorts are two that were free a moment ago.
+func freePorts(t testing.TB, a netip.Addr) (all []uint16) {
 	t.Helper()
-	conn, err := net.ListenUDP("udp", &net.UDPAddr{IP: a.AsSlice()})
-	if err != nil {
-		t.Skip(err)
+	for range 2 {
+		conn, err := net.ListenUDP("udp", &net.UDPAddr{IP: a.AsSlice()})
+		if err != nil {
+			t.Skip(err)
+		}
+		defer conn.Close()
+		all = append(all, port(conn))
 	}
-	defer conn.Close()
-	return port(conn)
+	return all
+}
+
+// listenAlso opens a socket with two further ports of its choice.
+func listenAlso(t testing.TB, cfg Config) (s *Socket, also []uint16) {
+	t.Helper()
+	for range 100 {
+		cfg.Also = freePorts(t, cfg.Addr)
+		s, err := Listen(cfg)
+		if errors.Is(err, ErrPortInUse) {
+			continue // somebody else on this machine has got one of them meanwhile
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { s.Close() })
+		return s, cfg.Also
+	}
+	t.Fatal("no port stays free")
+	return nil, nil
 }
 
 func TestPortTakenAmongSeveralLeavesNoneOpen(t *testing.T) {
 	other := listen(t, Config{Addr: loopback4})
-	first := freePort(t, loopback4)
-	_, err := Listen(Config{Addr: loopback4, Port: first, Also: []uint16{other.Port()}})
-	if !errors.Is(err, ErrPortInUse) {
-		t.Fatalf("error is %v, want %v", err, ErrPortInUse)
+	var err error
+	for range 100 {
+		first := freePorts(t, loopback4)[0]
+		_, err = Listen(Config{Addr: loopback4, Port: first, Also: []uint16{other.Port()}})
+		if !errors.Is(err, ErrPortInUse) {
+			t.Fatalf("error is %v, want %v", err, ErrPortInUse)
+		}
+		var s *Socket
+		if s, err = Listen(Config{Addr: loopback4, Port: first}); err == nil {
+			s.Close()
+			return
+		} // it may be somebody else's meanwhile, but not each time
 	}
-	listen(t, Config{Addr: loopback4, Port: first})
+	t.Errorf("the first port is not free: %v", err)
 }
 
 // TestCrowdLosesOnlyWhatCannotBeSent: what the system refuses stands between
