@@ -55,9 +55,7 @@ func TestKeyboardAlone(t *testing.T) {
 	s.tabTo("send-start")
 	s.press("Enter")
 	code := s.text("code")
-	if !ask[bool](s, `document.activeElement.id === "main"`) {
-		t.Errorf("in the view of the transfer the focus is at %s", ask[string](s, "document.activeElement.outerHTML"))
-	}
+	s.until("the focus to be in the view of the transfer", `document.activeElement.id === "main"`)
 
 	r.tabTo("receive-code")
 	r.insert(code)

@@ -68,8 +68,18 @@ func build() (string, error) {
 	return bin, nil
 }
 
-// startHelper takes a port that was free a moment ago.
-func startHelper() (string, error) {
+// startHelper takes a port that was free a moment ago. If it is somebody else's
+// by then, it takes another one.
+func startHelper() (address string, err error) {
+	for range 10 {
+		if address, err = helperAt(); err == nil {
+			break
+		}
+	}
+	return address, err
+}
+
+func helperAt() (string, error) {
 	bin, err := kit.qft()
 	if err != nil {
 		return "", err
@@ -84,10 +94,24 @@ func startHelper() (string, error) {
 		return "", err
 	}
 	cmd := exec.Command(bin, "helper", port)
+	says, err := cmd.StderrPipe()
+	if err != nil {
+		return "", err
+	}
 	if err := cmd.Start(); err != nil {
 		return "", fmt.Errorf("starting the helper: %w", err)
 	}
 	kit.ends = append(kit.ends, func() { cmd.Process.Kill(); cmd.Wait() })
+	lines := bufio.NewScanner(says)
+	for said := ""; ; said += lines.Text() + "\n" {
+		if !lines.Scan() {
+			return "", fmt.Errorf("the helper has ended: %s", said)
+		}
+		if strings.Contains(lines.Text(), "helper is listening") {
+			break
+		}
+	}
+	go io.Copy(io.Discard, says)
 	return "127.0.0.1:" + port, nil
 }
 

@@ -28,7 +28,7 @@ type page struct {
 
 	mu       sync.Mutex
 	troubles []string
-	refusals bool // what the program refuses is part of the test
+	refusals bool // what the program refuses, or does not answer, is part of the test
 }
 
 // open opens the page to which the program has given a key.
@@ -65,6 +65,8 @@ func (p *person) visit(host string) *page {
 
 // hear collects what no page of ours may do.
 func (w *page) hear(event any) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
 	trouble := ""
 	switch e := event.(type) {
 	case *runtime.EventExceptionThrown:
@@ -83,10 +85,16 @@ func (w *page) hear(event any) {
 		}
 	}
 	if trouble != "" {
-		w.mu.Lock()
 		w.troubles = append(w.troubles, trouble)
-		w.mu.Unlock()
 	}
+}
+
+// mayRefuse says that what the program refuses, or does not answer, is part of
+// the test from now on.
+func (w *page) mayRefuse() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.refusals = true
 }
 
 func (w *page) wantQuiet() {
@@ -194,17 +202,49 @@ func (w *page) phase(is string) {
 	w.see(fmt.Sprintf("transfer[data-phase=%q]", is))
 }
 
+// click clicks on something, once it is ready and at its place. A click that hits
+// something else, since the page has moved meanwhile, is withheld from it, and
+// done again.
 func (w *page) click(name string) {
 	w.t.Helper()
-	w.until(name+" to be ready", find(name)+"?.checkVisibility() && !"+find(name)+".disabled")
-	w.do(chromedp.Click(chromedp.CSS(by(name))))
+	for range 20 {
+		w.until(name+" to be ready", find(name)+"?.checkVisibility() && !"+find(name)+".disabled")
+		ask[bool](w, fmt.Sprintf(onlyHits, by(name)))
+		w.do(chromedp.Click(chromedp.CSS(by(name))))
+		if ask[bool](w, "window.hit.end()") {
+			return
+		}
+	}
+	w.t.Fatalf("%s cannot be hit; the page says: %s", name, w.all())
 }
+
+// onlyHits lets a click through to something, and to nothing else, until
+// hit.end, which says whether there was one.
+const onlyHits = `(() => {
+	let hit = false;
+	const kinds = ["pointerdown", "mousedown", "pointerup", "mouseup", "click"];
+	const judge = (e) => {
+		if (e.target.closest?.(%q)) {
+			hit ||= e.type === "click";
+		} else {
+			e.preventDefault();
+			e.stopImmediatePropagation();
+		}
+	};
+	for (const k of kinds) addEventListener(k, judge, true);
+	window.hit = {end: () => {
+		for (const k of kinds) removeEventListener(k, judge, true);
+		return hit;
+	}};
+	return true;
+})()`
 
 // write replaces what is in a field.
 func (w *page) write(name, text string) {
 	w.t.Helper()
 	w.see(name)
 	w.do(chromedp.Focus(chromedp.CSS(by(name))), chromedp.Evaluate[chromedp.Void](find(name)+".select()"))
+	w.until(name+" to have the focus", "document.activeElement === "+find(name))
 	if text == "" {
 		w.do(chromedp.KeyEvent("\b"))
 		return
@@ -298,7 +338,7 @@ func (w *page) receives(code string) {
 // wide and narrow are a desk's and a phone's width.
 const wide, narrow = 1280, 360
 
-// look sets how the page is looked at.
+// look sets how the page is looked at, and waits until it is shown so.
 func (w *page) look(width int, dark bool) {
 	w.t.Helper()
 	height, scheme := int64(900), "light"
@@ -312,7 +352,12 @@ func (w *page) look(width int, dark bool) {
 		Width: int64(width), Height: height, DeviceScaleFactor: 1, Mobile: width == narrow})
 	order(w, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{Features: []*emulation.MediaFeature{
 		{Name: "prefers-color-scheme", Value: scheme}, {Name: "prefers-reduced-motion", Value: "reduce"}}})
+	ask[bool](w, shown)
 }
+
+// shown is true once a frame has been made of what is there now: what measures
+// itself, as the plot does, has done so before the next one.
+const shown = `new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(() => done(true))))`
 
 // picture writes what is seen to a file.
 func (w *page) picture(path string) {

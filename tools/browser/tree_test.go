@@ -2,12 +2,14 @@ package browser
 
 import (
 	"bytes"
+	"encoding/binary"
 	"fmt"
 	"io/fs"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"testing"
+	"time"
 )
 
 // grow makes a tree in the person's home: some large files and many small ones,
@@ -36,6 +38,28 @@ func (p *person) put(path string, content []byte) {
 	}
 	if err := os.WriteFile(path, content, 0o644); err != nil {
 		p.t.Fatal(err)
+	}
+}
+
+// untilKept waits until the journal of what the person receives vouches for
+// something: what has only passed the network may be lost with the program. Its
+// first record stands behind a header of 28 bytes and the head.
+func (p *person) untilKept(name string) {
+	p.t.Helper()
+	journal := filepath.Join(p.downloads(), "."+name+".qft-part", "journal")
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	for late := time.After(patience); ; {
+		if b, _ := os.ReadFile(journal); len(b) > 12 {
+			if at := 28 + int64(binary.BigEndian.Uint32(b[8:])); int64(len(b)) > at+4 && binary.BigEndian.Uint32(b[at:]) > 0 {
+				return
+			}
+		}
+		select {
+		case <-tick.C:
+		case <-late:
+			p.t.Fatalf("nothing of %s is kept", name)
+		}
 	}
 }
 
