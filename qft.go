@@ -65,7 +65,8 @@ const (
 // Config is how to meet the other side. The zero value meets on this network,
 // without a helper.
 type Config struct {
-	// Helper is the HOST:PORT at which both sides meet. If empty, they find each
+	// Helper is the HOST or HOST:PORT at which both sides meet; without a port it
+	// is DirectPort. If empty, they find each
 	// other on this network, or at the sender's machine: see Host.
 	Helper string
 
@@ -77,8 +78,8 @@ type Config struct {
 	// asked there instead of at a helper. Without a port it is DirectPort.
 	Host string
 
-	// Stun are HOST:PORT of standard STUN servers (RFC 8489), which know nothing
-	// of qft. If there are any, nobody is met at a helper or on this network: a
+	// Stun are HOST or HOST:PORT of standard STUN servers (RFC 8489), which know
+	// nothing of qft; without a port it is 3478. If there are any, nobody is met at a helper or on this network: a
 	// Token event says what to give to the other side, and Paste has to return
 	// what that side was told. There is then one receiver, and what is
 	// interrupted begins with new tokens. Phrase may be empty, if whatever

@@ -176,7 +176,7 @@ func TestDoctorWhereNobodyAnswers(t *testing.T) {
 			t.Errorf("%s: the doctor did not say %q:\n%s", server, says, p.out.text())
 		}
 	}
-	p := w.b.qft("doctor", "nonsense")
+	p := w.b.qft("doctor", "non sense")
 	p.wantEnd(5*time.Second, 2)
 	p = w.b.qft("doctor")
 	p.wantEnd(15*time.Second, 17)

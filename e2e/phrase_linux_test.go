@@ -126,3 +126,34 @@ func TestPhraseFromTheEnvironment(t *testing.T) {
 		t.Errorf("a sender with a phrase of its own has no code to print: %q", x.sender.out.text())
 	}
 }
+
+// TestAHelperWithoutItsPort: the usual one is meant, wherever a helper or a
+// STUN server is named, also by an IPv6 address without brackets.
+func TestAHelperWithoutItsPort(t *testing.T) {
+	t.Parallel()
+	w := newPair(t)
+	w.a.ip("addr add 2001:db8::1/64 dev eth0 nodad")
+	w.b.ip("addr add 2001:db8::2/64 dev eth0 nodad")
+	p := w.a.qft("helper", "4277", "3478")
+	p.wantSay(10*time.Second, "listening")
+	t.Cleanup(func() { stopHelper(p) })
+	f := w.file("letter", 1000)
+	for _, helper := range []string{"192.0.2.1", "2001:db8::1", "[2001:db8::1]"} {
+		x := &transfer{t: t, file: f, target: w.folder() + "/letter"}
+		x.sender = w.a.launch(launch{args: []string{"send", "--no-lan", f.path}, env: []string{"QFT_HELPER=" + helper}})
+		x.receiver = w.b.qft("receive", "--no-lan", w.learn(x.sender), "--helper", helper, "-o", x.target)
+		x.wantDelivered(20 * time.Second)
+	}
+	x := &transfer{t: t, file: f, target: w.folder() + "/letter"}
+	x.sender = w.a.qft("sender", "192.0.2.1", phrase, f.path)
+	x.receiver = w.b.qft("receiver", "2001:db8::1", phrase, x.target)
+	x.wantDelivered(20 * time.Second)
+	for _, stun := range []string{"192.0.2.1", "2001:db8::1"} {
+		w.b.paster("send", f.path, "--stun", stun).token()
+	}
+	d := w.b.qft("doctor", "--no-portmap", "2001:db8::1")
+	d.wantEnd(doctorTime, 16) // no IPv4 has answered
+	if text := d.out.text(); !strings.Contains(text, "[2001:db8::1]:4277") {
+		t.Errorf("the doctor asked somebody else:\n%s", text)
+	}
+}

@@ -23,9 +23,9 @@ var (
 // flagUsage names the values of flags, and says more where the settings' line
 // is too short for it.
 var flagUsage = map[string]string{
-	settings.Helper:           "`HOST:PORT` of the helper that both sides use, or none",
+	settings.Helper:           "`HOST[:PORT]` of the helper that both sides use, or none; the port is 4277 if not said",
 	settings.HelperSecretFile: "`FILE` with the secret of a private helper (or set QFT_HELPER_SECRET)",
-	settings.Stun:             "use no helper but tokens that people pass each other, and the STUN server `HOST:PORT`; may be repeated",
+	settings.Stun:             "use no helper but tokens that people pass each other, and the STUN server `HOST[:PORT]`, port 3478 if not said; may be repeated",
 	settings.Port:             "local UDP `PORT` (default: any free one; to send without a helper: 4277)",
 	settings.LAN:              "do not look for the other side on this network",
 	settings.Portmap:          "do not ask the router to open a port (PCP, NAT-PMP, UPnP)",

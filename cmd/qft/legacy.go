@@ -15,10 +15,10 @@ import (
 
 func senderCommand(t *terminal) *cobra.Command {
 	return &cobra.Command{
-		Use:   "sender HELPER:PORT PHRASE FILE [BITRATE] [SKIP]",
+		Use:   "sender HELPER[:PORT] PHRASE FILE [BITRATE] [SKIP]",
 		Short: "the historical send, with a phrase of your own",
 		Long:  legacyHelp("sends FILE", "from which to send"),
-		Args:  exactly(3, 5, "HELPER:PORT PHRASE FILE [BITRATE] [SKIP]"),
+		Args:  exactly(3, 5, "HELPER[:PORT] PHRASE FILE [BITRATE] [SKIP]"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return t.legacySend(cmd.Context(), args[0], args[1:])
 		},
@@ -28,10 +28,10 @@ func senderCommand(t *terminal) *cobra.Command {
 
 func receiverCommand(t *terminal) *cobra.Command {
 	return &cobra.Command{
-		Use:   "receiver HELPER:PORT PHRASE FILE [BITRATE] [SKIP]",
+		Use:   "receiver HELPER[:PORT] PHRASE FILE [BITRATE] [SKIP]",
 		Short: "the historical receive",
 		Long:  legacyHelp("receives into FILE", "at which to write on: that much of FILE is kept as it is"),
-		Args:  exactly(3, 5, "HELPER:PORT PHRASE FILE [BITRATE] [SKIP]"),
+		Args:  exactly(3, 5, "HELPER[:PORT] PHRASE FILE [BITRATE] [SKIP]"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return t.legacyReceive(cmd.Context(), args[0], args[1:])
 		},
@@ -65,7 +65,7 @@ func shortCommand(t *terminal, name string) *cobra.Command {
 	cmd.SetUsageFunc(usage)
 	cmd.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
 	cmd.CompletionOptions.DisableDefaultCmd = true
-	const where = "\n\nThe helper is the one of the settings: qft config helper HOST:PORT."
+	const where = "\n\nThe helper is the one of the settings: qft config helper HOST."
 	if send {
 		cmd.Long = legacyHelp("sends FILE", "from which to send") + where
 		cmd.RunE = func(cmd *cobra.Command, args []string) error { return t.legacySend(cmd.Context(), "", args) }

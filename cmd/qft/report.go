@@ -93,7 +93,7 @@ func settingAdvice(from string) string {
 		}
 		switch {
 		case k.Name == settings.Helper:
-			return "a helper is given as HOST:PORT, or as none: qft help helpers says what it is."
+			return "a helper is given as HOST or HOST:PORT, or as none: qft help helpers says what it is."
 		case k.Name == settings.Limit:
 			return "qft send --help shows how a rate is written."
 		case from == k.Name:

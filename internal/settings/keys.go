@@ -3,7 +3,6 @@ package settings
 import (
 	"errors"
 	"fmt"
-	"net"
 	"slices"
 	"strconv"
 	"strings"
@@ -76,9 +75,9 @@ var onOff = []string{"yes", "no"}
 // Keys are all there are, in the order in which they are told.
 func Keys() []Key {
 	return []Key{
-		{Name: Helper, Default: NoHelper, Usage: "HOST:PORT at which both sides meet, or none", check: checkHelper},
+		{Name: Helper, Default: NoHelper, Usage: "HOST or HOST:PORT at which both sides meet (port 4277), or none", check: checkHelper},
 		{Name: HelperSecretFile, Place: AFile, Usage: "file with the secret of a private helper"},
-		{Name: Stun, Usage: "STUN servers HOST:PORT, to be used instead of a helper", check: checkStun},
+		{Name: Stun, Usage: "STUN servers HOST or HOST:PORT (port 3478), to be used instead of a helper", check: checkStun},
 		{Name: Port, Default: "any", Usage: "local UDP port", check: checkPort},
 		yesNo(LAN, "yes", "look for the other side on this network"),
 		yesNo(Portmap, "yes", "ask the router to open a port (PCP, NAT-PMP, UPnP)"),
@@ -205,12 +204,8 @@ func parsePort(v string) (uint16, error) {
 
 func checkStun(v string) error {
 	for _, s := range splitList(v) {
-		host, port, err := net.SplitHostPort(s)
-		if err != nil || host == "" {
-			return fmt.Errorf("the STUN server %q is not HOST:PORT", s)
-		}
-		if n, err := parsePort(port); err != nil || n == 0 {
-			return fmt.Errorf("the port %q of the STUN server %s is no number from 1 to 65535", port, host)
+		if err := qft.CheckStun(s); err != nil {
+			return err
 		}
 	}
 	if len(splitList(v)) == 0 {
