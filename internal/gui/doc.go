@@ -30,7 +30,9 @@
 // an fs.FS whose reads are asked of that page, in the stream of messages, and
 // answered by further requests. A page that was away is asked again; one that
 // stays away, is silent, or sends something else than what was asked for fails
-// its files only.
+// its files only. So does a file that is changed or removed after it was dropped.
+// Browsers tell of no symlinks in a dropped folder, and of no names that are not
+// text: the former are left out, the latter too, and the page says so.
 //
 // # What can be reached
 //
