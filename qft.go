@@ -29,6 +29,7 @@
 // transfer is done, when the person at the receiver does not want it, when the
 // files cannot be sent, or when ctx is canceled. A Receive whose sender
 // vanished waits likewise; one whose sender was stopped on purpose ends.
+// Config.Wait bounds how long nobody may be there.
 // stand.go says how.
 //
 // # Streams
@@ -50,6 +51,7 @@ import (
 	"context"
 	"runtime/debug"
 	"strings"
+	"time"
 
 	"qft/internal/secret"
 )
@@ -128,6 +130,11 @@ type Config struct {
 	// NoOffload sends and receives packets one by one, without the system's
 	// segmentation offload: slow, and a way out where a driver does it wrong.
 	NoOffload bool
+
+	// Wait is how long nobody may be there, at the beginning and whenever the
+	// contact to all is lost, before it is given up with an error of KindNobody.
+	// If zero, it is waited for ever.
+	Wait time.Duration
 
 	// Skip is the offset in the only file from which to send, or at which to go
 	// on writing. An interrupted transfer continues without it.

@@ -37,13 +37,11 @@ type terminal struct {
 	wants    wants
 	pacer    *pacer // what err is, if redraws
 
-	mu     sync.Mutex // events and questions come from different goroutines
-	views  map[int]*view
-	drawn  int         // lines of progress that stand there
-	shown  string      // what they say
-	calm   time.Time   // no progress is drawn before
-	alone  *time.Timer // fires when a receiver has waited in vain for long
-	hushed bool        // somebody has come
+	mu    sync.Mutex // events and questions come from different goroutines
+	views map[int]*view
+	drawn int       // lines of progress that stand there
+	shown string    // what they say
+	calm  time.Time // no progress is drawn before
 }
 
 // task is what is being done.
@@ -166,11 +164,6 @@ func (t *terminal) line(e qft.Event) {
 
 // tell prints an event of a session for a person.
 func (t *terminal) tell(v *view, e qft.Event) {
-	switch e.(type) {
-	case qft.WeakPhrase, qft.Waiting, qft.HelperSilent, qft.HelperBack, qft.HelperPorts: // nobody has come by these
-	default:
-		t.hush()
-	}
 	switch e := e.(type) {
 	case qft.Code:
 		t.showCode(e.Code)
@@ -179,7 +172,8 @@ func (t *terminal) tell(v *view, e qft.Event) {
 			"or five words drawn at random", clean(e.Reason))
 	case qft.Waiting:
 		t.tellWaiting(e)
-		t.wonder(e)
+	case qft.Alone:
+		t.say(v, "%s", aloneText(e))
 	case qft.Token:
 		t.showToken(e.Text)
 	case qft.TokenWanted: // the question follows

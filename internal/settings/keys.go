@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"qft"
 )
@@ -44,6 +45,7 @@ const (
 	HelperSecretFile = "helper-secret-file"
 	Stun             = "stun"
 	Port             = "port"
+	Wait             = "wait"
 	LAN              = "lan"
 	Portmap          = "portmap"
 	Offload          = "offload"
@@ -79,6 +81,7 @@ func Keys() []Key {
 		{Name: HelperSecretFile, Place: AFile, Usage: "file with the secret of a private helper"},
 		{Name: Stun, Usage: "STUN servers HOST or HOST:PORT (port 3478), to be used instead of a helper", check: checkStun},
 		{Name: Port, Default: "any", Usage: "local UDP port", check: checkPort},
+		{Name: Wait, Default: "none", Usage: "how long nobody may be there before it is given up, such as 90s or 10m", check: checkWait},
 		yesNo(LAN, "yes", "look for the other side on this network"),
 		yesNo(Portmap, "yes", "ask the router to open a port (PCP, NAT-PMP, UPnP)"),
 		yesNo(Offload, "yes", "hand packets to the system in trains (segmentation offload)"),
@@ -160,6 +163,26 @@ func checkHelper(v string) error {
 func checkRate(v string) error {
 	_, err := qft.ParseRate(v)
 	return err
+}
+
+func checkWait(v string) error {
+	_, err := parseWait(v)
+	return err
+}
+
+// parseWait reads a time; without a unit it is seconds. 0 is for ever.
+func parseWait(v string) (time.Duration, error) {
+	if v == "none" {
+		return 0, nil
+	}
+	d, err := time.ParseDuration(v)
+	if n, nerr := strconv.ParseUint(v, 10, 31); nerr == nil {
+		d, err = time.Duration(n)*time.Second, nil
+	}
+	if err != nil || d <= 0 {
+		return 0, fmt.Errorf("%q is no time to wait: type 90s, 10m or 2h, for instance, or none", v)
+	}
+	return d, nil
 }
 
 func checkSize(v string) error {
