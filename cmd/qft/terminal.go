@@ -51,8 +51,11 @@ type task struct {
 	text     bool // a text is sent
 	receives bool
 	tokens   bool   // people pass each other tokens
+	own      bool   // there is a phrase of one's own, and no code
 	sends    string // what is sent, for people
-	helper   string // where the two sides meet, if they meet at a helper
+
+	historical string // the command, if it is one of these: what it is advised in terms of
+	helper     string // where the two sides meet, if they meet at a helper
 }
 
 // look is what stderr can show.
@@ -173,7 +176,7 @@ func (t *terminal) tell(v *view, e qft.Event) {
 	case qft.Waiting:
 		t.tellWaiting(e)
 	case qft.Alone:
-		t.say(v, "%s", aloneText(e))
+		t.say(v, "%s", inHistorical(t.historical, aloneText(e)))
 	case qft.Token:
 		t.showToken(e.Text)
 	case qft.TokenWanted: // the question follows
@@ -314,7 +317,11 @@ func (t *terminal) tellDirect(v *view, w qft.Waiting) {
 	if w.Port != qft.DirectPort {
 		at = fmt.Sprintf("HOST:%d", w.Port)
 	}
-	t.say(v, "from elsewhere, if UDP port %d of this machine can be reached there: qft receive CODE@%s", w.Port, at)
+	at = "CODE@" + at
+	if t.own {
+		at = "--ask " + strings.TrimPrefix(at, "CODE")
+	}
+	t.say(v, "from elsewhere, if UDP port %d of this machine can be reached there: qft receive %s", w.Port, at)
 }
 
 // showCode shows the code: alone on stdout for programs; large for people, with

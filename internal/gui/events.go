@@ -71,7 +71,11 @@ func (t *transfer) waits(e qft.Waiting) {
 		if e.Port != qft.DirectPort {
 			at = fmt.Sprintf("HOST:%d", e.Port)
 		}
-		t.note(fmt.Sprintf("No helper is set: found on this network only, or by qft receive CODE@%s where UDP port %d of this machine can be reached.", at, e.Port))
+		at = "CODE@" + at
+		if t.plan.cfg.Phrase != "" {
+			at = "--ask " + strings.TrimPrefix(at, "CODE")
+		}
+		t.note(fmt.Sprintf("No helper is set: found on this network only, or by qft receive %s where UDP port %d of this machine can be reached.", at, e.Port))
 	}
 }
 
