@@ -40,6 +40,14 @@
 // directory, removable media, and what the caller adds. Symlinks are followed
 // before that is judged.
 //
+// # Disks that do not answer
+//
+// A mount whose server is gone never answers, and no call to it can be taken
+// back. So what is asked of a path is asked in a goroutine of its own and waited
+// for with a limit: a place is left out until it answers, a request fails and says
+// so. Until then nobody asks for that path, or one below it, again. Only the
+// program's own files are not asked for like this.
+//
 // # Limitations
 //
 // Whoever runs programs as the same user can do what the page can, and more.
