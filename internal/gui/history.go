@@ -1,7 +1,6 @@
 package gui
 
 import (
-	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -129,8 +128,7 @@ func (h *hub) discard(id string) error {
 	if err != nil {
 		return err
 	}
-	_, err = visitDisk(h.disks, cmp.Or(r.Dir, h.state), answerTime, func() (struct{}, error) { return struct{}{}, r.Discard() })
-	if err != nil {
+	if err := r.Discard(); err != nil {
 		return err
 	}
 	h.look()
