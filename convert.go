@@ -71,7 +71,7 @@ func peerError(op string, e *peer.Error) error {
 		out.Hint = "Is that the helper's address, is it running, and does this network let UDP out? On one network, --helper none does without it."
 	case peer.StunUnreachable:
 		out.Kind = KindHelper
-		out.Hint = "Any public STUN server will do, as HOST:PORT; its port is mostly 3478. If several are silent, this network lets no UDP out: a helper is reached by TCP too."
+		out.Hint = "Any public STUN server will do, as HOST or HOST:PORT; without a port it is 3478. If several are silent, this network lets no UDP out: a helper is reached by TCP too."
 	case peer.HostUnreachable:
 		out.Kind = KindHelper
 		out.Hint = "Is that the sender's machine, does it still wait, and is its UDP port reached from here?"

@@ -19,9 +19,13 @@ import (
 
 // DoctorConfig is what Doctor asks.
 type DoctorConfig struct {
-	// Servers are HOST:PORT of helpers or STUN servers. With none, only this
-	// machine and its router are looked at.
+	// Servers are HOST:PORT of helpers or STUN servers, or HOST of a helper at
+	// DirectPort. With none, only this machine and its router are looked at.
 	Servers []string
+
+	// Stun are HOST or HOST:PORT of STUN servers, which are asked as well; without
+	// a port it is 3478.
+	Stun []string
 
 	// Long measures for up to a minute how long an idle mapping lives, instead
 	// of 20 s.
@@ -109,8 +113,12 @@ func (x *examination) close() {
 
 // lookUp finds the addresses of the servers.
 func (x *examination) lookUp(ctx context.Context) error {
-	for _, name := range x.cfg.Servers {
-		found, err := resolve(ctx, "doctor", name, x.sockets[0])
+	for i, name := range slices.Concat(x.cfg.Servers, x.cfg.Stun) {
+		port := uint16(DirectPort)
+		if i >= len(x.cfg.Servers) {
+			port = stunPort
+		}
+		found, err := resolve(ctx, "doctor", name, port, x.sockets[0])
 		if kind := KindOf(err); err != nil && (kind == KindUsage || kind == KindCanceled) {
 			return err
 		}

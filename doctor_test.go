@@ -169,7 +169,7 @@ func TestDoctorWithoutServers(t *testing.T) {
 	if b, err := json.Marshal(d); err != nil || strings.Contains(string(b), "null") {
 		t.Errorf("%s, %v", b, err)
 	}
-	for _, server := range []string{"", "x", "x:0", "x:y"} {
+	for _, server := range []string{"", "a host", "x:0", "x:y"} {
 		if _, err := Doctor(t.Context(), DoctorConfig{Servers: []string{server}}); KindOf(err) != KindUsage {
 			t.Errorf("server %q: %v", server, err)
 		}

@@ -54,6 +54,8 @@ func eventBody(e Event) (name string, body any) {
 		return "weak_phrase", reasonBody(e)
 	case Waiting:
 		return "waiting", waitingBody(e)
+	case Alone:
+		return "alone", aloneBody{e.Helper, e.Host, e.Nearby, e.After.Seconds()}
 	case Token:
 		return "token", tokenBody(e)
 	case TokenWanted:
@@ -140,6 +142,12 @@ type (
 		Host   bool   `json:"host"`
 		Nearby bool   `json:"nearby"`
 		Port   uint16 `json:"port"`
+	}
+	aloneBody struct {
+		Helper bool    `json:"helper"`
+		Host   bool    `json:"host"`
+		Nearby bool    `json:"nearby"`
+		After  float64 `json:"after_s"`
 	}
 	reasonBody struct {
 		Reason string `json:"reason"`

@@ -15,7 +15,7 @@ import (
 
 // everyEvent has one of each kind.
 var everyEvent = []Event{
-	Code{"7-acid-robot-zebra"}, WeakPhrase{"short"}, Waiting{Again: true, Helper: true, Host: true, Nearby: true, Port: 4277}, Token{"qft-sender:AA."}, TokenWanted{}, TokenRefused{"torn"}, HelperSilent{}, HelperBack{}, HelperPorts{[]uint16{4000}, nil, []uint16{443}}, HelperRefuses{"busy"},
+	Code{"7-acid-robot-zebra"}, WeakPhrase{"short"}, Waiting{Again: true, Helper: true, Host: true, Nearby: true, Port: 4277}, Alone{Helper: true, After: time.Second}, Token{"qft-sender:AA."}, TokenWanted{}, TokenRefused{"torn"}, HelperSilent{}, HelperBack{}, HelperPorts{[]uint16{4000}, nil, []uint16{443}}, HelperRefuses{"busy"},
 	WrongPhrase{4}, Queued{}, Met{}, Connected{"LAN", netip.MustParseAddrPort("192.0.2.1:5000"), 1500 * time.Microsecond},
 	Proposal{Names: []string{"a"}}, Offer{Name: "a"}, Progress{Left: 1500 * time.Millisecond, Counters: Counters{1, 2, 3, 4}},
 	FileFailed{"a", "gone"}, FileSkipped{"b", "is a pipe"}, FileRenamed{"a:b", "a%3Ab"}, Paused{true, false}, ContactLost{time.Unix(0, 0)}, ContactBack{time.Second},

@@ -38,6 +38,9 @@ const (
 	KindRefused
 	// KindTooMuch: it is more than Target.MaxBytes or Target.MaxFiles allow.
 	KindTooMuch
+	// KindNobody: the other side has not come, or not come back, within
+	// Config.Wait.
+	KindNobody
 	// KindCanceled: the caller stopped it.
 	KindCanceled
 )
@@ -48,7 +51,7 @@ func (k Kind) String() string {
 		KindInternal: "internal", KindFile: "file", KindExists: "exists", KindDisk: "disk", KindPhrase: "phrase",
 		KindTaken: "taken", KindHelper: "helper", KindNoPath: "no_path", KindPeer: "peer", KindIncomplete: "incomplete",
 		KindProtocol: "protocol", KindPort: "port", KindUsage: "usage", KindRefused: "refused",
-		KindTooMuch: "too_much", KindCanceled: "canceled",
+		KindTooMuch: "too_much", KindNobody: "nobody", KindCanceled: "canceled",
 	}
 	if k < 0 || int(k) >= len(names) {
 		return names[KindInternal]

@@ -34,6 +34,15 @@ type (
 		Port                        uint16
 	}
 
+	// Alone: a receiver has waited for After, and nobody has come. It comes once
+	// at most, and says nothing of what follows: the sender may not have been
+	// started, or has ended; the code, or one side's helper, may be another one.
+	// Helper, Host and Nearby are those of Waiting.
+	Alone struct {
+		Helper, Host, Nearby bool
+		After                time.Duration
+	}
+
 	// Token is what the other side has to be given, lines of text; only with
 	// Config.Stun.
 	Token struct{ Text string }
@@ -176,6 +185,7 @@ type (
 func (Code) event()          {}
 func (WeakPhrase) event()    {}
 func (Waiting) event()       {}
+func (Alone) event()         {}
 func (Token) event()         {}
 func (TokenWanted) event()   {}
 func (TokenRefused) event()  {}

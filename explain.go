@@ -74,6 +74,8 @@ func (e *Error) nothingCameOf() string {
 		return "the port cannot be used"
 	case KindTooMuch:
 		return "that is too much"
+	case KindNobody:
+		return "nobody is there"
 	case KindRefused:
 		return "refused, as you said"
 	case KindCanceled:

@@ -76,8 +76,10 @@ func (d *driver) pass(e peer.Event) {
 		d.event(HelperRefuses{e.Err.Error()})
 	case peer.WrongPhrase:
 		d.event(WrongPhrase(e))
+		d.post(func(s *stand) { s.heard(false) })
 	case peer.Queued:
 		d.event(Queued{})
+		d.post(func(s *stand) { s.heard(true) })
 	case peer.Token:
 		d.event(Token(e))
 	case peer.WantToken:
@@ -120,7 +122,9 @@ func (d *driver) joined(e peer.Joined) {
 			d.post(func(s *stand) { s.joined(phrase) })
 		}
 	}
-	d.event(Waiting{Again: again, Helper: e.Helper, Host: e.Host, Nearby: e.Nearby, Port: e.Port})
+	w := Waiting{Again: again, Helper: e.Helper, Host: e.Host, Nearby: e.Nearby, Port: e.Port}
+	d.event(w)
+	d.post(func(s *stand) { s.waits(w) })
 }
 
 // quit ends a session in whose place there is another.
@@ -160,6 +164,7 @@ type host struct {
 // transfer runs until all receivers have it, or it fails, or ctx ends.
 func (h *host) transfer(ctx context.Context, receivers int, once bool) ([]Result, error) {
 	s := &stand{op: h.op, role: h.role, want: max(receivers, 1), once: once, launch: h.launch, emit: h.emit, changed: h.share}
+	s.vigil.limit = max(h.cfg.Wait, 0)
 	if receivers < 0 {
 		s.want = forever
 	}

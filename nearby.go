@@ -8,6 +8,7 @@ import (
 	"net/netip"
 	"strconv"
 	"strings"
+	"unicode"
 
 	"qft/internal/peer"
 	"qft/internal/rendezvous"
@@ -15,7 +16,8 @@ import (
 )
 
 // DirectPort is where a sender without a helper listens, if the port is free,
-// and where a receiver looks for it on a host that is given without a port.
+// and where a helper, or a receiver's sender, is looked for on a host that is
+// given without a port.
 const DirectPort = 4277
 
 // SplitCode takes apart what a sender is told by: a code alone, or CODE@HOST or
@@ -32,35 +34,46 @@ func SplitCode(text string) (code, host string, err error) {
 	if !named {
 		return code, "", nil
 	}
-	h, port, err := splitHost(strings.TrimSpace(at))
+	h, port, err := splitHost(strings.TrimSpace(at), DirectPort)
 	if err != nil {
 		return "", "", err
 	}
 	return code, net.JoinHostPort(h, strconv.Itoa(int(port))), nil
 }
 
-// splitHost takes apart HOST[:PORT]. An IPv6 address needs no brackets if there
-// is no port.
-func splitHost(text string) (host string, port uint16, err error) {
+// splitHost takes apart HOST[:PORT]; without a port it is the default. An IPv6
+// address needs no brackets if there is no port.
+func splitHost(text string, standard uint16) (host string, port uint16, err error) {
 	bare := text
 	if strings.HasPrefix(text, "[") && strings.HasSuffix(text, "]") {
 		bare = text[1 : len(text)-1]
 	}
 	if a, err := netip.ParseAddr(bare); err == nil && !strings.Contains(a.Zone(), "]") {
-		return a.String(), DirectPort, nil
+		return a.String(), standard, nil
 	}
 	host, service, err := net.SplitHostPort(text)
 	if err != nil && !strings.Contains(text, ":") {
-		host, service, err = text, strconv.Itoa(DirectPort), nil
+		host, service, err = text, strconv.Itoa(int(standard)), nil
 	}
-	if err != nil || host == "" {
-		return "", 0, fmt.Errorf("%q is no HOST or HOST:PORT", text)
+	if err != nil || !isHost(host) {
+		return "", 0, fmt.Errorf("%q is no HOST or HOST:PORT; an IPv6 address with a port is [ADDRESS]:PORT", text)
 	}
 	n, err := strconv.ParseUint(service, 10, 16)
 	if err != nil || n == 0 {
-		return "", 0, fmt.Errorf("the port %q is no number from 1 to 65535", service)
+		return "", 0, fmt.Errorf("the port %q of %s is no number from 1 to 65535", service, host)
 	}
 	return host, uint16(n), nil
+}
+
+// isHost reports whether a text may be an address, or a name to be looked up. A
+// phrase with spaces, in the wrong place, is not for the name servers to see.
+func isHost(text string) bool {
+	if _, err := netip.ParseAddr(text); err == nil {
+		return true
+	}
+	return text != "" && strings.IndexFunc(text, func(r rune) bool {
+		return !unicode.IsLetter(r) && !unicode.IsMark(r) && !unicode.IsDigit(r) && !strings.ContainsRune("-._", r)
+	}) < 0
 }
 
 // checkPlaces says what is wrong with where to meet.
@@ -73,7 +86,7 @@ func (c *Config) checkPlaces(op string) error {
 	case c.Host != "" && op == "accept":
 		return &Error{Op: op, Kind: KindUsage, Err: errors.New("who accepts listens itself; who dials is told its host")}
 	case c.Host != "":
-		if _, _, err := splitHost(c.Host); err != nil {
+		if _, _, err := splitHost(c.Host, DirectPort); err != nil {
 			return &Error{Op: op, Kind: KindUsage, Err: err}
 		}
 	case c.Helper != "":
@@ -90,14 +103,14 @@ func (h *host) named(ctx context.Context, socket *udp.Socket) (helpers, hosts []
 	switch {
 	case len(h.cfg.Stun) > 0:
 	case h.cfg.Host != "":
-		name, port, err := splitHost(h.cfg.Host)
+		name, port, err := splitHost(h.cfg.Host, DirectPort)
 		if err != nil {
 			return nil, nil, &Error{Op: h.op, Kind: KindUsage, Err: err}
 		}
 		hosts, err = h.lookUp(func() ([]netip.AddrPort, error) { return resolveHost(ctx, h.op, name, port, socket) })
 		return nil, hosts, err
 	case h.cfg.Helper != "":
-		helpers, err = h.lookUp(func() ([]netip.AddrPort, error) { return resolve(ctx, h.op, h.cfg.Helper, socket) })
+		helpers, err = h.lookUp(func() ([]netip.AddrPort, error) { return resolve(ctx, h.op, h.cfg.Helper, DirectPort, socket) })
 		return helpers, nil, err
 	}
 	return nil, nil, nil

@@ -21,12 +21,24 @@ func WholeToken(text string) bool {
 	return !errors.Is(err, token.ErrIncomplete)
 }
 
+// stunPort is where a STUN server listens (RFC 8489 section 8.1).
+const stunPort = 3478
+
+// CheckStun reports what is wrong with a STUN server's address as such, HOST or
+// HOST:PORT.
+func CheckStun(address string) error {
+	if _, _, err := splitHost(address, stunPort); err != nil {
+		return fmt.Errorf("reading the STUN server's address: %w", err)
+	}
+	return nil
+}
+
 // checkStun says what is wrong with an exchange of tokens.
 func (c *Config) checkStun(op string) error {
 	usage := func(err error) error { return &Error{Op: op, Kind: KindUsage, Err: err} }
 	for _, s := range c.Stun {
-		if _, _, err := splitHelper(op, s); err != nil {
-			return usage(fmt.Errorf("the STUN server %q is no HOST:PORT", s))
+		if err := CheckStun(s); err != nil {
+			return usage(err)
 		}
 	}
 	switch {
@@ -43,7 +55,7 @@ func (h *host) stunServers(ctx context.Context, socket *udp.Socket) ([]netip.Add
 	var all []netip.AddrPort
 	var last error
 	for _, s := range h.cfg.Stun {
-		found, err := resolve(ctx, h.op, s, socket)
+		found, err := resolve(ctx, h.op, s, stunPort, socket)
 		switch {
 		case KindOf(err) == KindCanceled:
 			return nil, err
@@ -56,7 +68,7 @@ func (h *host) stunServers(ctx context.Context, socket *udp.Socket) ([]netip.Add
 		return all, nil
 	}
 	return nil, &Error{Op: h.op, Kind: KindHelper, Err: fmt.Errorf("looking up the STUN servers: %w", errors.Unwrap(last)),
-		Hint: "Any public STUN server will do, as HOST:PORT; its port is mostly 3478."}
+		Hint: "Any public STUN server will do, as HOST or HOST:PORT; without a port it is 3478."}
 }
 
 // paster asks a person for the other side's token.

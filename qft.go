@@ -29,6 +29,7 @@
 // transfer is done, when the person at the receiver does not want it, when the
 // files cannot be sent, or when ctx is canceled. A Receive whose sender
 // vanished waits likewise; one whose sender was stopped on purpose ends.
+// Config.Wait bounds how long nobody may be there.
 // stand.go says how.
 //
 // # Streams
@@ -50,6 +51,7 @@ import (
 	"context"
 	"runtime/debug"
 	"strings"
+	"time"
 
 	"qft/internal/secret"
 )
@@ -65,7 +67,8 @@ const (
 // Config is how to meet the other side. The zero value meets on this network,
 // without a helper.
 type Config struct {
-	// Helper is the HOST:PORT at which both sides meet. If empty, they find each
+	// Helper is the HOST or HOST:PORT at which both sides meet; without a port it
+	// is DirectPort. If empty, they find each
 	// other on this network, or at the sender's machine: see Host.
 	Helper string
 
@@ -77,8 +80,8 @@ type Config struct {
 	// asked there instead of at a helper. Without a port it is DirectPort.
 	Host string
 
-	// Stun are HOST:PORT of standard STUN servers (RFC 8489), which know nothing
-	// of qft. If there are any, nobody is met at a helper or on this network: a
+	// Stun are HOST or HOST:PORT of standard STUN servers (RFC 8489), which know
+	// nothing of qft; without a port it is 3478. If there are any, nobody is met at a helper or on this network: a
 	// Token event says what to give to the other side, and Paste has to return
 	// what that side was told. There is then one receiver, and what is
 	// interrupted begins with new tokens. Phrase may be empty, if whatever
@@ -127,6 +130,11 @@ type Config struct {
 	// NoOffload sends and receives packets one by one, without the system's
 	// segmentation offload: slow, and a way out where a driver does it wrong.
 	NoOffload bool
+
+	// Wait is how long nobody may be there, at the beginning and whenever the
+	// contact to all is lost, before it is given up with an error of KindNobody.
+	// If zero, it is waited for ever.
+	Wait time.Duration
 
 	// Skip is the offset in the only file from which to send, or at which to go
 	// on writing. An interrupted transfer continues without it.

@@ -210,8 +210,8 @@ func TestBadCallsAreToldBeforeAnythingIsOpened(t *testing.T) {
 			return err
 		}, KindUsage},
 		"no host": {func() error { _, err := Receive(ctx, Target{Dir: dir}, Config{Host: ":1", Phrase: "x"}); return err }, KindUsage},
-		"helper no port": {func() error {
-			_, err := Send(ctx, Source{Paths: []string{path}}, Config{Helper: "127.0.0.1"})
+		"helper port 0": {func() error {
+			_, err := Send(ctx, Source{Paths: []string{path}}, Config{Helper: "127.0.0.1:0"})
 			return err
 		}, KindUsage},
 		"no file": {func() error {

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
-	"strconv"
 	"time"
 
 	"qft/internal/udp"
@@ -47,7 +46,7 @@ func localAddrs(s *udp.Socket) []netip.AddrPort {
 // helperError is what is wrong with the helper's address.
 func helperError(op string, kind Kind, err error) error {
 	return &Error{Op: op, Kind: kind, Err: err,
-		Hint: "The helper is HOST:PORT of a machine on which somebody runs: qft helper PORT"}
+		Hint: "The helper is HOST or HOST:PORT of a machine on which somebody runs: qft helper PORT; without a port it is 4277"}
 }
 
 // splitHelper takes the helper's address apart.
@@ -55,19 +54,15 @@ func splitHelper(op, helper string) (host string, port uint16, err error) {
 	if helper == "" {
 		return "", 0, helperError(op, KindUsage, errors.New("no helper is set"))
 	}
-	host, service, err := net.SplitHostPort(helper)
+	host, port, err = splitHost(helper, DirectPort)
 	if err != nil {
 		return "", 0, helperError(op, KindUsage, fmt.Errorf("reading the helper's address: %w", err))
 	}
-	n, err := strconv.ParseUint(service, 10, 16)
-	if err != nil || n == 0 {
-		return "", 0, helperError(op, KindUsage, fmt.Errorf("the helper's port %q is no number from 1 to 65535", service))
-	}
-	return host, uint16(n), nil
+	return host, port, nil
 }
 
-// CheckHelper reports what is wrong with a helper's address as such, an *Error:
-// it is not asked for.
+// CheckHelper reports what is wrong with a helper's address as such, HOST or
+// HOST:PORT, an *Error: it is not asked for.
 func CheckHelper(address string) error {
 	_, _, err := splitHelper("helper", address)
 	return err
@@ -76,11 +71,12 @@ func CheckHelper(address string) error {
 // resolveTime bounds the look-up of the helper's name.
 const resolveTime = 10 * time.Second
 
-// resolve looks up the helper's addresses in the families of the socket.
-func resolve(ctx context.Context, op, helper string, s *udp.Socket) ([]netip.AddrPort, error) {
-	host, port, err := splitHelper(op, helper)
+// resolve looks up the addresses of HOST[:PORT] in the families of the socket;
+// without a port it is the default.
+func resolve(ctx context.Context, op, server string, standard uint16, s *udp.Socket) ([]netip.AddrPort, error) {
+	host, port, err := splitHost(server, standard)
 	if err != nil {
-		return nil, err
+		return nil, helperError(op, KindUsage, err)
 	}
 	return resolveHost(ctx, op, host, port, s)
 }

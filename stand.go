@@ -122,6 +122,7 @@ type stand struct {
 	err      error
 	last     error // why the latest session ended
 	retry    retry
+	vigil    vigil
 	now      time.Time
 }
 
@@ -160,6 +161,7 @@ func (s *stand) Step(now time.Time) {
 	for _, f := range s.inbox.take() {
 		f()
 	}
+	s.watch()
 	if s.ending() {
 		for _, a := range s.attempts {
 			s.dismiss(a)
@@ -197,7 +199,7 @@ func (s *stand) Deadline() time.Time {
 	if s.retry.notUntil.After(s.now) {
 		d = earlier(d, s.retry.notUntil)
 	}
-	return d
+	return earlier(d, s.watchAgain())
 }
 
 func earlier(a, b time.Time) time.Time {

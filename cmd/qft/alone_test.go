@@ -4,43 +4,28 @@ import (
 	"bytes"
 	"strings"
 	"testing"
-	"testing/synctest"
-	"time"
 
 	"qft"
 )
 
-// TestWaitingInVainIsExplained: a receiver to whom nobody comes hears once what
-// may be wrong; one that is met, and a sender, hear nothing of it.
+// TestWaitingInVainIsExplained: a receiver to whom nobody comes hears what may
+// be wrong, as far as that depends on how it looks.
 func TestWaitingInVainIsExplained(t *testing.T) {
-	for name, c := range map[string]struct {
-		receives bool
-		waiting  qft.Waiting
-		met      bool
-		want     string
+	for _, c := range []struct {
+		alone qft.Alone
+		want  string
+		not   string
 	}{
-		"on this network": {receives: true, waiting: qft.Waiting{Nearby: true}, want: "nobody on this network has answered"},
-		"at a helper":     {receives: true, waiting: qft.Waiting{Helper: true, Nearby: true}, want: "nobody has come so far"},
-		"met":             {receives: true, waiting: qft.Waiting{Nearby: true}, met: true},
-		"a sender":        {waiting: qft.Waiting{Nearby: true}},
-		"after a session": {receives: true, waiting: qft.Waiting{Again: true}},
+		{qft.Alone{Nearby: true}, "nobody on this network has answered", "qft config helper"},
+		{qft.Alone{Helper: true, Nearby: true}, "Do both sides name the same helper (qft config helper)?", "this network"},
+		{qft.Alone{Host: true}, "is the code the one on its screen", "helper"},
 	} {
-		t.Run(name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				var story bytes.Buffer
-				tm := newTerminal(nil, &story, &story)
-				tm.receives = c.receives
-				tm.event(c.waiting)
-				tm.event(c.waiting)
-				if c.met {
-					tm.event(qft.Met{})
-				}
-				time.Sleep(2 * patience) // of the bubble
-				synctest.Wait()
-				if n := strings.Count(story.String(), "nobody "); c.want == "" && n != 0 || c.want != "" && n != 1 || !strings.Contains(story.String(), c.want) {
-					t.Errorf("%s", story.String())
-				}
-			})
-		})
+		var story bytes.Buffer
+		tm := newTerminal(nil, &story, &story)
+		tm.event(qft.Waiting{Helper: c.alone.Helper, Host: c.alone.Host, Nearby: c.alone.Nearby})
+		tm.event(c.alone)
+		if text := story.String(); !strings.Contains(text, c.want) || strings.Contains(text, c.not) || strings.Count(text, "nobody ") != 1 {
+			t.Errorf("%+v: %s", c.alone, text)
+		}
 	}
 }

@@ -27,8 +27,8 @@ const about = `qft sends files straight from one machine to another, encrypted.
     qft receive 7-acid-robot-zebra  on the other machine
 
 On one network that is all. Across networks both sides name one helper, which
-anybody can run with "qft helper PORT": qft config helper HOST:PORT. In a
-browser: qft gui. What this network allows: qft doctor. How it works, and what
+anybody can run with "qft helper PORT": qft config helper HOST. In a browser:
+qft gui. What this network allows: qft doctor. How it works, and what
 to do when it does not: qft help topics.`
 
 const aboutRates = `RATE is a number and a unit, for instance 20mbit, 500kbit/s, 2.5MB/s or 800k:

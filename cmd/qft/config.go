@@ -15,7 +15,7 @@ type said map[string]string
 
 // What each command takes of the settings.
 var (
-	meetingKeys = []string{settings.Helper, settings.HelperSecretFile, settings.Stun, settings.Port, settings.LAN, settings.Portmap,
+	meetingKeys = []string{settings.Helper, settings.HelperSecretFile, settings.Stun, settings.Port, settings.Wait, settings.LAN, settings.Portmap,
 		settings.Offload, settings.PhraseFile}
 	movingKeys = []string{settings.Limit, settings.Background, settings.Archive, settings.Bell, settings.Notify, settings.Color}
 )
@@ -23,10 +23,11 @@ var (
 // flagUsage names the values of flags, and says more where the settings' line
 // is too short for it.
 var flagUsage = map[string]string{
-	settings.Helper:           "`HOST:PORT` of the helper that both sides use, or none",
+	settings.Helper:           "`HOST[:PORT]` of the helper that both sides use, or none; the port is 4277 if not said",
 	settings.HelperSecretFile: "`FILE` with the secret of a private helper (or set QFT_HELPER_SECRET)",
-	settings.Stun:             "use no helper but tokens that people pass each other, and the STUN server `HOST:PORT`; may be repeated",
+	settings.Stun:             "use no helper but tokens that people pass each other, and the STUN server `HOST[:PORT]`, port 3478 if not said; may be repeated",
 	settings.Port:             "local UDP `PORT` (default: any free one; to send without a helper: 4277)",
+	settings.Wait:             "give up with exit code 18 when nobody is there for `DURATION`, such as 90s or 10m",
 	settings.LAN:              "do not look for the other side on this network",
 	settings.Portmap:          "do not ask the router to open a port (PCP, NAT-PMP, UPnP)",
 	settings.Offload:          "send packets one by one: slow, for drivers that break trains of them",

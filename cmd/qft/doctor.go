@@ -20,9 +20,10 @@ this machine's buffers are. The last lines say in plain words with whom
 transfers will work, and what would help.
 
 It asks the servers that are named, each HOST:PORT of a helper or of any STUN
-server; with none, the helper of the settings. Two tell more than one, as does a
-helper on two ports. It takes some 25 seconds, most of them waiting to see how
-long an idle connection is kept; --long waits for up to a minute.
+server, or HOST of a helper at port 4277; with none, the helper of the settings.
+Two tell more than one, as does a helper on two ports. It takes some 25 seconds,
+most of them waiting to see how long an idle connection is kept; --long waits
+for up to a minute.
 
 To see whether the router opens ports, one is opened and closed again, unless
 --no-portmap says not to.
@@ -38,7 +39,7 @@ func doctorCommand(t *terminal) *cobra.Command {
 	var asJSON bool
 	var cfg qft.DoctorConfig
 	cmd := &cobra.Command{
-		Use:   "doctor [HOST:PORT...]",
+		Use:   "doctor [HOST[:PORT]...]",
 		Short: "measure what this network allows, and say what would help",
 		Long:  aboutDoctor,
 		RunE: func(cmd *cobra.Command, args []string) error {

@@ -39,6 +39,7 @@ func exits() []exit {
 		{qft.KindRefused, 15, "you did not want it"},
 		{verdict, int(errHard), "qft doctor: it will be hard: with few others, or over TCP only"},
 		{verdict, int(errNoAnswer), "qft doctor: no server has answered, or none was named"},
+		{qft.KindNobody, 18, "nobody has come, or come back, within --wait"},
 		{qft.KindCanceled, 130, "interrupted"},
 	}
 }

@@ -16,6 +16,7 @@ import (
 // was called by.
 func report(t *terminal, name string, err error) {
 	what, why, do := explain(name, err)
+	do = inHistorical(t.historical, do)
 	t.tellProblem("1;31", name+":", what)
 	if why != "" {
 		t.tellProblem("2", "  Why:", why)
@@ -87,13 +88,16 @@ func settingAdvice(from string) string {
 		}
 		return "correct that line of the file, or remove it: qft config --help shows what may be there."
 	}
+	if from == helperArgument {
+		return "a helper is given as HOST or HOST:PORT, or as none: qft help helpers says what it is."
+	}
 	for _, k := range settings.Keys() {
 		if from != "--"+k.Name && from != k.Variable() && from != k.Name {
 			continue
 		}
 		switch {
 		case k.Name == settings.Helper:
-			return "a helper is given as HOST:PORT, or as none: qft help helpers says what it is."
+			return "a helper is given as HOST or HOST:PORT, or as none: qft help helpers says what it is."
 		case k.Name == settings.Limit:
 			return "qft send --help shows how a rate is written."
 		case from == k.Name:

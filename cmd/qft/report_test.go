@@ -61,7 +61,7 @@ func TestAdviceFits(t *testing.T) {
 		{mainName, "check that this file belongs to you and can be read.", &settings.Error{From: file, Err: odd}},
 		{mainName, "qft send --help shows how a rate is written.", &settings.Error{From: "--limit", Err: odd}},
 		{senderName, "qft send --help shows how a rate is written.", &settings.Error{From: "QFT_LIMIT", Err: odd}},
-		{mainName, "a helper is given as HOST:PORT, or as none: qft help helpers says what it is.", &settings.Error{From: "--helper", Err: odd}},
+		{mainName, "a helper is given as HOST or HOST:PORT, or as none: qft help helpers says what it is.", &settings.Error{From: "--helper", Err: odd}},
 		{mainName, "qft config lists the settings, qft config --help shows how they are changed.", &settings.Error{From: "lan", Err: odd}},
 	} {
 		what, why, do := explain(c.name, usageError{c.err})

@@ -147,6 +147,7 @@ func (t *terminal) send(ctx context.Context, src qft.Source, cfg qft.Config) err
 	t.text = src.Text != ""
 	t.many = src.Receivers < 0 || src.Receivers > 1
 	t.sends = sourceText(src)
+	t.own = cfg.Phrase != ""
 	t.helper = cfg.Helper
 	defer t.attend(&cfg, src.Stream != nil)()
 	r, err := qft.Send(ctx, src, cfg)

@@ -37,13 +37,11 @@ type terminal struct {
 	wants    wants
 	pacer    *pacer // what err is, if redraws
 
-	mu     sync.Mutex // events and questions come from different goroutines
-	views  map[int]*view
-	drawn  int         // lines of progress that stand there
-	shown  string      // what they say
-	calm   time.Time   // no progress is drawn before
-	alone  *time.Timer // fires when a receiver has waited in vain for long
-	hushed bool        // somebody has come
+	mu    sync.Mutex // events and questions come from different goroutines
+	views map[int]*view
+	drawn int       // lines of progress that stand there
+	shown string    // what they say
+	calm  time.Time // no progress is drawn before
 }
 
 // task is what is being done.
@@ -53,8 +51,11 @@ type task struct {
 	text     bool // a text is sent
 	receives bool
 	tokens   bool   // people pass each other tokens
+	own      bool   // there is a phrase of one's own, and no code
 	sends    string // what is sent, for people
-	helper   string // where the two sides meet, if they meet at a helper
+
+	historical string // the command, if it is one of these: what it is advised in terms of
+	helper     string // where the two sides meet, if they meet at a helper
 }
 
 // look is what stderr can show.
@@ -166,11 +167,6 @@ func (t *terminal) line(e qft.Event) {
 
 // tell prints an event of a session for a person.
 func (t *terminal) tell(v *view, e qft.Event) {
-	switch e.(type) {
-	case qft.WeakPhrase, qft.Waiting, qft.HelperSilent, qft.HelperBack, qft.HelperPorts: // nobody has come by these
-	default:
-		t.hush()
-	}
 	switch e := e.(type) {
 	case qft.Code:
 		t.showCode(e.Code)
@@ -179,7 +175,8 @@ func (t *terminal) tell(v *view, e qft.Event) {
 			"or five words drawn at random", clean(e.Reason))
 	case qft.Waiting:
 		t.tellWaiting(e)
-		t.wonder(e)
+	case qft.Alone:
+		t.say(v, "%s", inHistorical(t.historical, aloneText(e)))
 	case qft.Token:
 		t.showToken(e.Text)
 	case qft.TokenWanted: // the question follows
@@ -320,7 +317,11 @@ func (t *terminal) tellDirect(v *view, w qft.Waiting) {
 	if w.Port != qft.DirectPort {
 		at = fmt.Sprintf("HOST:%d", w.Port)
 	}
-	t.say(v, "from elsewhere, if UDP port %d of this machine can be reached there: qft receive CODE@%s", w.Port, at)
+	at = "CODE@" + at
+	if t.own {
+		at = "--ask " + strings.TrimPrefix(at, "CODE")
+	}
+	t.say(v, "from elsewhere, if UDP port %d of this machine can be reached there: qft receive %s", w.Port, at)
 }
 
 // showCode shows the code: alone on stdout for programs; large for people, with

@@ -216,7 +216,7 @@ type Message struct {
 }
 
 // Read asks the page that dropped the files of a transfer for bytes of one of
-// them; POST /api/reads/ID has them as its body, or ?error=TEXT.
+// them; POST /api/reads/ID has them as its body, or ?error=TEXT&advice=TEXT.
 type Read struct {
 	ID     int64  `json:"id"`
 	Drop   string `json:"drop"` // as the page named it

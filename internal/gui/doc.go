@@ -30,13 +30,23 @@
 // an fs.FS whose reads are asked of that page, in the stream of messages, and
 // answered by further requests. A page that was away is asked again; one that
 // stays away, is silent, or sends something else than what was asked for fails
-// its files only.
+// its files only. So does a file that is changed or removed after it was dropped.
+// Browsers tell of no symlinks in a dropped folder, and of no names that are not
+// text: the former are left out, the latter too, and the page says so.
 //
 // # What can be reached
 //
 // Files are read and written below places only: the home directory, the working
 // directory, removable media, and what the caller adds. Symlinks are followed
 // before that is judged.
+//
+// # Disks that do not answer
+//
+// A mount whose server is gone never answers, and no call to it can be taken
+// back. So what is asked of a path is asked in a goroutine of its own and waited
+// for with a limit: a place is left out until it answers, a request fails and says
+// so. Until then nobody asks for that path, or one below it, again. Only the
+// program's own files are not asked for like this.
 //
 // # Limitations
 //

@@ -16,9 +16,9 @@ func (h *hub) diagnose(long bool) error {
 	if err != nil {
 		return err
 	}
-	cfg := qft.DoctorConfig{Long: long, NoPortMapping: met.NoPortMapping, Servers: met.Stun, Waiting: h.diagnosing}
+	cfg := qft.DoctorConfig{Long: long, NoPortMapping: met.NoPortMapping, Stun: met.Stun, Waiting: h.diagnosing}
 	if met.Helper != "" {
-		cfg.Servers = []string{met.Helper}
+		cfg.Servers, cfg.Stun = []string{met.Helper}, nil
 	}
 	h.mu.Lock()
 	defer h.mu.Unlock()

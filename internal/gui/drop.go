@@ -326,9 +326,19 @@ func (h *hub) pageThere(id string) bool {
 	return false
 }
 
+// unread is why a page cannot read a file, in its words.
+type unread struct{ what, advice string }
+
+func (e *unread) Error() string {
+	if e.advice == "" {
+		return e.what
+	}
+	return e.what + "; " + e.advice
+}
+
 // takeRead takes the answer to a request: just the bytes that were asked for,
 // or why there are none.
-func (h *hub) takeRead(id int64, problem string, content io.Reader) error {
+func (h *hub) takeRead(id int64, problem *unread, content io.Reader) error {
 	h.mu.Lock()
 	r := h.reads[id]
 	delete(h.reads, id)
@@ -336,8 +346,8 @@ func (h *hub) takeRead(id int64, problem string, content io.Reader) error {
 	if r == nil {
 		return refuse(http.StatusNotFound, "", "nobody has asked for this")
 	}
-	if problem != "" {
-		r.done <- readAnswer{err: errors.New("the browser cannot read it: " + plainText(problem))}
+	if problem != nil {
+		r.done <- readAnswer{err: problem}
 		return nil
 	}
 	b := make([]byte, r.want.Length)

@@ -58,7 +58,7 @@ func nextRead(p *page) *Read {
 func holder(h *hub, p *page, contents [][]byte) {
 	for m := range p.messages {
 		if r := m.Read; r != nil {
-			h.takeRead(r.ID, "", bytes.NewReader(contents[r.File][r.Offset:r.Offset+r.Length]))
+			h.takeRead(r.ID, nil, bytes.NewReader(contents[r.File][r.Offset:r.Offset+r.Length]))
 		}
 	}
 }
@@ -176,7 +176,7 @@ func TestDropAsksWithMeasure(t *testing.T) {
 			if r.Drop != testDrop || r.Length > readPart || r.Length < 1 || r.Offset+r.Length > d.Files[r.File].Size {
 				t.Fatalf("%+v", r)
 			}
-			if err := h.takeRead(r.ID, "", bytes.NewReader(make([]byte, r.Length))); err != nil {
+			if err := h.takeRead(r.ID, nil, bytes.NewReader(make([]byte, r.Length))); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -198,11 +198,13 @@ func TestDropOfAPageThatLies(t *testing.T) {
 	f := mustDrop(t, h, Drop{ID: testDrop, Page: testPage, Files: []DroppedFile{{Path: "a", Size: 100}}})
 	p, _ := h.enter(testPage)
 	for name, answer := range map[string]func(id int64) error{
-		"short": func(id int64) error { return h.takeRead(id, "", strings.NewReader("short")) },
-		"long":  func(id int64) error { return h.takeRead(id, "", strings.NewReader(strings.Repeat("x", 101))) },
-		"error": func(id int64) error { return h.takeRead(id, "NotReadableError", strings.NewReader("")) },
+		"short": func(id int64) error { return h.takeRead(id, nil, strings.NewReader("short")) },
+		"long":  func(id int64) error { return h.takeRead(id, nil, strings.NewReader(strings.Repeat("x", 101))) },
+		"error": func(id int64) error {
+			return h.takeRead(id, &unread{"it has changed", "drop it again"}, strings.NewReader(""))
+		},
 		"breaks off": func(id int64) error {
-			return h.takeRead(id, "", io.MultiReader(strings.NewReader("x"), brokenOff{}))
+			return h.takeRead(id, nil, io.MultiReader(strings.NewReader("x"), brokenOff{}))
 		},
 	} {
 		done := make(chan error)
@@ -218,7 +220,7 @@ func TestDropOfAPageThatLies(t *testing.T) {
 		if (err == nil) != (name == "error") {
 			t.Errorf("%s: the page hears %v", name, err)
 		}
-		if err := h.takeRead(id, "", strings.NewReader("")); err == nil {
+		if err := h.takeRead(id, nil, strings.NewReader("")); err == nil {
 			t.Errorf("%s: a second answer is taken", name)
 		}
 	}

@@ -71,7 +71,11 @@ func (t *transfer) waits(e qft.Waiting) {
 		if e.Port != qft.DirectPort {
 			at = fmt.Sprintf("HOST:%d", e.Port)
 		}
-		t.note(fmt.Sprintf("No helper is set: found on this network only, or by qft receive CODE@%s where UDP port %d of this machine can be reached.", at, e.Port))
+		at = "CODE@" + at
+		if t.plan.cfg.Phrase != "" {
+			at = "--ask " + strings.TrimPrefix(at, "CODE")
+		}
+		t.note(fmt.Sprintf("No helper is set: found on this network only, or by qft receive %s where UDP port %d of this machine can be reached.", at, e.Port))
 	}
 }
 
@@ -119,6 +123,8 @@ func (t *transfer) noteEvent(e qft.Event) {
 	switch e := e.(type) {
 	case qft.WeakPhrase:
 		t.note("This phrase is easily guessed: " + e.Reason + ". Who guesses it can take your place. Safer: a code, which is made when the phrase is left empty, or five words drawn at random.")
+	case qft.Alone:
+		t.note(aloneNote(e))
 	case qft.HelperSilent:
 		t.note("The helper does not answer; it is asked on and on.")
 	case qft.HelperBack:
@@ -144,6 +150,19 @@ func (t *transfer) noteEvent(e qft.Event) {
 	case qft.Hint:
 		t.note("Hint: " + e.Text)
 	}
+}
+
+// aloneNote says why nobody may have come to a receiver.
+func aloneNote(e qft.Alone) string {
+	if !e.Helper && !e.Host {
+		return "Nobody on this network has answered so far. Does the sender still wait, is the code right, and are both on the same network " +
+			"(guests are often kept apart)? Across networks both sides need a helper, under Settings."
+	}
+	text := "Nobody has come so far. Does the sender still wait, and is the code the one on its screen?"
+	if e.Helper {
+		text += " Both sides need the same helper, under Settings."
+	}
+	return text
 }
 
 func portsNote(e qft.HelperPorts) string {

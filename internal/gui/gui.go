@@ -198,6 +198,7 @@ func (s *server) newHub(ctx context.Context, state string) *hub {
 	h := &hub{ctx: ctx, state: state, more: s.cfg.Places, log: s.cfg.Log, settings: s.cfg.Settings,
 		show: s.cfg.Show, pages: make(map[*page]struct{}), reads: make(map[int64]*pendingRead)}
 	h.machine, _ = os.Hostname() // without a name the page shows none
+	h.disks = newDisks(h.lookAgain)
 	h.recall()
 	h.look()
 	return h

@@ -1,6 +1,7 @@
 package gui
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -128,7 +129,8 @@ func (h *hub) discard(id string) error {
 	if err != nil {
 		return err
 	}
-	if err := r.Discard(); err != nil {
+	_, err = visitDisk(h.disks, cmp.Or(r.Dir, h.state), answerTime, func() (struct{}, error) { return struct{}{}, r.Discard() })
+	if err != nil {
 		return err
 	}
 	h.look()

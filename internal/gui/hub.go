@@ -36,6 +36,7 @@ type hub struct {
 	more    []string // places, as the caller named them
 	log     *slog.Logger
 	show    func(path string) error // opens a folder for the person; nil: cannot
+	disks   *disks
 
 	working sync.WaitGroup // transfers and the doctor
 	saving  sync.Mutex     // of whoever writes the history; before mu
@@ -70,23 +71,39 @@ type page struct {
 	messages chan Message // closed when it is cut off
 }
 
-// look asks the disk anew, without the lock.
-func (h *hub) look() {
+// look asks the disks anew, without the lock.
+func (h *hub) look() { h.lookFor(lookTime) }
+
+func (h *hub) lookFor(limit time.Duration) {
 	h.mu.Lock()
-	set := h.settings
+	set, records := h.settings, h.seen.records
 	h.mu.Unlock()
-	s := sight{places: findPlaces(h.more)}
+	s := sight{places: h.disks.findPlaces(h.more, limit)}
 	if cfg, err := set.Config(); err == nil {
 		s.helper = cfg.Helper
 	}
-	s.folder = s.places.standard(set)
+	s.folder = s.places.standard(set, limit)
 	var err error
-	if s.records, err = qft.Unfinished(h.state, s.folder); err != nil {
+	s.records, err = visitDisk(h.disks, s.folder, limit, func() ([]qft.Record, error) { return qft.Unfinished(h.state, s.folder) })
+	if err != nil {
 		h.log.Warn("what was interrupted cannot be listed", "error", err)
+		s.records = records
 	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.seen = s
+}
+
+// lookAgain looks because a disk has answered that nobody waited for any more.
+// Nobody waits for this either, so a slow one gets more time.
+func (h *hub) lookAgain() {
+	was := h.places().all
+	h.lookFor(answerTime)
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if !slices.Equal(was, h.seen.places.all) {
+		h.tellState()
+	}
 }
 
 // places are those of now.
@@ -106,7 +123,7 @@ func (h *hub) State() State {
 func (h *hub) stateLocked() State {
 	s := State{
 		Version: qft.Version, Machine: h.machine, Helper: h.seen.helper, Folder: h.seen.folder,
-		Places: slices.Concat([]Place{}, h.seen.places), Transfers: []Transfer{},
+		Places: slices.Concat([]Place{}, h.seen.places.all), Transfers: []Transfer{},
 		Unfinished: []Unfinished{}, History: slices.Clone(h.past), Settings: []Setting{}, Doctor: h.doctor,
 		Pages: len(h.pages), Directories: h.show != nil,
 	}

@@ -2,90 +2,135 @@ package gui
 
 import (
 	"cmp"
+	"io/fs"
 	"net/http"
 	"os"
 	"path/filepath"
 	"runtime"
 	"slices"
 	"strings"
+	"sync"
+	"time"
 	"unicode"
 
 	"qft/internal/settings"
 )
 
-// mostEntries is how many of a folder are listed.
-const mostEntries = 5000
+const (
+	// mostEntries is how many of a folder are listed, and mostVisits how many
+	// folders in it are looked at at the same time.
+	mostEntries = 5000
+	mostVisits  = 16
+)
 
 // places are where files may be read and written: in them and below.
-type places []Place
-
-// findPlaces looks for the places of this machine. What does not exist is left
-// out, and so is the root of all: a service's working directory.
-func findPlaces(more []string) (all places) {
-	add := func(name, path string) {
-		real, err := filepath.EvalSymlinks(path)
-		if err != nil || real == filepath.Dir(real) && runtime.GOOS != "windows" {
-			return
-		}
-		if real, err = filepath.Abs(real); err != nil {
-			return
-		}
-		if st, err := os.Stat(real); err != nil || !st.IsDir() {
-			return
-		}
-		if !slices.ContainsFunc(all, func(p Place) bool { return p.Path == real }) {
-			all = append(all, Place{Name: cmp.Or(name, filepath.Base(real)), Path: real})
-		}
-	}
-	if home, err := os.UserHomeDir(); err == nil {
-		add("", home)
-	}
-	if wd, err := os.Getwd(); err == nil {
-		add("", wd)
-	}
-	for _, path := range more {
-		add("", path)
-	}
-	for _, path := range removable() {
-		add("", path)
-	}
-	return all
+type places struct {
+	all   []Place
+	disks *disks
 }
 
-// removable are the folders where systems show what is plugged in.
-func removable() (all []string) {
+// findPlaces looks for the places of this machine. What does not exist or
+// does not answer is left out, and so is the root of all: a service's working
+// directory.
+func (d *disks) findPlaces(more []string, limit time.Duration) places {
+	candidates := d.candidates(more, limit)
+	found := make([]string, len(candidates))
+	var looking sync.WaitGroup
+	for i, path := range candidates {
+		looking.Go(func() {
+			real, err := visitDisk(d, path, limit, func() (string, error) { return d.place(path) })
+			if err == nil {
+				found[i] = real
+			}
+		})
+	}
+	looking.Wait()
+	p := places{disks: d}
+	for _, real := range found {
+		if real != "" && !slices.ContainsFunc(p.all, func(p Place) bool { return p.Path == real }) {
+			p.all = append(p.all, Place{Name: filepath.Base(real), Path: real})
+		}
+	}
+	return p
+}
+
+// place is the folder that a path leads to.
+func (d *disks) place(path string) (string, error) {
+	real, err := d.resolve(path)
+	if err != nil {
+		return "", err
+	}
+	if real, err = filepath.Abs(real); err != nil {
+		return "", err
+	}
+	if real == filepath.Dir(real) && runtime.GOOS != "windows" {
+		return "", fs.ErrInvalid
+	}
+	if st, err := d.stat(real); err != nil || !st.IsDir() {
+		return "", fs.ErrNotExist
+	}
+	return real, nil
+}
+
+// candidates are the paths of what may be places.
+func (d *disks) candidates(more []string, limit time.Duration) (all []string) {
+	if home, err := os.UserHomeDir(); err == nil {
+		all = append(all, home)
+	}
+	if wd, err := visitDisk(d, ".", limit, os.Getwd); err == nil {
+		all = append(all, wd)
+	}
+	all = append(all, more...)
 	if runtime.GOOS == "windows" {
 		for letter := 'A'; letter <= 'Z'; letter++ {
 			all = append(all, string(letter)+`:\`)
 		}
 		return all
 	}
-	user := os.Getenv("USER")
-	patterns := []string{"/media/" + user + "/*", "/run/media/" + user + "/*", "/mnt/*", "/Volumes/*"}
-	if user == "" {
-		patterns = []string{"/mnt/*", "/Volumes/*"}
+	folders := removable()
+	found := make([][]fs.DirEntry, len(folders))
+	var looking sync.WaitGroup
+	for i, dir := range folders {
+		looking.Go(func() {
+			// Without an answer there is nothing in it.
+			found[i], _ = visitDisk(d, dir, limit, func() ([]fs.DirEntry, error) { return d.read(dir) })
+		})
 	}
-	for _, pattern := range patterns {
-		found, err := filepath.Glob(pattern)
-		if err == nil {
-			all = append(all, found...)
+	looking.Wait()
+	for i, dir := range folders {
+		for _, e := range found[i] {
+			all = append(all, filepath.Join(dir, e.Name()))
 		}
 	}
 	return all
 }
 
+// removable are the folders where systems show what is plugged in.
+func removable() []string {
+	user := os.Getenv("USER")
+	if user == "" {
+		return []string{"/mnt", "/Volumes"}
+	}
+	return []string{"/media/" + user, "/run/media/" + user, "/mnt", "/Volumes"}
+}
+
 // within returns a path without symlinks, if it exists and is in one of the
 // places.
 func (p places) within(path string) (string, error) {
+	return visitDisk(p.disks, path, answerTime, func() (string, error) { return p.judge(path) })
+}
+
+// judge is within that waits for the disk.
+func (p places) judge(path string) (string, error) {
 	if path == "" || strings.ContainsRune(path, 0) || !filepath.IsAbs(path) || isNetwork(path) {
 		return "", refuse(http.StatusBadRequest, "", "%q is no path of this machine", path)
 	}
-	real, err := filepath.EvalSymlinks(filepath.Clean(path))
+	real, err := p.disks.resolve(filepath.Clean(path))
 	if err != nil {
 		return "", refuse(http.StatusNotFound, "Choose another one.", "%s does not exist, or cannot be read", path)
 	}
-	for _, place := range p {
-		if rel, err := filepath.Rel(place.Path, real); err == nil && (rel == "." || filepath.IsLocal(rel)) {
+	for _, place := range p.all {
+		if isIn(place.Path, real) {
 			return real, nil
 		}
 	}
@@ -101,22 +146,26 @@ func isNetwork(path string) bool {
 
 // list lists a folder.
 func (p places) list(path string, hidden bool) (Listing, error) {
-	real, err := p.within(path)
+	return visitDisk(p.disks, path, answerTime, func() (Listing, error) { return p.listing(path, hidden) })
+}
+
+func (p places) listing(path string, hidden bool) (Listing, error) {
+	real, err := p.judge(path)
 	if err != nil {
 		return Listing{}, err
 	}
-	found, err := os.ReadDir(real)
+	found, err := p.disks.read(real)
 	if err != nil {
 		return Listing{}, refuse(http.StatusForbidden, "Choose another folder.", "%s cannot be read", path)
 	}
-	l := Listing{Path: real, Entries: []Entry{}, Write: writable(real)}
+	l := Listing{Path: real, Entries: []Entry{}, Write: p.disks.writable(real)}
 	if up := filepath.Dir(real); up != real {
-		if _, err := p.within(up); err == nil {
+		if _, err := p.judge(up); err == nil {
 			l.Parent = up
 		}
 	}
-	for _, e := range found {
-		if entry, ok := describe(real, e); ok && (hidden || !entry.Hidden) {
+	for _, entry := range p.disks.describe(real, found) {
+		if entry.Name != "" && (hidden || !entry.Hidden) {
 			l.Entries = append(l.Entries, entry)
 		}
 	}
@@ -136,30 +185,64 @@ func (p places) list(path string, hidden bool) (Listing, error) {
 	return l, nil
 }
 
-// describe is what is shown of something in a folder; pipes, devices and what
-// leads nowhere are not.
-func describe(dir string, e os.DirEntry) (Entry, bool) {
-	st, err := os.Stat(filepath.Join(dir, e.Name()))
-	if err != nil || !st.IsDir() && !st.Mode().IsRegular() {
-		return Entry{}, false
+// describe is what is shown of what is in a folder. Pipes, devices and what leads
+// nowhere are not: they have no name. A folder or link in it may lead to a disk
+// that does not answer, so each is visited by itself.
+func (d *disks) describe(dir string, found []fs.DirEntry) []Entry {
+	all := make([]Entry, len(found))
+	slots := make(chan struct{}, mostVisits)
+	var looking sync.WaitGroup
+	for i, e := range found {
+		path := filepath.Join(dir, e.Name())
+		switch e.Type() {
+		case 0:
+			all[i], _ = d.entry(path)
+		case fs.ModeDir, fs.ModeSymlink:
+			slots <- struct{}{}
+			looking.Go(func() {
+				defer func() { <-slots }()
+				var err error
+				all[i], err = visitDisk(d, path, entryTime, func() (Entry, error) { return d.entry(path) })
+				if err != nil && e.IsDir() { // who opens it hears why
+					all[i] = Entry{Name: e.Name(), Folder: true, Hidden: isHidden(e.Name())}
+				}
+			})
+		}
 	}
-	return Entry{Name: e.Name(), Folder: st.IsDir(), Size: st.Size(), Modified: st.ModTime().UnixMilli(), Hidden: strings.HasPrefix(e.Name(), ".")}, true
+	looking.Wait()
+	return all
 }
+
+// entry is what is shown of a file or folder.
+func (d *disks) entry(path string) (Entry, error) {
+	st, err := d.stat(path)
+	if err != nil || !st.IsDir() && !st.Mode().IsRegular() {
+		return Entry{}, err
+	}
+	name := filepath.Base(path)
+	return Entry{Name: name, Folder: st.IsDir(), Size: st.Size(), Modified: st.ModTime().UnixMilli(), Hidden: isHidden(name)}, nil
+}
+
+func isHidden(name string) bool { return strings.HasPrefix(name, ".") }
 
 // writable reports whether something can be made in a folder, by its mode
 // where that says it, without trying.
-func writable(dir string) bool {
-	st, err := os.Stat(dir)
+func (d *disks) writable(dir string) bool {
+	st, err := d.stat(dir)
 	return err == nil && (os.Geteuid() == 0 || st.Mode().Perm()&0o222 != 0)
 }
 
 // folder returns a folder to receive into.
-func (p places) folder(path string) (string, error) {
-	real, err := p.within(path)
+func (p places) folder(path string, limit time.Duration) (string, error) {
+	return visitDisk(p.disks, path, limit, func() (string, error) { return p.judgeFolder(path) })
+}
+
+func (p places) judgeFolder(path string) (string, error) {
+	real, err := p.judge(path)
 	if err != nil {
 		return "", err
 	}
-	if st, err := os.Stat(real); err != nil || !st.IsDir() {
+	if st, err := p.disks.stat(real); err != nil || !st.IsDir() {
 		return "", refuse(http.StatusBadRequest, "Choose a folder.", "%s is no folder", path)
 	}
 	return real, nil
@@ -167,17 +250,17 @@ func (p places) folder(path string) (string, error) {
 
 // standard is the folder to receive into if nothing else is chosen; empty: there
 // is none.
-func (p places) standard(set *settings.Settings) string {
+func (p places) standard(set *settings.Settings, limit time.Duration) string {
 	for _, path := range []string{set.Lookup(settings.Folder).Value, settings.Downloads()} {
 		if path == "" {
 			continue
 		}
-		if real, err := p.folder(path); err == nil {
+		if real, err := p.folder(path, limit); err == nil {
 			return real
 		}
 	}
-	if len(p) > 0 {
-		return p[0].Path
+	if len(p.all) > 0 {
+		return p.all[0].Path
 	}
 	return ""
 }
@@ -185,18 +268,21 @@ func (p places) standard(set *settings.Settings) string {
 // makeFolder makes a folder in one that there is.
 func (p places) makeFolder(path string) (string, error) {
 	name := filepath.Base(filepath.Clean(path))
-	in, err := p.folder(filepath.Dir(filepath.Clean(path)))
-	if err != nil {
-		return "", err
-	}
-	if err := checkName(name); err != nil {
-		return "", err
-	}
-	made := filepath.Join(in, name)
-	if err := os.Mkdir(made, 0o777); err != nil {
-		return "", refuse(http.StatusConflict, "Choose another name, or another place.", "the folder %s cannot be made: %v", name, plainError(err))
-	}
-	return made, nil
+	in := filepath.Dir(filepath.Clean(path))
+	return visitDisk(p.disks, in, answerTime, func() (string, error) {
+		in, err := p.judgeFolder(in)
+		if err != nil {
+			return "", err
+		}
+		if err := checkName(name); err != nil {
+			return "", err
+		}
+		made := filepath.Join(in, name)
+		if err := os.Mkdir(made, 0o777); err != nil {
+			return "", refuse(http.StatusConflict, "Choose another name, or another place.", "the folder %s cannot be made: %v", name, plainError(err))
+		}
+		return made, nil
+	})
 }
 
 // checkName refuses what is no name of a file or folder that is to be made: it

@@ -154,7 +154,7 @@ func TestListing(t *testing.T) {
 // FuzzWithin: whatever path a page names, it is refused or leads into a place.
 func FuzzWithin(f *testing.F) {
 	g := newGrounds(f)
-	p := places{{Path: g.place}}
+	p := places{[]Place{{Path: g.place}}, newDisks(func() {})}
 	for _, way := range g.ways() {
 		f.Add(way)
 	}

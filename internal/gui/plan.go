@@ -109,7 +109,7 @@ func (h *hub) planReceive(p *plan, n NewTransfer, set *settings.Settings) error 
 	h.mu.Lock()
 	seen := h.seen
 	h.mu.Unlock()
-	dir, err := seen.places.folder(cmp.Or(n.Folder, seen.folder))
+	dir, err := seen.places.folder(cmp.Or(n.Folder, seen.folder), answerTime)
 	if err != nil {
 		return err
 	}
@@ -192,7 +192,7 @@ func (h *hub) continued(id, code, phrase string) (plan, error) {
 		return p, err
 	}
 	p.target = r.Target()
-	if _, err := h.places().folder(p.target.Dir); err != nil {
+	if _, err := h.places().folder(p.target.Dir, answerTime); err != nil {
 		return p, err
 	}
 	p.ask = p.target.Existing == qft.ExistingFail || p.target.Existing == qft.ExistingAsk

@@ -22,6 +22,10 @@ func problemOf(err error) *Problem {
 	if errors.As(err, &e) {
 		p.Advice = inWindow(e.Hint)
 	}
+	var u *unread
+	if errors.As(err, &u) {
+		p.What, p.Advice = strings.Replace(p.What, u.Error(), u.what, 1), u.advice
+	}
 	var no *refusal
 	if errors.As(err, &no) {
 		*p = no.problem

@@ -27,3 +27,13 @@ func TestProblemsAreInPlainWords(t *testing.T) {
 		t.Errorf("%+v", p)
 	}
 }
+
+// TestProblemsOfDroppedFiles: a page says what to do about what it cannot read,
+// which is nothing that the disk's permissions would tell.
+func TestProblemsOfDroppedFiles(t *testing.T) {
+	err := fmt.Errorf("letter: %w", &unread{"it has changed", "it has to be dropped again"})
+	p := problemOf(&qft.Error{Op: "send", Kind: qft.KindFile, Err: err, Hint: "check the disk and the file's permissions"})
+	if p.What != "letter: it has changed" || p.Advice != "it has to be dropped again" {
+		t.Errorf("%+v", p)
+	}
+}

@@ -86,7 +86,11 @@ func (s *server) takeRead(w http.ResponseWriter, r *http.Request) {
 		case r.Header.Get("Content-Type") != "application/octet-stream":
 			return nil, refuse(http.StatusUnsupportedMediaType, "", "these are no bytes of a file")
 		}
-		return nil, s.hub.takeRead(int64(id), r.URL.Query().Get("error"), r.Body)
+		var problem *unread
+		if q := r.URL.Query(); q.Has("error") {
+			problem = &unread{plainText(q.Get("error")), plainText(q.Get("advice"))}
+		}
+		return nil, s.hub.takeRead(int64(id), problem, r.Body)
 	})(w, r)
 }
 

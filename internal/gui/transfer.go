@@ -10,6 +10,9 @@ import (
 	"qft"
 )
 
+// stopTime is how long a transfer that is stopped may take to end in good order.
+const stopTime = 8 * time.Second
+
 // transfer is one send or receive. Its fields belong to the hub's lock, but
 // for what never changes once it has been added.
 type transfer struct {
@@ -102,10 +105,37 @@ func (t *transfer) startLocked() {
 	}
 	t.hub.working.Go(func() {
 		defer cancel()
-		result, err := t.run(ctx)
+		o := t.outcome(ctx)
 		t.drop()
-		t.finish(result, err)
+		t.finish(o.result, o.err)
 	})
+}
+
+// ending is how a transfer has ended.
+type ending struct {
+	result qft.Result
+	err    error
+}
+
+// outcome waits until the transfer has ended. One that is stopped while a disk
+// does not answer never does: then what is left of it goes on for nobody.
+func (t *transfer) outcome(ctx context.Context) ending {
+	done := make(chan ending, 1)
+	go func() {
+		r, err := t.run(ctx)
+		done <- ending{r, err}
+	}()
+	select {
+	case o := <-done:
+		return o
+	case <-ctx.Done():
+	}
+	select {
+	case o := <-done:
+		return o
+	case <-time.After(stopTime):
+		return ending{err: &qft.Error{Op: t.shown.Kind, Kind: qft.KindCanceled, Err: errors.New("stopped, though a disk still does not answer")}}
+	}
 }
 
 func (t *transfer) run(ctx context.Context) (qft.Result, error) {
@@ -290,7 +320,11 @@ func (t *transfer) askProposal(ctx context.Context, p qft.Proposal) bool {
 	if p.Text {
 		return true // it is shown, and that is all
 	}
-	room, _ := qft.FreeSpace(t.plan.target.Dir)
+	dir := t.plan.target.Dir
+	room, _ := visitDisk(t.hub.disks, dir, lookTime, func() (n int64, err error) { // of a disk that does not answer it is not known
+		n, _ = qft.FreeSpace(dir)
+		return n, nil
+	})
 	a, err := t.question(ctx, Ask{Kind: "accept", Proposal: &Proposal{Room: room, Files: p.Files, Bytes: p.Bytes, Counted: p.Counted, Items: p.Items,
 		Names: slices.Concat([]string{}, p.Names), Text: p.Text, Stream: p.Stream}})
 	return err == nil && a.Accept

@@ -4,6 +4,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"strconv"
 	"strings"
 	"testing"
 )
@@ -36,6 +37,19 @@ func TestEveryTextIsInItsFile(t *testing.T) {
 				t.Errorf("%s: %q belongs into text.en.ts", view, strings.TrimSpace(m[1]))
 			}
 		}
+	}
+}
+
+// TestPageKnowsHowMuchMayBeDropped: it stops there, instead of being refused in
+// the end.
+func TestPageKnowsHowMuchMayBeDropped(t *testing.T) {
+	source, err := os.ReadFile("web/src/drop.ts")
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := regexp.MustCompile(`const mostDropped = ([0-9_]+);`).FindSubmatch(source)
+	if m == nil || strings.ReplaceAll(string(m[1]), "_", "") != strconv.Itoa(mostDropped) {
+		t.Errorf("the page takes %q, and the program %d", m, mostDropped)
 	}
 }
 

@@ -3,10 +3,10 @@ package settings
 import (
 	"errors"
 	"fmt"
-	"net"
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"qft"
 )
@@ -45,6 +45,7 @@ const (
 	HelperSecretFile = "helper-secret-file"
 	Stun             = "stun"
 	Port             = "port"
+	Wait             = "wait"
 	LAN              = "lan"
 	Portmap          = "portmap"
 	Offload          = "offload"
@@ -76,10 +77,11 @@ var onOff = []string{"yes", "no"}
 // Keys are all there are, in the order in which they are told.
 func Keys() []Key {
 	return []Key{
-		{Name: Helper, Default: NoHelper, Usage: "HOST:PORT at which both sides meet, or none", check: checkHelper},
+		{Name: Helper, Default: NoHelper, Usage: "HOST or HOST:PORT at which both sides meet (port 4277), or none", check: checkHelper},
 		{Name: HelperSecretFile, Place: AFile, Usage: "file with the secret of a private helper"},
-		{Name: Stun, Usage: "STUN servers HOST:PORT, to be used instead of a helper", check: checkStun},
+		{Name: Stun, Usage: "STUN servers HOST or HOST:PORT (port 3478), to be used instead of a helper", check: checkStun},
 		{Name: Port, Default: "any", Usage: "local UDP port", check: checkPort},
+		{Name: Wait, Default: "none", Usage: "how long nobody may be there before it is given up, such as 90s or 10m", check: checkWait},
 		yesNo(LAN, "yes", "look for the other side on this network"),
 		yesNo(Portmap, "yes", "ask the router to open a port (PCP, NAT-PMP, UPnP)"),
 		yesNo(Offload, "yes", "hand packets to the system in trains (segmentation offload)"),
@@ -163,6 +165,26 @@ func checkRate(v string) error {
 	return err
 }
 
+func checkWait(v string) error {
+	_, err := parseWait(v)
+	return err
+}
+
+// parseWait reads a time; without a unit it is seconds. 0 is for ever.
+func parseWait(v string) (time.Duration, error) {
+	if v == "none" {
+		return 0, nil
+	}
+	d, err := time.ParseDuration(v)
+	if n, nerr := strconv.ParseUint(v, 10, 31); nerr == nil {
+		d, err = time.Duration(n)*time.Second, nil
+	}
+	if err != nil || d <= 0 {
+		return 0, fmt.Errorf("%q is no time to wait: type 90s, 10m or 2h, for instance, or none", v)
+	}
+	return d, nil
+}
+
 func checkSize(v string) error {
 	if v == "none" {
 		return nil
@@ -205,12 +227,8 @@ func parsePort(v string) (uint16, error) {
 
 func checkStun(v string) error {
 	for _, s := range splitList(v) {
-		host, port, err := net.SplitHostPort(s)
-		if err != nil || host == "" {
-			return fmt.Errorf("the STUN server %q is not HOST:PORT", s)
-		}
-		if n, err := parsePort(port); err != nil || n == 0 {
-			return fmt.Errorf("the port %q of the STUN server %s is no number from 1 to 65535", port, host)
+		if err := qft.CheckStun(s); err != nil {
+			return err
 		}
 	}
 	if len(splitList(v)) == 0 {

@@ -210,6 +210,13 @@ func (s *Settings) Config() (cfg qft.Config, err error) {
 	if cfg.Port, err = s.PortOf(Port); err != nil {
 		return cfg, err
 	}
+	wait, err := s.Text(Wait)
+	if err != nil {
+		return cfg, err
+	}
+	if cfg.Wait, err = parseWait(wait); err != nil {
+		return cfg, err
+	}
 	servers, err := s.Text(Stun)
 	if err != nil {
 		return cfg, err

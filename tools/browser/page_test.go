@@ -41,6 +41,17 @@ func (p *person) open(g *gui) *page {
 	return w
 }
 
+// openWith opens it with a script that runs before its own.
+func (p *person) openWith(g *gui, script string) *page {
+	p.t.Helper()
+	host, _, _ := strings.Cut(g.url, "/#")
+	w := p.visit(host)
+	order(w, cdpage.AddScriptToEvaluateOnNewDocument, cdpage.AddScriptToEvaluateOnNewDocumentParams{Source: script})
+	w.do(chromedp.Navigate(g.url))
+	w.see("send-start")
+	return w
+}
+
 // visit makes a page that shows nothing yet.
 func (p *person) visit(host string) *page {
 	p.t.Helper()
@@ -319,6 +330,18 @@ func (w *page) choose(names ...string) {
 	w.click("dialog-ok")
 	w.gone("dialog")
 	w.see("send-selection")
+}
+
+// drops lets go of files and folders of this machine over something, as from a
+// file manager.
+func (w *page) drops(on string, paths ...string) {
+	w.t.Helper()
+	w.see(on)
+	at := ask[[]float64](w, fmt.Sprintf(`(() => { const r = %s.getBoundingClientRect(); return [r.x + r.width / 2, r.y + 10]; })()`, find(on)))
+	data := &input.DragData{Items: []*input.DragDataItem{}, Files: paths, DragOperationsMask: 1}
+	for _, kind := range []input.DispatchDragEventType{input.DispatchDragEventTypeDragEnter, input.DispatchDragEventTypeDragOver, input.DispatchDragEventTypeDrop} {
+		order(w, input.DispatchDragEvent, input.DispatchDragEventParams{Type: kind, X: at[0], Y: at[1], Data: data})
+	}
 }
 
 // sends starts a transfer of what was chosen, and returns its code.

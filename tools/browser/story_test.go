@@ -1,7 +1,6 @@
 package browser
 
 import (
-	"bytes"
 	"fmt"
 	"os"
 	"os/exec"
@@ -9,7 +8,6 @@ import (
 	"strings"
 	"testing"
 
-	cdpage "github.com/chromedp/cdproto/page"
 	"github.com/chromedp/chromedp"
 )
 
@@ -142,11 +140,7 @@ func TestDiscarded(t *testing.T) {
 func TestToldLate(t *testing.T) {
 	t.Parallel()
 	a := newPerson(t)
-	g := a.start()
-	host, _, _ := strings.Cut(g.url, "/#")
-	w := a.visit(host)
-	order(w, cdpage.AddScriptToEvaluateOnNewDocument, cdpage.AddScriptToEvaluateOnNewDocumentParams{Source: holdNews})
-	w.do(chromedp.Navigate(g.url))
+	w := a.openWith(a.start(), holdNews)
 	w.click("send-text")
 	w.write("send-text-area", "hello")
 	ask[bool](w, `window.news = new Promise((go) => window.goOn = go), true`)
@@ -421,52 +415,4 @@ func TestSecondPage(t *testing.T) {
 	stranger.mayRefuse()
 	stranger.do(chromedp.Navigate(g.url)) // the key has been used
 	stranger.until("a closed door", `document.body.innerText.includes("not let in")`)
-}
-
-// TestDropped: files that only the browser can read, chosen in its own dialog or
-// dropped, arrive whole.
-func TestDropped(t *testing.T) {
-	t.Parallel()
-	a, b := newPerson(t), newPerson(t)
-	a.grow("holiday", 9<<20)
-	s, r := a.open(a.start()), b.open(b.start())
-	names := []string{"000.bin", "007.bin"} // a large one and a small one
-	var paths []string
-	for _, n := range names {
-		paths = append(paths, filepath.Join(a.home, "holiday", "part 0", n))
-	}
-	s.do(chromedp.SetUploadFiles(chromedp.CSS(by("send-input")), paths, chromedp.NodeReady))
-	s.says("send-selection", "2 files")
-	r.receives(s.sends())
-	r.click("accept")
-	r.phase("done")
-	s.phase("done")
-	for i, n := range names {
-		want, _ := os.ReadFile(paths[i])
-		if got, err := os.ReadFile(filepath.Join(b.downloads(), n)); err != nil || !bytes.Equal(got, want) {
-			t.Errorf("%s: %v, %d bytes of %d, or not the same", n, err, len(got), len(want))
-		}
-	}
-
-	s.show("home")
-	r.show("home")
-	for _, kind := range []string{"dragover", "drop"} {
-		if ask[bool](s, fmt.Sprintf(`document.querySelector("h1").dispatchEvent(new DragEvent(%q, {bubbles: true, cancelable: true}))`, kind)) {
-			t.Errorf("%s beside the field: the browser opens the file instead of the page", kind)
-		}
-	}
-	ask[bool](s, fmt.Sprintf(`(() => {
-		const data = new DataTransfer();
-		data.items.add(new File(["dropped ".repeat(400_000)], "dropped.txt"));
-		%s.dispatchEvent(new DragEvent("drop", {dataTransfer: data, bubbles: true, cancelable: true}));
-		return true;
-	})()`, find("send-drop")))
-	s.says("send-selection", "dropped.txt")
-	r.receives(s.sends())
-	r.click("accept")
-	r.phase("done")
-	got, err := os.ReadFile(filepath.Join(b.downloads(), "dropped.txt"))
-	if err != nil || string(got) != strings.Repeat("dropped ", 400_000) {
-		t.Errorf("%v, %d bytes of what was dropped, or not the same", err, len(got))
-	}
 }

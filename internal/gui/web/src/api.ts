@@ -187,7 +187,7 @@ export interface Message {
 }
 
 // Read asks the page that dropped the files of a transfer for bytes of one of
-// them; POST /api/reads/ID has them as its body, or ?error=TEXT.
+// them; POST /api/reads/ID has them as its body, or ?error=TEXT&advice=TEXT.
 export interface Read {
   id: number;
   drop: string; // as the page named it

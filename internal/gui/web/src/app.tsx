@@ -30,7 +30,7 @@ function App() {
     const done = moving.reduce((sum, s) => sum + s.done, 0);
     const size = moving.reduce((sum, s) => sum + s.size, 0);
     document.title = text.documentTitle(size > 0 ? percent(done, size) : null);
-    if (state.value) release(running.value.some((t) => t.dropped));
+    if (state.value) release(new Set(running.value.map((t) => t.id)));
   }, [state.value]);
   useEffect(() => {
     // Who pressed what led here, and is gone, goes on at the top of the view.

@@ -55,10 +55,11 @@ async function problemOf(r: Response): Promise<Problem> {
   }
 }
 
-// answerRead sends bytes that the program has asked for.
-export async function answerRead(id: number, bytes: Blob | null, error: string): Promise<void> {
-  const path = `/api/reads/${id}` + (bytes ? "" : `?error=${encodeURIComponent(error)}`);
-  await fetch(path, {
+// answerRead sends bytes that the program has asked for, or why there are none.
+export async function answerRead(id: number, answer: Blob | Problem): Promise<void> {
+  const bytes = answer instanceof Blob ? answer : null;
+  const problem = answer instanceof Blob ? "" : `?${new URLSearchParams({ error: answer.what, advice: answer.advice })}`;
+  await fetch(`/api/reads/${id}${problem}`, {
     method: "POST",
     headers: { "Qft-Token": token, "Content-Type": "application/octet-stream" },
     body: bytes ?? new Blob([]),

@@ -2,33 +2,72 @@
 // part, so nothing is copied, and what is interrupted can go on.
 
 import { signal } from "@preact/signals";
-import type { DroppedFile, Read } from "./api";
+import type { DroppedFile, Failure, Problem, Read } from "./api";
+import { text } from "./text.en";
 
 export interface Dropped {
   id: string;
-  files: File[];
+  files: File[]; // a stand-in for each folder that is empty
   list: DroppedFile[];
+  lost: Failure[]; // what cannot be read, and so is left out
 }
 
-const drops = new Map<string, File[]>();
-export const holding = signal(0); // drops that a transfer may still read
+// mostDropped is how many files and folders the program takes.
+export const mostDropped = 200_000;
 
-// keep has the files of a drop ready for the program.
-export function keep(d: Dropped): void {
-  drops.set(d.id, d.files);
-  holding.value = drops.size;
+// held are drops that a transfer may still read; its number is not known before
+// the program has answered.
+const held = new Map<string, { files: File[]; transfer: number | null }>();
+export const holding = signal(0);
+
+// hold has the files of a drop ready for the program.
+export function hold(d: Dropped): void {
+  held.set(d.id, { files: d.files, transfer: null });
+  holding.value = held.size;
+}
+
+// bind says which transfer reads a drop; null: none came of it.
+export function bind(d: Dropped, transfer: number | null): void {
+  if (transfer === null) held.delete(d.id);
+  else held.set(d.id, { files: d.files, transfer });
+  holding.value = held.size;
+}
+
+// release forgets drops whose transfers are over.
+export function release(running: Set<number>): void {
+  for (const [id, { transfer }] of held) {
+    if (transfer !== null && !running.has(transfer)) held.delete(id);
+  }
+  holding.value = held.size;
+}
+
+// Unread is why a file cannot be read.
+export class Unread extends Error {
+  constructor(readonly problem: Problem) {
+    super(problem.what);
+  }
 }
 
 export async function readDropped(r: Read): Promise<Blob> {
-  const f = drops.get(r.drop)?.[r.file];
-  if (!f) throw new Error("the page does not hold this file any more");
+  const f = held.get(r.drop)?.files[r.file];
+  if (!f) throw new Unread({ kind: "", what: text.dropForgotten, advice: text.dropAgain });
   const part = f.slice(r.offset, r.offset + r.length);
-  return new Blob([await part.arrayBuffer()]); // read here, so that an error is ours
+  try {
+    return new Blob([await part.arrayBuffer()]); // read here, so that an error is ours
+  } catch (e) {
+    throw new Unread({ kind: "", what: reason(e, text.dropChanged), advice: text.dropAgain });
+  }
 }
+
+// reason says why the browser does not read something; other is for what it does
+// not say more of.
+const reason = (e: unknown, other: string): string => (e instanceof DOMException && e.name === "NotFoundError" ? text.dropGone : other);
+
+const empty = (): Dropped => ({ id: crypto.randomUUID(), files: [], list: [], lost: [] });
 
 // fromInput is what a person chose in the browser's own dialog.
 export function fromInput(files: Iterable<File>): Dropped {
-  const d: Dropped = { id: crypto.randomUUID(), files: [], list: [] };
+  const d = empty();
   for (const f of files) add(d, f.webkitRelativePath || f.name, f);
   return d;
 }
@@ -38,46 +77,85 @@ function add(d: Dropped, path: string, f: File): void {
   d.list.push({ path, size: f.size, modified: f.lastModified });
 }
 
-// fromDrop walks what was dropped, folders too.
-export async function fromDrop(data: DataTransfer): Promise<Dropped> {
-  const d: Dropped = { id: crypto.randomUUID(), files: [], list: [] };
+export const top = (path: string): string => path.split("/", 1)[0] ?? path;
+
+// join adds a drop to another. What has the name of something there takes its
+// place.
+export function join(to: Dropped | null, d: Dropped): Dropped {
+  const names = new Set([...d.list, ...d.lost].map((f) => top(f.path)));
+  const all = empty();
+  to?.list.forEach((f, i) => {
+    const file = to.files[i];
+    if (!file || names.has(top(f.path))) return;
+    all.files.push(file);
+    all.list.push(f);
+  });
+  for (let i = 0; i < d.list.length; i++) {
+    all.files.push(d.files[i] as File);
+    all.list.push(d.list[i] as DroppedFile);
+  }
+  all.lost = [...(to?.lost ?? []).filter((f) => !names.has(top(f.path))), ...d.lost];
+  return all;
+}
+
+export interface Walking {
+  signal: AbortSignal; // ends it
+  told: (files: number) => void; // hears now and then how many there are so far
+}
+
+const toldEvery = 100; // milliseconds
+
+// fromDrop walks what was dropped, folders too. What cannot be read does not keep
+// the rest from being sent.
+export async function fromDrop(data: DataTransfer, walking: Walking): Promise<Dropped> {
+  const d = empty();
   // Entries are to be taken at once: the data is gone when the event is over.
   const entries = [...data.items].map((i) => i.webkitGetAsEntry()).filter((e) => e !== null);
   if (entries.length === 0) {
     for (const f of data.files) add(d, f.name, f);
     return d;
   }
-  for (const e of entries) await walk(d, e, "");
+  let last = 0;
+  const told = (n: number) => {
+    if (performance.now() - last < toldEvery) return;
+    last = performance.now();
+    walking.told(n);
+  };
+  for (const e of entries) await walk(d, e, "", { signal: walking.signal, told });
   return d;
 }
 
-async function walk(d: Dropped, e: FileSystemEntry, above: string): Promise<void> {
+// walk asks for one thing after the other: answers that come in crowds hold the
+// page up.
+async function walk(d: Dropped, e: FileSystemEntry, above: string, walking: Walking): Promise<void> {
+  walking.signal.throwIfAborted();
+  walking.told(d.list.length);
+  if (d.list.length > mostDropped) throw new Unread({ kind: "", what: text.dropTooMany(mostDropped), advice: text.dropTooManyAdvice });
   const path = above + e.name;
-  if (e.isFile) {
-    add(d, path, await new Promise<File>((ok, no) => (e as FileSystemFileEntry).file(ok, no)));
+  try {
+    if (e.name === "") d.lost.push({ path: above + "?", why: text.dropNameless }); // what cannot be written as text has become none
+    else if (e.isFile) add(d, path, await new Promise<File>((ok, no) => (e as FileSystemFileEntry).file(ok, no)));
+    else await walkFolder(d, e as FileSystemDirectoryEntry, path, walking);
+  } catch (x) {
+    if (walking.signal.aborted || !(x instanceof DOMException)) throw x;
+    d.lost.push({ path: e.isFile ? path : path + "/", why: reason(x, text.dropUnreadable) });
+  }
+}
+
+async function walkFolder(d: Dropped, e: FileSystemDirectoryEntry, path: string, walking: Walking): Promise<void> {
+  const reader = e.createReader();
+  for (let none = true; ; none = false) {
+    const some = await new Promise<FileSystemEntry[]>((ok, no) => reader.readEntries(ok, no)); // tells part of them at a time
+    for (const s of some) await walk(d, s, path + "/", walking);
+    if (some.length > 0) continue;
+    if (none) {
+      d.files.push(new File([], e.name));
+      d.list.push({ path: path + "/", size: 0, modified: 0 });
+    }
     return;
-  }
-  const reader = (e as FileSystemDirectoryEntry).createReader();
-  let empty = true;
-  for (;;) {
-    const some = await new Promise<FileSystemEntry[]>((ok, no) => reader.readEntries(ok, no));
-    if (some.length === 0) break;
-    empty = false;
-    for (const s of some) await walk(d, s, path + "/");
-  }
-  if (empty) {
-    d.files.push(new File([], e.name));
-    d.list.push({ path: path + "/", size: 0, modified: 0 });
   }
 }
 
 addEventListener("beforeunload", (e) => {
   if (holding.value > 0) e.preventDefault();
 });
-
-// release forgets drops whose transfers are over.
-export function release(inUse: boolean): void {
-  if (inUse || drops.size === 0) return;
-  drops.clear();
-  holding.value = 0;
-}

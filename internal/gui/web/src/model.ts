@@ -3,7 +3,7 @@
 import { computed, signal } from "@preact/signals";
 import type { Problem, State, Transfer } from "./api";
 import { answerRead, call, enter, listen, Refused } from "./client";
-import { readDropped } from "./drop";
+import { readDropped, Unread } from "./drop";
 import { text } from "./text.en";
 
 // entering: the first answer is waited for. shut: this page is not let in.
@@ -56,8 +56,8 @@ export async function begin(): Promise<void> {
         if (m.read) {
           const read = m.read;
           void readDropped(read).then(
-            (b) => answerRead(read.id, b, ""),
-            (e: unknown) => answerRead(read.id, null, String(e)),
+            (b) => answerRead(read.id, b),
+            (e: unknown) => answerRead(read.id, e instanceof Unread ? e.problem : { kind: "", what: String(e), advice: "" }),
           );
         }
       }
@@ -136,7 +136,7 @@ export async function attempt<T>(what: () => Promise<T>): Promise<T | undefined>
   try {
     return await what();
   } catch (e) {
-    problem.value = e instanceof Refused ? e.problem : { kind: "", what: text.noAnswer, advice: text.noAnswerAdvice };
+    problem.value = e instanceof Refused || e instanceof Unread ? e.problem : { kind: "", what: text.noAnswer, advice: text.noAnswerAdvice };
     return undefined;
   }
 }

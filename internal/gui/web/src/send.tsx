@@ -1,15 +1,18 @@
 // The card that sends.
 
-import { useRef, useState } from "preact/hooks";
+import { useEffect, useMemo, useRef, useState } from "preact/hooks";
 import type { Transfer } from "./api";
 import { call, page } from "./client";
-import { type Dropped, fromDrop, fromInput, keep } from "./drop";
+import { bind, type Dropped, fromDrop, fromInput, hold, join, top } from "./drop";
 import { FolderDialog } from "./folders";
 import { size } from "./format";
 import { attempt, open, state } from "./model";
 import { noOptions, OptionsPanel, order } from "./options";
 import { Field } from "./parts";
 import { text } from "./text.en";
+
+// mostLost is how many names of what is left out are shown.
+const mostLost = 5;
 
 const base = (path: string): string => path.split(/[/\\]/).filter(Boolean).pop() ?? path;
 
@@ -20,7 +23,9 @@ export function SendCard() {
   const [options, setOptions] = useState(noOptions);
   const [choosing, setChoosing] = useState(false);
   const [over, setOver] = useState(false);
-  const [reading, setReading] = useState(false);
+  const [reading, setReading] = useState<number | null>(null); // files found so far in what was dropped
+  const walk = useRef<AbortController | null>(null);
+  useEffect(() => () => walk.current?.abort(), []);
 
   const clear = () => {
     setPaths([]);
@@ -28,19 +33,40 @@ export function SendCard() {
     setWords(null);
   };
   const take = (d: Dropped) => {
-    if (d.files.length === 0) return;
-    clear();
-    setDrop(d);
+    if (d.files.length === 0 && d.lost.length === 0) return;
+    setPaths([]);
+    setDrop((was) => join(was, d));
+  };
+  const stop = () => {
+    walk.current?.abort();
+    walk.current = null;
+    setReading(null);
+  };
+  const look = async (data: DataTransfer) => {
+    stop();
+    const mine = new AbortController();
+    walk.current = mine;
+    setReading(0);
+    const walking = { signal: mine.signal, told: (n: number) => !mine.signal.aborted && setReading(n) };
+    const d = await attempt(() =>
+      fromDrop(data, walking).catch((e: unknown) => {
+        if (!mine.signal.aborted) throw e;
+      }),
+    );
+    if (mine.signal.aborted) return;
+    stop();
+    if (d) take(d);
   };
   const start = async () => {
     const rest = words !== null ? { text: words } : drop ? { drop: { id: drop.id, page, files: drop.list } } : { paths };
-    if (drop) keep(drop);
+    if (drop) hold(drop);
     const t = await attempt(() => call<Transfer>("/api/transfers", order("send", options, rest)));
+    if (drop) bind(drop, t ? t.id : null);
     if (!t) return;
     clear();
     open(t);
   };
-  const nothing = paths.length === 0 && !drop && !words?.trim();
+  const nothing = reading !== null || (paths.length === 0 && !drop?.list.length && !words?.trim());
 
   return (
     <section class="card" aria-labelledby="send-title">
@@ -69,11 +95,18 @@ export function SendCard() {
               e.preventDefault();
               setOver(false);
               if (!e.dataTransfer) return;
-              setReading(true);
-              void fromDrop(e.dataTransfer).then(take).finally(() => setReading(false));
+              void look(e.dataTransfer);
             }}
           >
-            <p aria-live="polite">{reading ? text.reading : over ? text.dropNow : text.drop}</p>
+            <p aria-live="polite">{reading !== null ? text.reading : over ? text.dropNow : text.drop}</p>
+            {reading !== null && (
+              <p class="reading">
+                <span data-test="send-reading">{text.readSoFar(reading)}</span>{" "}
+                <button type="button" class="quiet" data-test="send-reading-stop" onClick={stop}>
+                  {text.readStop}
+                </button>
+              </p>
+            )}
             <div class="buttons">
               <button type="button" data-test="send-choose" onClick={() => setChoosing(true)}>
                 {text.choose}
@@ -136,22 +169,7 @@ function BrowserFiles({ take }: { take: (files: FileList) => void }) {
 }
 
 function Selection(p: { paths: string[]; drop: Dropped | null; setPaths: (paths: string[]) => void; clear: () => void }) {
-  if (p.drop) {
-    const bytes = p.drop.list.reduce((sum, f) => sum + f.size, 0);
-    const tops = [...new Set(p.drop.list.map((f) => f.path.split("/")[0] ?? f.path))];
-    return (
-      <div class="selection" data-test="send-selection">
-        <ul aria-label={text.selection}>
-          <li>
-            <bdi>{tops.slice(0, 3).join(", ") + (tops.length > 3 ? ` … ` : "")}</bdi>
-            <span class="about">{`${text.files(p.drop.list.length)}, ${size(bytes)}`}</span>
-            <Remove name={tops[0] ?? ""} remove={p.clear} />
-          </li>
-        </ul>
-        <p class="hint">{text.droppedNote}</p>
-      </div>
-    );
-  }
+  if (p.drop) return <DroppedSelection drop={p.drop} clear={p.clear} />;
   if (p.paths.length === 0) return null;
   return (
     <div class="selection" data-test="send-selection">
@@ -164,6 +182,43 @@ function Selection(p: { paths: string[]; drop: Dropped | null; setPaths: (paths:
         ))}
       </ul>
     </div>
+  );
+}
+
+function DroppedSelection({ drop, clear }: { drop: Dropped; clear: () => void }) {
+  const sum = useMemo(() => {
+    const files = drop.list.filter((f) => !f.path.endsWith("/"));
+    return { files: files.length, bytes: files.reduce((n, f) => n + f.size, 0), tops: [...new Set(drop.list.map((f) => top(f.path)))] };
+  }, [drop]);
+  return (
+    <>
+      {drop.list.length > 0 && (
+        <div class="selection" data-test="send-selection">
+          <ul aria-label={text.selection}>
+            <li>
+              <bdi>{sum.tops.slice(0, 3).join(", ") + (sum.tops.length > 3 ? ` … ` : "")}</bdi>
+              <span class="about">{`${text.files(sum.files)}, ${size(sum.bytes)}`}</span>
+              <Remove name={sum.tops[0] ?? ""} remove={clear} />
+            </li>
+          </ul>
+          <p class="hint">{text.droppedNote}</p>
+        </div>
+      )}
+      {drop.lost.length > 0 && (
+        <div class="warn" role="alert" data-test="send-lost">
+          <p>{text.lost(drop.lost.length)}</p>
+          <ul class="paths">
+            {drop.lost.slice(0, mostLost).map((f, i) => (
+              <li key={i}>
+                <bdi>{f.path}</bdi>: {f.why}
+              </li>
+            ))}
+            {drop.lost.length > mostLost && <li>{text.more(drop.lost.length - mostLost)}</li>}
+          </ul>
+          <p>{text.lostAdvice}</p>
+        </div>
+      )}
+    </>
   );
 }
 
