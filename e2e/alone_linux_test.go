@@ -4,7 +4,6 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 )
 
 // alone starts qft send without a helper and, with its code and where that is to
@@ -95,7 +94,7 @@ func TestReceiverIsThereFirst(t *testing.T) {
 	x := &transfer{t: t, file: f, target: dir + "/film"}
 	env := []string{"QFT_PHRASE=" + phrase}
 	x.receiver = b.launch(launch{args: []string{"receive", "-o", dir}, env: env})
-	x.receiver.wantSay(10*time.Second, "looking on this network only")
+	x.receiver.wantSay(patience, "looking on this network only")
 	x.sender = a.launch(launch{args: []string{"send", f.path}, env: env})
 	x.wantDelivered(someTime)
 }

@@ -59,7 +59,7 @@ func (w *homes) wantHonest(from, to *host, says ...string) {
 	w.helper.startHelper()
 	x := w.bySend(from, to, helperAddr4, w.file("film", someSize))
 	x.receiver.wantEnd(40*time.Second, 9)
-	x.sender.wantEnd(10*time.Second, 9)
+	x.sender.wantEnd(patience, 9)
 	for _, p := range []*proc{x.sender, x.receiver} {
 		p.wantSaid("no path")
 		for _, text := range says {

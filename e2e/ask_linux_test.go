@@ -80,15 +80,15 @@ func TestPersonIsAsked(t *testing.T) {
 	dir := w.folder()
 	s := w.a.qft("send", f.path, "--helper", pairHelper)
 	r := w.b.atTerminal("receive", w.learn(s), "-o", dir, "--helper", pairHelper)
-	r.wantSay(10*time.Second, "The sender offers 1 file, 1.05 MB: letter")
-	r.wantSay(10*time.Second, "[Y/n] ")
+	r.wantSay(patience, "The sender offers 1 file, 1.05 MB: letter")
+	r.wantSay(patience, "[Y/n] ")
 	x := &transfer{t: t, file: f, target: dir + "/letter", sender: s, receiver: r.proc}
 	if len(x.remains()) > 0 {
 		t.Errorf("%v was written before the answer", x.remains())
 	}
 	r.types("n\n")
-	r.wantEnd(10*time.Second, 15)
-	s.wantEnd(10*time.Second, 10)
+	r.wantEnd(patience, 15)
+	s.wantEnd(patience, 10)
 	s.wantSaid("refused")
 
 	t.Log("# yes, and another name for what is in the way")
@@ -98,15 +98,15 @@ func TestPersonIsAsked(t *testing.T) {
 	x.sender = w.a.qft("send", f.path, "--helper", pairHelper)
 	r = w.b.atTerminal("receive", w.learn(x.sender), "-o", dir, "--helper", pairHelper)
 	x.receiver = r.proc
-	r.wantSay(10*time.Second, "[Y/n] ")
+	r.wantSay(patience, "[Y/n] ")
 	r.types("\n")
-	r.wantSay(10*time.Second, "[o/r/s/c")
+	r.wantSay(patience, "[o/r/s/c")
 	if said := strings.Join(strings.Fields(r.err.text()), " "); !strings.Contains(said, "letter exists. ") { // wherever the line is broken
 		t.Errorf("the question does not name what is in the way: %s", said)
 	}
 	r.types("R\n")
-	r.wantEnd(20*time.Second, 0)
-	x.sender.wantEnd(10*time.Second, 0)
+	r.wantEnd(patience, 0)
+	x.sender.wantEnd(patience, 0)
 	x.target = strings.TrimSpace(r.out.text())
 	if x.target == dir+"/letter" {
 		t.Errorf("the new name is %q", x.target)
@@ -119,10 +119,10 @@ func TestPersonIsAsked(t *testing.T) {
 	t.Log("# a code is typed, and Ctrl-C at the question ends at once")
 	x.sender = w.a.qft("send", f.path, "--helper", pairHelper)
 	r = w.b.atTerminal("receive", "-o", w.folder(), "--helper", pairHelper)
-	r.wantSay(10*time.Second, "Code: ")
+	r.wantSay(patience, "Code: ")
 	r.types(w.learn(x.sender) + "\n")
-	r.wantSay(10*time.Second, "[Y/n] ")
+	r.wantSay(patience, "[Y/n] ")
 	r.signal(syscall.SIGINT)
-	r.wantEnd(5*time.Second, 130)
+	r.wantEndSoon(5*time.Second, 130)
 	x.sender.wantStays()
 }

@@ -62,8 +62,8 @@ const people = 200
 func (c *cluster) startInstance(i int) {
 	c.t.Helper()
 	p := c.a.qft("helper", fmt.Sprint(c.addrs[i].Port()), "--nats", "nats://127.0.0.1:4222", "--metrics", "off", "--tcp=no")
-	p.wantSay(10*time.Second, "listening")
-	p.wantSay(20*time.Second, "NATS is connected")
+	p.wantSay(patience, "listening")
+	p.wantSay(patience, "NATS is connected")
 	c.helpers[i] = p
 	c.t.Cleanup(func() { stopHelper(p) })
 }
@@ -230,7 +230,7 @@ func TestClusterTransfers(t *testing.T) {
 		code := c.learn(x.sender)
 		late()
 		x.receiver = c.b.qft("receive", code, "-o", x.target, "--helper", c.addrs[to].String())
-		x.wantDelivered(40 * time.Second)
+		x.wantDelivered(bigTime)
 	}
 	send(0, 1, func() {})
 	send(2, 0, func() {
@@ -242,11 +242,11 @@ func TestClusterTransfers(t *testing.T) {
 		c.nats.signal(syscall.SIGKILL)
 		<-c.nats.done
 		for _, h := range c.helpers {
-			h.wantSay(20*time.Second, "NATS is away")
+			h.wantSay(patience, "NATS is away")
 		}
 		c.startNATS()
 		for _, h := range c.helpers {
-			h.wantSay(20*time.Second, "NATS is connected again")
+			h.wantSay(patience, "NATS is connected again")
 		}
 	})
 }

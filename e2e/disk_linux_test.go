@@ -45,7 +45,7 @@ func TestFileThatCannotBeSent(t *testing.T) {
 				needTools(t, c.wrap[0])
 			}
 			p := w.a.launch(launch{args: args, wrap: c.wrap})
-			p.wantEnd(5*time.Second, 3)
+			p.wantEndSoon(5*time.Second, 3)
 			p.wantSaid(c.says...)
 			if p.out.text() != "" {
 				t.Errorf("%s: a code was printed: %s", c.name, p.out.text())
@@ -59,16 +59,16 @@ func TestSmallFilesArrive(t *testing.T) {
 	w := newPair(t)
 	w.a.startHelper()
 	for _, n := range []int64{0, 1, 1 << 20, 1<<20 + 1} {
-		w.bySend(w.a, w.b, pairHelper, w.file(fmt.Sprintf("of-%d", n), n)).wantDelivered(20 * time.Second)
+		w.bySend(w.a, w.b, pairHelper, w.file(fmt.Sprintf("of-%d", n), n)).wantDelivered(bigTime)
 	}
 }
 
 // wantRefused wants the receiver to end with a code and the sender to be told.
 func (x *transfer) wantRefused(code int, says ...string) {
 	x.t.Helper()
-	x.receiver.wantEnd(20*time.Second, code)
+	x.receiver.wantEnd(patience, code)
 	x.receiver.wantSaid(says...)
-	x.sender.wantEnd(5*time.Second, 10)
+	x.sender.wantEndSoon(5*time.Second, 10)
 	x.sender.wantSaid("the other side")
 }
 
@@ -106,9 +106,9 @@ func TestTargetThatExistsIsNotTouched(t *testing.T) {
 	target := w.folder() + "/mine"
 	place(target)
 	s := w.a.qft("sender", pairHelper, phrase, f.path)
-	s.wantSay(10*time.Second, "waiting")
+	s.wantSay(patience, "waiting")
 	r := w.b.qft("receiver", pairHelper, phrase, target)
-	r.wantEnd(10*time.Second, 4)
+	r.wantEnd(patience, 4)
 	r.wantSaid("already exists")
 	wantOld(target)
 	if !s.running() {
@@ -141,7 +141,7 @@ func TestTargetThatCannotBeWritten(t *testing.T) {
 			{"receiver", pairHelper, phrase, c.dir + "/target"},
 		} {
 			p := w.b.launch(launch{args: args, wrap: c.wrap})
-			p.wantEnd(5*time.Second, 5)
+			p.wantEndSoon(5*time.Second, 5)
 			p.wantSaid(c.says)
 		}
 	}
@@ -177,7 +177,7 @@ func TestDiskTooSmallIsToldBeforeAnythingIsSent(t *testing.T) {
 	x := &transfer{t: t, file: f, target: dir + "/film"}
 	x.sender = w.a.qft("send", f.path, "--helper", pairHelper)
 	x.receiver = w.b.qft("receive", w.learn(x.sender), "-o", dir, "--helper", pairHelper)
-	x.receiver.wantEnd(20*time.Second, 5)
+	x.receiver.wantEnd(patience, 5)
 	x.receiver.wantSaid("space", "free")
 	x.sender.wantStays()
 	x.sender.wantSaid("the other side", "space")
@@ -188,7 +188,7 @@ func TestDiskTooSmallIsToldBeforeAnythingIsSent(t *testing.T) {
 	t.Log("# the sender has stayed: another folder will do")
 	x.target = w.folder() + "/film"
 	x.receiver = w.b.qft("receive", w.secrets[len(w.secrets)-1], "-o", x.target, "--helper", pairHelper)
-	x.wantDelivered(20 * time.Second)
+	x.wantDelivered(bigTime)
 }
 
 // TestDiskThatFillsUp: somebody else takes the space meanwhile (space for the
@@ -198,7 +198,7 @@ func TestDiskTooSmallIsToldBeforeAnythingIsSent(t *testing.T) {
 func TestDiskThatFillsUp(t *testing.T) {
 	t.Parallel()
 	w := newPair(t)
-	w.a.limit("eth0", "80mbit")
+	w.a.limit("eth0", "10mbit") // until the disk is filled
 	w.a.startHelper()
 	for i := range 4 {
 		w.file(fmt.Sprintf("films/%d", i), 10<<20)
@@ -212,10 +212,11 @@ func TestDiskThatFillsUp(t *testing.T) {
 	w.secrets = append(w.secrets, phrase)
 	s := w.a.qft("sender", pairHelper, phrase, films)
 	r := w.b.qft("receiver", pairHelper, phrase, dir+"/films")
-	eventually(t, 20*time.Second, "a third of the films", func() bool { return w.b.traffic("eth0").in > 13<<20 })
-	fill(t, dir+"/other", 30<<20)
+	eventually(t, bigTime, "some of the films", func() bool { return w.b.traffic("eth0").in > 2<<20 })
+	fill(t, dir+"/other", 30<<20) // before the third has begun
+	w.hurry()
 	full := time.Now()
-	r.wantEnd(20*time.Second, 5)
+	r.wantEnd(patience, 5)
 	r.wantSaid("space", "missing", "again")
 	s.wantStays()
 	s.wantSaid("the other side", "missing")
@@ -228,8 +229,8 @@ func TestDiskThatFillsUp(t *testing.T) {
 		t.Fatal(err)
 	}
 	r = w.b.qft("receiver", pairHelper, phrase, dir+"/films")
-	r.wantEnd(30*time.Second, 0)
-	s.wantEnd(10*time.Second, 0)
+	r.wantEnd(patience, 0)
+	s.wantEnd(patience, 0)
 	r.wantSaid("of it were there already")
 	got, err := portrait(dir + "/films")
 	if err != nil {
@@ -275,16 +276,17 @@ func TestFileThatChangesWhileItIsSent(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			w := newPair(t)
-			w.a.limit("eth0", "80mbit")
+			w.a.limit("eth0", "20mbit") // until it has changed
 			w.a.startHelper()
 			f := w.file("log", 40<<20)
 			x := w.bySend(w.a, w.b, pairHelper, f)
-			eventually(t, 20*time.Second, "a third of the file", func() bool { return w.b.traffic("eth0").in > f.size/3 })
+			eventually(t, bigTime, "a third of the file", func() bool { return w.b.traffic("eth0").in > f.size/3 })
 			if err := change(f.path); err != nil {
 				t.Fatal(err)
 			}
-			x.sender.wantEnd(30*time.Second, 11)
-			x.receiver.wantEnd(5*time.Second, 11)
+			w.hurry()
+			x.sender.wantEnd(patience, 11)
+			x.receiver.wantEndSoon(5*time.Second, 11)
 			x.sender.wantSaid("while it was being sent", "send it again")
 			x.receiver.wantSaid("the other side", "while it was being sent")
 			if _, err := os.Lstat(x.target); err == nil {
@@ -313,7 +315,7 @@ func TestSkip(t *testing.T) {
 	x := &transfer{t: t, file: f, target: target}
 	x.sender = w.a.qft("sender", pairHelper, phrase, f.path, "0", fmt.Sprint(skip))
 	x.receiver = w.b.qft("receiver", pairHelper, phrase, target, "0", fmt.Sprint(skip))
-	x.wantDelivered(20 * time.Second)
+	x.wantDelivered(bigTime)
 	if seen := w.b.traffic("eth0").in; seen > f.size-skip+2<<20 {
 		t.Errorf("%d bytes were sent of the %d that were missing", seen, f.size-skip)
 	}
@@ -330,7 +332,7 @@ func TestBitrate(t *testing.T) {
 	x := &transfer{t: t, file: f, target: w.folder() + "/film"}
 	x.sender = w.a.qft("sender", pairHelper, phrase, f.path, "256")
 	x.receiver = w.b.qft("receiver", pairHelper, phrase, x.target, "256")
-	x.wantDelivered(30 * time.Second)
+	x.wantDelivered(bigTime)
 	if n := w.b.traffic("eth0").packets; n < f.size/256 {
 		t.Errorf("%d packets carried %d bytes: more than 256 in each", n, f.size)
 	}

@@ -15,7 +15,7 @@ const doctorTime = 45 * time.Second
 func (h *host) twoPorts(also string) *proc {
 	h.w.t.Helper()
 	p := h.qft("helper", helperPort, also)
-	p.wantSay(10*time.Second, "listening")
+	p.wantSay(patience, "listening")
 	h.w.t.Cleanup(func() { stopHelper(p) })
 	return p
 }
@@ -171,13 +171,13 @@ func TestDoctorWhereNobodyAnswers(t *testing.T) {
 		"helper.invalid:4000": "No server could be looked up",
 	} {
 		p := w.b.qft("doctor", "--no-portmap", server)
-		p.wantEnd(15*time.Second, 17)
+		p.wantEndSoon(15*time.Second, 17)
 		if text := strings.Join(strings.Fields(p.out.text()), " "); !strings.Contains(text, says) {
 			t.Errorf("%s: the doctor did not say %q:\n%s", server, says, p.out.text())
 		}
 	}
 	p := w.b.qft("doctor", "non sense")
-	p.wantEnd(5*time.Second, 2)
+	p.wantEnd(patience, 2)
 	p = w.b.qft("doctor")
-	p.wantEnd(15*time.Second, 17)
+	p.wantEndSoon(15*time.Second, 17)
 }

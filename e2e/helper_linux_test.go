@@ -16,7 +16,7 @@ func (w *pair) wantNoHelper(addr string, says ...string) {
 	s := w.b.qft("send", w.file("x", 10).path, "--helper", addr)
 	r := w.b.qft("receive", "7-acid-robot-zebra", "--helper", addr)
 	for _, p := range []*proc{s, r} {
-		p.wantEnd(helperPatience, 8)
+		p.wantEndSoon(helperPatience, 8)
 		p.wantSaid(says...)
 	}
 }
@@ -88,7 +88,7 @@ func TestHelperRestartedWhileWaiting(t *testing.T) {
 	w.a.startHelper()
 	x := &transfer{t: t, file: f, target: w.folder() + "/letter", sender: s}
 	x.receiver = w.b.qft("receive", code, "-o", x.target, "--helper", pairHelper)
-	x.wantDelivered(40 * time.Second)
+	x.wantDelivered(bigTime)
 }
 
 // TestHelperGoneWhileWaiting: the person is told, and nothing is given up.
@@ -100,13 +100,13 @@ func TestHelperGoneWhileWaiting(t *testing.T) {
 	s := w.a.qft("send", f.path, "--helper", pairHelper)
 	code := w.learn(s)
 	first.signal(syscall.SIGINT)
-	first.wantEnd(5*time.Second, 0)
+	first.wantEnd(patience, 0)
 	s.wantSay(40*time.Second, "the helper does not answer; still trying")
 	w.a.startHelper()
 	s.wantSay(40*time.Second, "the helper answers again")
 	x := &transfer{t: t, file: f, target: w.folder() + "/letter", sender: s}
 	x.receiver = w.b.qft("receive", code, "-o", x.target, "--helper", pairHelper)
-	x.wantDelivered(20 * time.Second)
+	x.wantDelivered(bigTime)
 }
 
 // TestHelperIsNotNeededOncePeersHaveMet: it introduces, that is all.
@@ -116,10 +116,10 @@ func TestHelperIsNotNeededOncePeersHaveMet(t *testing.T) {
 	w.a.limit("eth0", "80mbit")
 	h := w.a.startHelper()
 	x := w.bySend(w.a, w.b, pairHelper, w.file("film", 20<<20))
-	x.receiver.wantSay(10*time.Second, "film, ")
+	x.receiver.wantSay(patience, "film, ")
 	h.signal(syscall.SIGKILL)
 	<-h.done
-	x.wantDelivered(30 * time.Second)
+	x.wantDelivered(bigTime)
 }
 
 func TestHelperEndsCleanly(t *testing.T) {
@@ -128,9 +128,9 @@ func TestHelperEndsCleanly(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			w := newPair(t)
-			h := w.a.startHelper()
+			h := w.a.startHelper("--drain", "10m")
 			h.signal(sig)
-			h.wantEnd(2*time.Second, 0)
+			h.wantEndSoon(2*time.Second, 0)
 		})
 	}
 }
@@ -143,7 +143,7 @@ func TestPortInUse(t *testing.T) {
 		w.a.qft("helper", helperPort),
 		w.a.qft("send", w.file("x", 10).path, "--helper", pairHelper, "--port", helperPort),
 	} {
-		p.wantEnd(5*time.Second, 13)
+		p.wantEnd(patience, 13)
 		p.wantSaid("4000", "another port")
 	}
 }

@@ -301,6 +301,18 @@ func eventually(t *testing.T, within time.Duration, what string, there func() bo
 	return time.Since(began)
 }
 
+// soonEnough is eventually for what has to be there within a time, if the machine
+// has time for it.
+func soonEnough(t *testing.T, within time.Duration, what string, there func() bool) time.Duration {
+	t.Helper()
+	late := watchLateness(t)
+	took := eventually(t, patience, what, there)
+	if took > within && late() < lateTime {
+		t.Errorf("%s: after %v, want at most %v", what, took, within)
+	}
+	return took
+}
+
 func freeBytes(dir string) (int64, error) {
 	var s unix.Statfs_t
 	if err := unix.Statfs(dir, &s); err != nil {

@@ -76,10 +76,10 @@ func startLoaded(t *testing.T, args ...string) *loaded {
 	metrics := "127.0.0.1:" + pages
 	p := w.start("helper", append([]string{"nice", "-n", "-20", "taskset", "-c", strconv.Itoa(helperCore), bin, "helper", port, "--metrics", metrics}, args...), nil)
 	p.large = true
-	p.wantSay(10*time.Second, "/healthz")
+	p.wantSay(patience, "/healthz")
 	t.Cleanup(func() {
 		p.signal(syscall.SIGINT)
-		p.wantEnd(stopTime, 0)
+		p.wantEnd(patience, 0)
 	})
 	return &loaded{p, t, netip.MustParseAddrPort("127.0.0.1:" + port), metrics}
 }

@@ -77,10 +77,10 @@ func TestBenchCompression(t *testing.T) {
 			into := w.folder()
 			s := w.a.launch(launch{args: []string{"send", path, option, "--limit", "20mbit", "--helper", pairHelper}})
 			r := w.b.launch(launch{args: []string{"receive", w.learn(s), "-o", into + "/", "--helper", pairHelper}})
-			r.wantSay(20*time.Second, "connected")
+			r.wantSay(patience, "connected")
 			began := time.Now()
 			r.wantEnd(bigTime, 0)
-			s.wantEnd(20*time.Second, 0)
+			s.wantEnd(patience, 0)
 			name := filepath.Base(path) + " " + option
 			took[name] = r.ended.Sub(began)
 			t.Logf("COMPRESSION %-32s %5.1f s, %.2f MB/s", name, took[name].Seconds(), size/1e6/took[name].Seconds())

@@ -17,6 +17,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -27,11 +28,11 @@ const metricsAt = "127.0.0.1:9464"
 // page reads a page of a helper on the host: its status, and its text.
 func (h *host) page(path string) (int, string) {
 	h.w.t.Helper()
-	c := http.Client{Timeout: 10 * time.Second, Transport: &http.Transport{
+	c := http.Client{Timeout: patience, Transport: &http.Transport{
 		DisableKeepAlives: true,
 		DialContext: func(ctx context.Context, network, addr string) (conn net.Conn, err error) {
 			err = h.inside(func() error {
-				conn, err = net.DialTimeout(network, addr, 5*time.Second)
+				conn, err = net.DialTimeout(network, addr, patience)
 				return err
 			})
 			return conn, err
@@ -67,7 +68,7 @@ func (h *host) metric(name string) float64 {
 // wantMetric waits until /metrics says so.
 func (h *host) wantMetric(name string, value float64) {
 	h.w.t.Helper()
-	eventually(h.w.t, 10*time.Second, fmt.Sprintf("%s is %v", name, value), func() bool { return h.metric(name) == value })
+	eventually(h.w.t, patience, fmt.Sprintf("%s is %v", name, value), func() bool { return h.metric(name) == value })
 }
 
 // write writes a file of the world's, and returns its path.
@@ -84,11 +85,11 @@ func (w *world) write(name, text string) string {
 func (h *host) operate(args ...string) *proc {
 	h.w.t.Helper()
 	p := h.qft(append([]string{"helper"}, args...)...)
-	p.wantSay(10*time.Second, "/healthz") // said last
+	p.wantSay(patience, "/healthz") // said last
 	h.w.t.Cleanup(func() {
 		if p.running() {
 			p.signal(syscall.SIGINT)
-			p.wantEnd(stopTime, 0)
+			p.wantEnd(patience, 0)
 		}
 		h.w.wantSecret(p)
 	})
@@ -101,7 +102,7 @@ func TestHelperIsOperated(t *testing.T) {
 	t.Parallel()
 	w := newPair(t)
 	config := w.write("helper.conf", "# ours\nports = 4000 4001\nmembers = 10\nlog-format = json\n")
-	h := w.a.operate("--config", config, "--verbose")
+	h := w.a.operate("--config", config, "--verbose", "--drain", "10m")
 	f := w.file("letter", 1<<20)
 	s := w.a.qft("send", f.path, "--helper", pairHelper)
 	code := w.learn(s)
@@ -120,20 +121,20 @@ func TestHelperIsOperated(t *testing.T) {
 
 	w.write("helper.conf", "ports = 4000 4001\nmembers = 10\njoins = a few\n")
 	h.signal(syscall.SIGHUP)
-	h.wantSay(10*time.Second, "nothing is reloaded")
-	h.wantSay(10*time.Second, "helper.conf:3: joins: ")
+	h.wantSay(patience, "nothing is reloaded")
+	h.wantSay(patience, "helper.conf:3: joins: ")
 
 	w.write("helper.conf", "ports = 4000 4002\njoins = 5\n")
 	h.signal(syscall.SIGHUP)
-	h.wantSay(10*time.Second, "limits and secrets are reloaded")
-	h.wantSay(10*time.Second, "takes effect at the next start only")
+	h.wantSay(patience, "limits and secrets are reloaded")
+	h.wantSay(patience, "takes effect at the next start only")
 
 	x := &transfer{t: t, file: f, target: w.folder() + "/letter", sender: s}
 	x.receiver = w.b.qft("receive", code, "-o", x.target, "--helper", "192.0.2.1:4001")
-	x.wantDelivered(20 * time.Second)
+	x.wantDelivered(bigTime)
 	w.a.wantMetric("members", 0)
 	h.signal(syscall.SIGTERM)
-	h.wantEnd(10*time.Second, 0)
+	h.wantEnd(patience, 0)
 	for line := range strings.Lines(h.err.text()) {
 		if !json.Valid([]byte(line)) {
 			t.Errorf("no JSON in the log: %s", line)
@@ -150,29 +151,29 @@ func TestHelperLogsAddressesWhenAsked(t *testing.T) {
 	w := newPair(t)
 	h := w.a.operate(helperPort, "--verbose", "--log-addresses")
 	w.b.qft("send", w.file("x", 10).path, "--helper", pairHelper)
-	h.wantSay(10*time.Second, "address=192.0.2.2:")
+	h.wantSay(patience, "address=192.0.2.2:")
 }
 
 // TestHelperDrains: who waits may still be met, nobody new is let in.
 func TestHelperDrains(t *testing.T) {
 	t.Parallel()
 	w := newPair(t)
-	h := w.a.operate(helperPort)
+	h := w.a.operate(helperPort, "--drain", "10m")
 	f := w.file("letter", 1<<20)
 	s := w.a.qft("send", f.path, "--helper", pairHelper)
 	code := w.learn(s)
 	h.signal(syscall.SIGTERM)
-	h.wantSay(5*time.Second, "helper drains")
+	h.wantSay(patience, "helper drains")
 	if status, text := w.a.page("/healthz"); status != http.StatusServiceUnavailable || text != "draining\n" {
 		t.Errorf("/healthz answers %d, %q", status, text)
 	}
 	w.a.wantMetric("draining", 1)
 	late := w.b.qft("send", f.path, "--helper", pairHelper)
-	late.wantEnd(10*time.Second, 8)
+	late.wantEnd(patience, 8)
 	x := &transfer{t: t, file: f, target: w.folder() + "/letter", sender: s}
 	x.receiver = w.b.qft("receive", code, "-o", x.target, "--helper", pairHelper)
-	x.wantDelivered(15 * time.Second)
-	h.wantEnd(10*time.Second, 0)
+	x.wantDelivered(bigTime)
+	h.wantEnd(patience, 0)
 }
 
 func TestHelperDrainsForSoLong(t *testing.T) {
@@ -182,16 +183,16 @@ func TestHelperDrainsForSoLong(t *testing.T) {
 	w.learn(w.a.qft("send", w.file("x", 10).path, "--helper", pairHelper))
 	began := time.Now()
 	h.signal(syscall.SIGTERM)
-	h.wantEnd(10*time.Second, 0)
+	h.wantEnd(patience, 0)
 	if took := time.Since(began); took < 2*time.Second {
 		t.Errorf("it ended after %v, with somebody there", took)
 	}
-	again := w.a.operate(helperPort)
+	again := w.a.operate(helperPort, "--drain", "10m")
 	w.a.wantMetric("members", 1) // by itself
 	again.signal(syscall.SIGTERM)
-	again.wantSay(5*time.Second, "helper drains")
+	again.wantSay(patience, "helper drains")
 	again.signal(syscall.SIGTERM)
-	again.wantEnd(5*time.Second, 0)
+	again.wantEnd(patience, 0)
 }
 
 // TestHelperIsPrivate: who does not know the secret is told so; secrets are
@@ -205,7 +206,7 @@ func TestHelperIsPrivate(t *testing.T) {
 	f := w.file("letter", 1000)
 	for _, env := range [][]string{nil, {"QFT_HELPER_SECRET=" + second}} {
 		p := w.b.launch(launch{args: []string{"send", f.path, "--helper", pairHelper}, env: env})
-		p.wantEnd(20*time.Second, 8)
+		p.wantEnd(patience, 8)
 		p.wantSaid("private", "QFT_HELPER_SECRET")
 	}
 	w.a.wantMetric("members", 0)
@@ -215,15 +216,15 @@ func TestHelperIsPrivate(t *testing.T) {
 		code := w.learn(s)
 		x := &transfer{t: t, file: f, target: w.folder() + "/letter", sender: s}
 		x.receiver = w.b.qft("receive", code, "-o", x.target, "--helper", pairHelper, "--helper-secret-file", w.write("mine", secret+"\n"))
-		x.wantDelivered(20 * time.Second)
+		x.wantDelivered(bigTime)
 	}
 	meet(first)
 	w.write("secret", second+"\n")
 	h.signal(syscall.SIGHUP)
-	h.wantSay(10*time.Second, "reloaded")
+	h.wantSay(patience, "reloaded")
 	meet(second)
 	p := w.b.launch(launch{args: []string{"send", f.path, "--helper", pairHelper}, env: []string{"QFT_HELPER_SECRET=" + first}})
-	p.wantEnd(20*time.Second, 8)
+	p.wantEnd(patience, 8)
 	if log := h.err.text(); strings.Contains(log, first) || strings.Contains(log, second) {
 		t.Error("a secret is in the log")
 	}
@@ -237,7 +238,8 @@ func (h *host) balancer(at, helper string) {
 	to := net.UDPAddrFromAddrPort(netip.MustParseAddrPort(helper))
 	self := netip.MustParseAddrPort(at)
 	back := make(map[netip.AddrPort]*net.UDPConn)
-	go func() {
+	var reading sync.WaitGroup
+	reading.Go(func() {
 		b := make([]byte, 2048)
 		for {
 			n, from, err := front.ReadFromUDPAddrPort(b)
@@ -258,9 +260,10 @@ func (h *host) balancer(at, helper string) {
 			}
 			c.Write(append(proxyHeader(from, self), b[:n]...))
 		}
-	}()
+	})
 	h.w.t.Cleanup(func() {
 		front.Close()
+		reading.Wait()
 		for _, c := range back {
 			c.Close()
 		}
@@ -300,7 +303,7 @@ func TestHelperBehindBalancer(t *testing.T) {
 	code := w.learn(s)
 	x := &transfer{t: t, file: f, target: w.folder() + "/letter", sender: s}
 	x.receiver = w.b.qft("receive", code, "-o", x.target, "--helper", front)
-	x.wantDelivered(20 * time.Second)
+	x.wantDelivered(bigTime)
 
 	// A hello with a header from somewhere else, and one without from the
 	// balancer.
@@ -316,7 +319,7 @@ func TestHelperBehindBalancer(t *testing.T) {
 	w.a.wantMetric("bad_proxy_headers_total", 1)
 	// And the answer to one that may have a header goes to who sent it.
 	l.WriteToUDPAddrPort(forged, netip.MustParseAddrPort("127.0.0.1:4000"))
-	l.SetReadDeadline(time.Now().Add(10 * time.Second))
+	l.SetReadDeadline(time.Now().Add(patience))
 	b := make([]byte, 2000)
 	n, _, err := l.ReadFromUDPAddrPort(b)
 	if err != nil || n > len(packet) {
@@ -341,12 +344,12 @@ func TestHelperWithoutItsMetricsPort(t *testing.T) {
 	w := newPair(t)
 	w.a.operate(helperPort)
 	second := w.a.operate("4001")
-	second.wantSay(5*time.Second, "no /metrics and no /healthz")
+	second.wantSay(patience, "no /metrics and no /healthz")
 	f := w.file("letter", 1000)
 	s := w.a.qft("send", f.path, "--helper", "192.0.2.1:4001")
 	x := &transfer{t: t, file: f, target: w.folder() + "/letter", sender: s}
 	x.receiver = w.b.qft("receive", w.learn(s), "-o", x.target, "--helper", "192.0.2.1:4001")
-	x.wantDelivered(20 * time.Second)
+	x.wantDelivered(bigTime)
 }
 
 // TestHelperBesideWebServer: one of its ports is somebody else's on TCP. The
@@ -365,8 +368,8 @@ func TestHelperBesideWebServer(t *testing.T) {
 		t.Fatal(err)
 	}
 	h := w.a.operate(helperPort, "4001")
-	h.wantSay(time.Second, "helper does not listen on a port of TCP")
-	h.wantSay(time.Second, `msg="helper is listening on TCP" ports=[4000]`)
+	h.wantSay(patience, "helper does not listen on a port of TCP")
+	h.wantSay(patience, `msg="helper is listening on TCP" ports=[4000]`)
 }
 
 // TestHelperInContainer runs it as the image of deploy/Dockerfile does: a root
@@ -388,18 +391,18 @@ func TestHelperInContainer(t *testing.T) {
 		t.Fatal(err)
 	}
 	w.a.sysctl("net/ipv4/ip_unprivileged_port_start", "0")
-	h := w.a.start("helper in a container", []string{"chroot", "--userspec=65532:65532", root, "/qft", "helper", "443", helperPort, "--metrics", ":9464"}, nil)
-	h.wantSay(10*time.Second, "/healthz")
+	h := w.a.start("helper in a container", []string{"chroot", "--userspec=65532:65532", root, "/qft", "helper", "443", helperPort, "--metrics", ":9464", "--drain", "10m"}, nil)
+	h.wantSay(patience, "/healthz")
 	f := w.file("letter", 1<<20)
 	s := w.a.qft("send", f.path, "--helper", "192.0.2.1:443")
 	x := &transfer{t: t, file: f, target: w.folder() + "/letter", sender: s}
 	x.receiver = w.b.qft("receive", w.learn(s), "-o", x.target, "--helper", "192.0.2.1:443")
-	x.wantDelivered(20 * time.Second)
+	x.wantDelivered(bigTime)
 	if w.a.metric("joins_total") < 2 {
 		t.Error("/metrics does not count")
 	}
 	h.signal(syscall.SIGTERM)
-	h.wantEnd(10*time.Second, 0)
+	h.wantEnd(patience, 0)
 	if strings.Contains(h.err.text(), "ERROR") {
 		t.Error("it complains")
 	}
@@ -447,7 +450,7 @@ func TestExampleSettings(t *testing.T) {
 		t.Fatal(err)
 	}
 	h := w.a.operate("--config", w.write("helper.conf", string(text)))
-	h.wantSay(5*time.Second, "4277 443")
+	h.wantSay(patience, "4277 443")
 	listed := make(map[string]bool)
 	for _, m := range regexp.MustCompile(`(?m)^#?([a-z-]+) = `).FindAllStringSubmatch(string(text), -1) {
 		listed[m[1]] = true

@@ -161,6 +161,6 @@ Subsystem sftp internal-sftp
 		w.t.Fatal(err)
 	}
 	p := w.b.start("sshd", append(ahead, bin, "-D", "-e", "-f", path), nil)
-	p.wantSay(10*time.Second, "listening")
+	p.wantSay(patience, "listening")
 	return p
 }

@@ -32,13 +32,13 @@ func TestWrongCodeIsRefusedAndTheRightOneStillWorks(t *testing.T) {
 	code := w.learn(s)
 
 	r := w.b.qft("receive", wrongCodes(code)[0], "-o", dir, "--helper", pairHelper)
-	r.wantEnd(10*time.Second, 6)
+	r.wantEnd(patience, 6)
 	r.wantSaid("does not match", "receive again")
-	s.wantSay(5*time.Second, "somebody came with a wrong phrase and was refused (4 more")
+	s.wantSay(patience, "somebody came with a wrong phrase and was refused (4 more")
 
 	x := &transfer{t: t, file: f, target: dir + "/letter", sender: s}
 	x.receiver = w.b.qft("receive", code, "-o", dir, "--helper", pairHelper)
-	x.wantDelivered(20 * time.Second)
+	x.wantDelivered(bigTime)
 }
 
 // TestTypingErrorsAreRepaired: one slip in each word costs no attempt.
@@ -54,7 +54,7 @@ func TestTypingErrorsAreRepaired(t *testing.T) {
 	}
 	x := &transfer{t: t, file: f, target: w.folder() + "/letter", sender: s}
 	x.receiver = w.b.qft("receive", strings.Join(words, " "), "-o", x.target, "--helper", pairHelper)
-	x.wantDelivered(20 * time.Second)
+	x.wantDelivered(bigTime)
 	if strings.Contains(s.err.text(), "wrong phrase") {
 		t.Errorf("the slip was counted as a guess")
 	}
@@ -69,12 +69,12 @@ func TestFiveWrongGuessesBurnACode(t *testing.T) {
 	for i := range 5 {
 		// On this network and at the helper a wrong code would count twice.
 		r := w.b.qft("receive", wrong[i%len(wrong)], "-o", w.folder(), "--helper", pairHelper, "--no-lan")
-		r.wantEnd(10*time.Second, 6)
+		r.wantEnd(patience, 6)
 		if i < 4 {
-			s.wantSay(5*time.Second, fmt.Sprintf("refused (%d more", 4-i))
+			s.wantSay(patience, fmt.Sprintf("refused (%d more", 4-i))
 		}
 	}
-	s.wantEnd(5*time.Second, 7)
+	s.wantEnd(patience, 7)
 	s.wantSaid("too many", "again") // a new code comes from sending again
 }
 
@@ -86,12 +86,12 @@ func TestTwoSendersOnOnePhraseOfTheirOwn(t *testing.T) {
 	w.a.startHelper()
 	one := w.a.qft("sender", pairHelper, phrase, w.file("one", 1000).path)
 	two := w.b.qft("sender", pairHelper, phrase, w.file("two", 1000).path)
-	one.wantSay(10*time.Second, "waiting")
-	two.wantSay(10*time.Second, "waiting")
+	one.wantSay(patience, "waiting")
+	two.wantSay(patience, "waiting")
 	target := w.folder() + "/which"
 	r := w.b.qft("receiver", pairHelper, phrase, target)
 	for _, p := range []*proc{r, one, two} {
-		p.wantEnd(20*time.Second, 7)
+		p.wantEnd(patience, 7)
 		p.wantSaid("phrase at the same time", "another phrase")
 	}
 }
@@ -103,7 +103,7 @@ func TestSecondSenderOnATakenNumberIsToldAtOnce(t *testing.T) {
 	s := w.a.qft("send", w.file("one", 1000).path, "--helper", pairHelper)
 	code := w.learn(s)
 	other := w.b.qft("sender", pairHelper, wrongCodes(code)[0], w.file("two", 1000).path)
-	other.wantEnd(5*time.Second, 7)
+	other.wantEndSoon(5*time.Second, 7)
 	other.wantSaid("somebody else", "agree on another phrase")
 	if !s.running() {
 		t.Errorf("the first sender must go on waiting")
@@ -121,7 +121,7 @@ func TestPhraseFromTheEnvironment(t *testing.T) {
 	x := &transfer{t: t, file: f, target: w.folder() + "/letter"}
 	x.sender = w.a.launch(launch{args: []string{"send", f.path}, env: env})
 	x.receiver = w.b.launch(launch{args: []string{"receiver", pairHelper, "-", x.target}, env: env})
-	x.wantDelivered(20 * time.Second)
+	x.wantDelivered(bigTime)
 	if x.sender.out.text() != "" {
 		t.Errorf("a sender with a phrase of its own has no code to print: %q", x.sender.out.text())
 	}
@@ -135,7 +135,7 @@ func TestAHelperWithoutItsPort(t *testing.T) {
 	w.a.ip("addr add 2001:db8::1/64 dev eth0 nodad")
 	w.b.ip("addr add 2001:db8::2/64 dev eth0 nodad")
 	p := w.a.qft("helper", "4277", "3478")
-	p.wantSay(10*time.Second, "listening")
+	p.wantSay(patience, "listening")
 	t.Cleanup(func() { stopHelper(p) })
 	f := w.file("letter", 1000)
 	for _, helper := range []string{"192.0.2.1", "2001:db8::1", "[2001:db8::1]"} {

@@ -4,7 +4,6 @@ import (
 	"strings"
 	"syscall"
 	"testing"
-	"time"
 )
 
 // opened are the rules by which a router lets packets in that nobody inside
@@ -24,7 +23,7 @@ func (h *host) opened(chain ...string) string {
 // wantShut waits until nothing is open.
 func (h *host) wantShut(chain ...string) {
 	h.w.t.Helper()
-	eventually(h.w.t, 5*time.Second, h.role+" closes its ports", func() bool { return h.opened(chain...) == "" })
+	eventually(h.w.t, patience, h.role+" closes its ports", func() bool { return h.opened(chain...) == "" })
 }
 
 // TestWhereBothRoutersOpenPorts: each side has a way to the other, and one is
@@ -60,14 +59,14 @@ func TestPortIsOpenWhileSomebodyWaits(t *testing.T) {
 			w.a.ip("route replace default via " + c.router + " dev eth0")
 			w.helper.startHelper()
 			p := w.a.qft("send", w.file("small", 1000).path, "--helper", helperAddr4, "--port", "4999")
-			eventually(t, 10*time.Second, "the router opens a port", func() bool {
+			eventually(t, patience, "the router opens a port", func() bool {
 				return strings.Contains(w.routerA.opened("inet", "upnp", "upnp_in"), "192.168.1.2:4999")
 			})
-			eventually(t, 10*time.Second, "the router opens its IPv6 firewall", func() bool {
+			eventually(t, patience, "the router opens its IPv6 firewall", func() bool {
 				return strings.Contains(w.routerA.opened("inet", "filter", "upnp"), "20010db8000100000000000000000002")
 			})
 			p.signal(syscall.SIGINT)
-			p.wantEnd(stopTime, 130)
+			p.wantEnd(patience, 130)
 			w.routerA.wantShut("inet", "upnp", "upnp_in")
 			w.routerA.wantShut("inet", "filter", "upnp")
 
@@ -77,7 +76,7 @@ func TestPortIsOpenWhileSomebodyWaits(t *testing.T) {
 				t.Errorf("opened against the will of who runs it: %s", rules)
 			}
 			p.signal(syscall.SIGINT)
-			p.wantEnd(stopTime, 130)
+			p.wantEnd(patience, 130)
 		})
 	}
 }

@@ -94,7 +94,7 @@ func (w *world) startAt(input, terminal *os.File, title string, args, env []stri
 		p.cmd.Stdin, p.cmd.Stderr = terminal, terminal
 	}
 	p.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	p.cmd.WaitDelay = 2 * time.Second
+	p.cmd.WaitDelay = 10 * time.Second // for who has inherited its output; what there is is read first
 	p.began = time.Now()
 	if err := p.cmd.Start(); err != nil {
 		p.t.Fatalf("%s: %v", title, err)
@@ -166,10 +166,11 @@ func indent(s string) string {
 	return strings.ReplaceAll(strings.TrimRight(s, "\n"), "\n", "\n          ")
 }
 
-// signal reaches the program and nothing else. One that has ended is fine.
+// signal reaches the program and nothing else: its number may be another's once
+// it has ended, which is fine.
 func (p *proc) signal(s syscall.Signal) {
 	p.t.Helper()
-	if err := syscall.Kill(p.cmd.Process.Pid, s); err != nil && !errors.Is(err, syscall.ESRCH) {
+	if err := p.cmd.Process.Signal(s); err != nil && !errors.Is(err, os.ErrProcessDone) {
 		p.t.Fatalf("signal to %s: %v", p.title, err)
 	}
 }
@@ -183,6 +184,10 @@ func (p *proc) running() bool {
 		return true
 	}
 }
+
+// patience is how long a test waits for what does not take long, on a machine that
+// is busy with everything else: a hang, not slowness, is the failure.
+const patience = 30 * time.Second
 
 // wantEnd waits for the program to end with an exit code. One that hangs is
 // made to show where.
@@ -213,6 +218,28 @@ func (p *proc) showStacks() {
 	}
 }
 
+// wantEndSoon wants the program to end within a time, if the machine had time for
+// it.
+func (p *proc) wantEndSoon(within time.Duration, code int) {
+	p.t.Helper()
+	late, began := watchLateness(p.t), time.Now()
+	p.wantEnd(patience, code)
+	if took := p.ended.Sub(began); took > within && late() < lateTime {
+		p.t.Errorf("%s ended after %v, want at most %v", p.title, took, within)
+	}
+}
+
+// wantSaySoon wants the story to contain text within a time, if the machine had
+// time for it.
+func (p *proc) wantSaySoon(within time.Duration, text string) {
+	p.t.Helper()
+	late, began := watchLateness(p.t), time.Now()
+	p.wantSay(patience, text)
+	if took := time.Since(began); took > within && late() < lateTime {
+		p.t.Errorf("%s said %q after %v, want at most %v", p.title, text, took, within)
+	}
+}
+
 // wantSay waits until the story contains text.
 func (p *proc) wantSay(within time.Duration, text string) {
 	p.t.Helper()
@@ -234,7 +261,7 @@ func (p *proc) wantSaid(texts ...string) {
 // code waits for the code that a send prints.
 func (p *proc) code() string {
 	p.t.Helper()
-	if !p.out.wait(p.done, 10*time.Second, func(s string) bool { return strings.HasSuffix(s, "\n") }) {
+	if !p.out.wait(p.done, patience, func(s string) bool { return strings.HasSuffix(s, "\n") }) {
 		p.t.Fatalf("%s printed no code", p.title)
 	}
 	return strings.TrimSpace(p.out.text())

@@ -185,7 +185,7 @@ func TestHonestWhereThereIsNoPath(t *testing.T) {
 	f := w.file("small", 100_000)
 	x := w.bySend(w.a, w.b, helperAddr4, f)
 	x.receiver.wantEnd(40*time.Second, 9)
-	x.sender.wantEnd(10*time.Second, 9)
+	x.sender.wantEnd(patience, 9)
 	for _, p := range []*proc{x.sender, x.receiver} {
 		p.wantSaid("no path", "203.0.113.21", "203.0.113.22")
 		t.Log(indent(p.err.text()))

@@ -85,7 +85,7 @@ func (w *homes) wantOnward(x *transfer, change func()) {
 		w.t.Fatal("the transfer was over before the change")
 	}
 	x.receiver.wantEnd(someTime, 0)
-	x.sender.wantEnd(10*time.Second, 0)
+	x.sender.wantEnd(patience, 0)
 	x.wantIntact()
 	w.wantNoData()
 	stood, busy := x.stood(changed), late()

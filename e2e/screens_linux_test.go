@@ -20,8 +20,9 @@ type pane struct {
 	columns int
 }
 
-// paneRows is how high all panes are.
-const paneRows = 44
+// paneRows is how high all panes are: nothing is ever scrolled away, which would
+// depend on how many rows the progress had in between.
+const paneRows = 60
 
 // pane starts the program in a terminal of its own.
 func (h *host) pane(columns int, args ...string) *pane {
@@ -43,7 +44,7 @@ func (h *host) paneOf(columns int, args ...string) *pane {
 	shell := strings.TrimSpace(p.tmux("list-panes", "-F", "#{pane_pid}"))
 	h.w.t.Cleanup(func() {
 		p.tmux("kill-server")
-		eventually(h.w.t, 10*time.Second, "the terminal is closed", func() bool {
+		eventually(h.w.t, patience, "the terminal is closed", func() bool {
 			_, err := os.Stat("/proc/" + shell)
 			return err != nil
 		})
@@ -98,7 +99,7 @@ func (p *pane) showsTimes(n int, text string) (screen string) {
 		if screen = p.shown(); strings.Count(screen, text) >= n {
 			return screen
 		}
-		if time.Since(began) > 30*time.Second {
+		if time.Since(began) > bigTime {
 			p.h.w.t.Fatalf("%q is not shown in %d columns but\n%s", text, p.columns, screen)
 		}
 	}
@@ -117,15 +118,16 @@ var masks = []struct {
 	{regexp.MustCompile(`"\w+" is read as "\w+"`), `"TYPO" is read as "WORD"`},
 	{regexp.MustCompile(`\d\d:\d\d:\d\d`), "CLOCK"},
 	{regexp.MustCompile(`where \S+ [kMGT]?B are free`), "where N GB are free"},
-	{regexp.MustCompile(`connected: (IPv4|IPv6|LAN)`), "connected: PATH"},
-	{regexp.MustCompile(`^( +)(IPv4|IPv6|LAN)  RTT`), "${1}PATH  RTT"},
+	{regexp.MustCompile(`connected: (IPv4|IPv6|LAN|TCP)`), "connected: PATH"},
+	{regexp.MustCompile(`^( +)(IPv4|IPv6|LAN|TCP)  RTT`), "${1}PATH  RTT"},
 	{regexp.MustCompile(`\d+:\d\d left`), "TIME left"},
 	{regexp.MustCompile(`\d+(\.\d+)?(µs|ms|m?s)(\d+s)?\b`), "TIME"},
 	{regexp.MustCompile(`\d+(\.\d+)? [kM]?B/s`), "RATE"},
 	{regexp.MustCompile(`\d+(\.\d+)? [kM]?B of`), "SIZE of"},
-	{regexp.MustCompile(`^(receiver \d: .*RATE).*`), "$1"},
+	{regexp.MustCompile(`^(receiver \d: .*?RATE).*`), "$1"},
 	{regexp.MustCompile(`loss \d+\.\d %  |path RATE  `), ""},
 	{regexp.MustCompile(`waits for .*|  (network|limit|CPU|own disk|peer's (disk|CPU))$`), ""},
+	{regexp.MustCompile(`^ *\d+ %`), "  N %"}, // from 10 on there is a space less
 	{regexp.MustCompile(`\d+ %`), "N %"},
 	{regexp.MustCompile(` {3,}`), "  "},
 	{regexp.MustCompile(` +$`), ""},
@@ -133,19 +135,25 @@ var masks = []struct {
 
 func masked(screen string) string {
 	var rows []string
-	back := false
+	found := make(map[string]bool) // whose path
 	for row := range strings.SplitSeq(screen, "\n") {
 		for _, m := range masks {
 			row = m.what.ReplaceAllString(row, m.as)
 		}
-		back = back || strings.HasPrefix(row, "contact is back")
-		if back && strings.HasPrefix(row, "connected: ") {
-			continue // whether another path has been found is chance
+		if who, _, ok := strings.Cut(row, "connected: PATH"); ok {
+			if found[who] {
+				continue // whether another path is found is chance
+			}
+			found[who] = true
 		}
 		rows = append(rows, row)
 	}
-	return strings.Join(rows, "\n") + "\n"
+	return aboutHelper.ReplaceAllString(strings.Join(rows, "\n")+"\n", "$1 $3$2\n")
 }
+
+// aboutHelper are two rows beside the picture of the code. They are as wide as the
+// command above them, so it depends on the code where they are broken.
+var aboutHelper = regexp.MustCompile(`(?m)^(  with --helper .*?)(  ▒▒)?\n  (.*?)(  ▒▒)?\n`)
 
 // mayBeLong are rows that are pasted elsewhere, and must not be broken.
 var mayBeLong = regexp.MustCompile(`^ *qft receive |^/`)
@@ -213,7 +221,7 @@ var meeting = []string{"--helper", pairHelper, "--no-portmap", "--no-lan"}
 // screensOfOne is one transfer from the first screen to the last.
 func (w *pair) screensOfOne(columns int) {
 	f := w.file("film.mkv", 12_000_000)
-	s := w.a.pane(columns, append([]string{"send", f.path, "--limit", "2MB/s"}, meeting...)...)
+	s := w.a.pane(columns, append([]string{"send", f.path, "--limit", "500kB/s"}, meeting...)...)
 	code := s.readCode()
 	s.golden("send", s.shows("waiting for the other side"))
 
@@ -275,7 +283,7 @@ func (w *pair) screensOfEnds(columns int) {
 // screensOfMany is a transfer to two.
 func (w *pair) screensOfMany(columns int) {
 	f := w.file("slides.pdf", 8_000_000)
-	s := w.a.pane(columns, append([]string{"send", f.path, "--to", "2", "--limit", "3MB/s", "--no-qr"}, meeting...)...)
+	s := w.a.pane(columns, append([]string{"send", f.path, "--to", "2", "--limit", "500kB/s", "--no-qr"}, meeting...)...)
 	code := s.readCode()
 	for i, dir := range []string{"hers", "his"} {
 		w.b.pane(columns, append([]string{"receive", code, "-y", "-o", w.place(dir)}, meeting...)...)

@@ -14,19 +14,19 @@ import (
 func TestReceiverKilledAndStartedAgain(t *testing.T) {
 	p := newPaused(t)
 	dir := p.folder()
-	s := p.a.qft("send", p.file.path, "--helper", pairHelper, "--limit", "40mbit") // or a busy machine kills too late
+	s := p.a.qft("send", p.file.path, "--helper", pairHelper)
 	code := p.learn(s)
 	before := p.b.traffic("eth0").in
-	for range 2 {
+	for _, percent := range []int64{20, 40} {
 		r := p.b.qft("receive", code, "-o", dir, "--helper", pairHelper)
-		enough := p.b.traffic("eth0").in + p.file.size*30/100
-		eventually(t, 40*time.Second, "some of the file", func() bool { return p.b.traffic("eth0").in > enough })
+		p.kept(dir, percent)
 		r.signal(syscall.SIGKILL)
 		<-r.done
 	}
+	p.hurry()
 	x := &transfer{t: t, file: p.file, target: dir + "/film.mkv", sender: s}
 	x.receiver = p.b.qft("receive", code, "-o", dir, "--helper", pairHelper)
-	x.wantDelivered(40 * time.Second)
+	x.wantDelivered(bigTime)
 	x.receiver.wantSaid("of it were there already")
 	s.wantSaid("contact lost since", "waiting at the helper as well", "takes the place of the one without contact")
 	if carried := p.b.traffic("eth0").in - before; carried > p.file.size*3/2 {
@@ -41,9 +41,10 @@ func TestSenderKilledAndStartedAgain(t *testing.T) {
 	x := p.until(40)
 	x.sender.signal(syscall.SIGKILL)
 	<-x.sender.done
-	x.receiver.wantSay(20*time.Second, "waiting at the helper as well")
+	x.receiver.wantSay(patience, "waiting at the helper as well")
+	p.hurry()
 	x.sender = p.a.qft("sender", pairHelper, phrase, p.file.path)
-	x.wantDelivered(40 * time.Second)
+	x.wantDelivered(bigTime)
 	x.receiver.wantSaid("of it were there already")
 }
 
@@ -57,7 +58,7 @@ func TestBothKilledAndResumed(t *testing.T) {
 	}
 	s := p.a.launch(launch{args: []string{"send", p.file.path}, env: env("a")})
 	r := p.b.launch(launch{args: []string{"receive", p.learn(s), "-o", dir}, env: env("b")})
-	eventually(t, 40*time.Second, "two thirds of the file", func() bool { return p.b.traffic("eth0").in > p.file.size*2/3 })
+	p.kept(dir, 50)
 	for _, x := range []*proc{s, r} {
 		x.signal(syscall.SIGKILL)
 		<-x.done
@@ -68,24 +69,25 @@ func TestBothKilledAndResumed(t *testing.T) {
 		want string
 	}{{p.a, "a", "send film.mkv (" + p.file.path + ")"}, {p.b, "b", "receive film.mkv into " + dir}} {
 		l := c.h.launch(launch{args: []string{"resume"}, env: env(c.side)})
-		l.wantEnd(5*time.Second, 0)
+		l.wantEnd(patience, 0)
 		if out := l.out.text(); !strings.Contains(out, "  1  "+c.want) || strings.Contains(out, "  2  ") {
 			t.Errorf("%s lists %q, want %q", l.title, out, c.want)
 		}
 	}
 	t.Log("# who knows nothing of it finds it in its folder")
 	l := p.b.launch(launch{args: []string{"resume"}, wrap: []string{"sh", "-c", `cd "$0" && exec "$@"`, dir}, env: env("c")})
-	l.wantEnd(5*time.Second, 0)
+	l.wantEnd(patience, 0)
 	if out := l.out.text(); !strings.Contains(out, "  1  receive film.mkv into "+dir) {
 		t.Errorf("%s lists %q", l.title, out)
 	}
 
 	t.Log("# nothing that is vouched for is sent or hashed again, on either side")
+	p.hurry()
 	x := &transfer{t: t, file: p.file, target: dir + "/film.mkv"}
 	x.sender = p.a.launch(launch{args: []string{"resume", "1", "--json"}, env: env("a")})
 	x.receiver = p.b.launch(launch{args: []string{"resume", "1", "--json", p.learnEvent(x.sender)}, env: env("b")})
-	x.receiver.wantEnd(40*time.Second, 0)
-	x.sender.wantEnd(10*time.Second, 0)
+	x.receiver.wantEnd(bigTime, 0)
+	x.sender.wantEnd(patience, 0)
 	x.wantIntact()
 	for _, side := range []*proc{x.sender, x.receiver} {
 		e := side.lastEvent()
@@ -97,7 +99,7 @@ func TestBothKilledAndResumed(t *testing.T) {
 	}
 	for side, h := range map[string]*host{"a": p.a, "b": p.b} {
 		l := h.launch(launch{args: []string{"resume"}, env: env(side)})
-		l.wantEnd(5*time.Second, 0)
+		l.wantEnd(patience, 0)
 		l.wantSaid("nothing was interrupted")
 	}
 }
@@ -127,7 +129,7 @@ func TestSeveralReceivers(t *testing.T) {
 			}
 			first, last := all[0].receiver.ended, all[0].receiver.ended
 			for i, x := range all {
-				s.wantSay(5*time.Second, "receiver "+string(rune('1'+i))+": sent film")
+				s.wantSay(patience, "receiver "+string(rune('1'+i))+": sent film")
 				if x.receiver.ended.Before(first) {
 					first = x.receiver.ended
 				}
@@ -143,7 +145,7 @@ func TestSeveralReceivers(t *testing.T) {
 				}
 				s.signal(syscall.SIGINT)
 			}
-			s.wantEnd(10*time.Second, 0)
+			s.wantEnd(patience, 0)
 			s.wantSaid("sent to " + string(rune('0'+n)) + " receivers")
 		})
 	}
@@ -154,7 +156,7 @@ func TestSeveralReceivers(t *testing.T) {
 func TestOneOfSeveralReceiversKilled(t *testing.T) {
 	t.Parallel()
 	w := newPair(t)
-	w.a.limit("eth0", "80mbit")
+	w.a.limit("eth0", "20mbit") // until one is killed
 	w.a.startHelper()
 	f := w.file("film", 32<<20)
 	s := w.a.qft("send", f.path, "--to", "2", "--helper", pairHelper)
@@ -165,15 +167,18 @@ func TestOneOfSeveralReceiversKilled(t *testing.T) {
 		return x
 	}
 	one, two := receive(w.folder()+"/film"), receive(w.folder()+"/film")
-	eventually(t, 30*time.Second, "half of each", func() bool { return w.b.traffic("eth0").in > f.size })
+	for _, x := range []*transfer{one, two} {
+		untilVouched(t, filepath.Dir(x.target), 2)
+	}
 	one.receiver.signal(syscall.SIGKILL)
 	<-one.receiver.done
+	w.hurry()
 	again := receive(one.target)
 	two.receiver.wantEnd(60*time.Second, 0)
 	two.wantIntact()
 	again.receiver.wantEnd(60*time.Second, 0)
 	again.wantIntact()
-	s.wantEnd(10*time.Second, 0)
+	s.wantEnd(patience, 0)
 	s.wantSaid("sent to 2 receivers")
 }
 
@@ -186,7 +191,11 @@ type event struct {
 
 func (p *proc) events() (all []event) {
 	p.t.Helper()
+	running := p.running()
 	for line := range strings.Lines(p.out.text()) {
+		if !strings.HasSuffix(line, "\n") && running {
+			break // the rest of it comes
+		}
 		var e event
 		if err := json.Unmarshal([]byte(line), &e); err != nil {
 			p.t.Fatalf("%s printed %q: %v", p.title, line, err)
@@ -209,7 +218,7 @@ func (p *proc) lastEvent() event {
 // learnEvent is learn for a sender with --json.
 func (w *world) learnEvent(sender *proc) string {
 	w.t.Helper()
-	if !sender.out.wait(sender.done, 10*time.Second, func(s string) bool { return strings.Contains(s, `"event":"waiting"`) }) {
+	if !sender.out.wait(sender.done, patience, func(s string) bool { return strings.Contains(s, `"event":"waiting"`) }) {
 		w.t.Fatalf("%s does not wait", sender.title)
 	}
 	for _, e := range sender.events() {

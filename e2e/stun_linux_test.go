@@ -3,7 +3,6 @@ package e2e
 import (
 	"strings"
 	"testing"
-	"time"
 )
 
 // TestStunClientsOfOthers asks the helper where they are seen, from behind a
@@ -30,7 +29,7 @@ func TestStunClientsOfOthers(t *testing.T) {
 			w.racing = true
 			w.helper.startHelper()
 			p := w.b.start(c.tool, append([]string{c.tool}, c.args...), nil)
-			p.wantEnd(20*time.Second, 0)
+			p.wantEnd(patience, 0)
 			if said := p.out.text() + p.err.text(); !strings.Contains(said, c.says) {
 				t.Errorf("%s did not say %q, but\n%s", c.tool, c.says, said)
 			}

@@ -69,10 +69,10 @@ func TestTokensAndAForeignStunServer(t *testing.T) {
 	r := w.b.paster("receive", "-o", x.target, "--stun", "203.0.113.10:3478")
 	x.sender, x.receiver = s.proc, r.proc
 	first := s.token()
-	r.wantSay(20*time.Second, "paste the other side's token")
+	r.wantSay(patience, "paste the other side's token")
 	t.Log("# what is pasted by mistake is refused, and the right one is taken afterwards")
 	r.paste("hello. this is no token")
-	r.wantSay(20*time.Second, "this does not help")
+	r.wantSay(patience, "this does not help")
 	r.paste(first)
 	s.paste(r.token())
 	x.wantDelivered(bigTime)
@@ -97,7 +97,7 @@ func TestTokensUnderPhrases(t *testing.T) {
 	read2.Close()
 	r.paste(s.token())
 	s.paste(r.token())
-	s.wantEnd(20*time.Second, 6)
+	s.wantEnd(patience, 6)
 	s.wantSaid("different phrase", "new tokens")
 }
 
@@ -106,8 +106,8 @@ func TestNoStunServer(t *testing.T) {
 	t.Parallel()
 	w := newHomes(t, keepsPort)
 	s := w.a.qft("send", w.file("letter", 1000).path, "--stun", "203.0.113.10:3478", "--stun", "203.0.113.99:3478")
-	s.wantEnd(30*time.Second, 8)
+	s.wantEnd(patience, 8)
 	s.wantSaid("no STUN server answers", "203.0.113.99:3478")
 	u := w.a.qft("receive", "7-acid-robot-zebra", "--stun", "203.0.113.10:3478")
-	u.wantEnd(5*time.Second, 2)
+	u.wantEnd(patience, 2)
 }

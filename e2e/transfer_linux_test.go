@@ -1,7 +1,10 @@
 package e2e
 
 import (
+	"bytes"
+	"encoding/binary"
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -20,7 +23,7 @@ const phrase = "Xylograph pangolin 42 quixotry"
 func (h *host) startHelper(more ...string) *proc {
 	h.w.t.Helper()
 	p := h.qft(append([]string{"helper", helperPort, "--verbose"}, more...)...)
-	p.wantSay(10*time.Second, "listening")
+	p.wantSay(patience, "listening")
 	h.w.t.Cleanup(func() {
 		stopHelper(p)
 		h.w.wantSecret(p)
@@ -28,15 +31,11 @@ func (h *host) startHelper(more ...string) *proc {
 	return p
 }
 
-// stopTime is for a helper that is told to end, on a machine that is busy with
-// everything else: a hang, not slowness, is the failure.
-const stopTime = 30 * time.Second
-
 func stopHelper(p *proc) {
 	p.t.Helper()
 	if p.running() {
 		p.signal(syscall.SIGINT) // SIGTERM would wait for those who were killed
-		p.wantEnd(stopTime, 0)
+		p.wantEnd(patience, 0)
 	}
 }
 
@@ -135,7 +134,7 @@ func (w *world) bySender(from, to *host, helper string, f file, target string) *
 func (x *transfer) wantDelivered(within time.Duration) {
 	x.t.Helper()
 	x.receiver.wantEnd(within, 0)
-	x.sender.wantEnd(10*time.Second, 0)
+	x.sender.wantEnd(patience, 0)
 	if got := strings.TrimSpace(x.receiver.out.text()); got != x.target {
 		x.t.Errorf("stdout of %s is %q, want the path %q", x.receiver.title, got, x.target)
 	}
@@ -178,6 +177,54 @@ func (x *transfer) remains() []string {
 		x.t.Fatal(err)
 	}
 	return all
+}
+
+// vouched is how many blocks of 1 MiB at most the journals vouch for that lie in a
+// receiver's folder. What has passed the network, or is written, may be sent again
+// when the receiver has been killed; this is not.
+func vouched(t *testing.T, folder string) (blocks int) {
+	t.Helper()
+	all, err := filepath.Glob(filepath.Join(folder, ".*.qft-part", "journal"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range all {
+		b, err := os.ReadFile(path)
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			t.Fatal(err)
+		}
+		blocks += recorded(b)
+	}
+	return blocks
+}
+
+// recorded counts the blocks of a journal, as docs of package journal have it,
+// up to a record that is not whole.
+func recorded(b []byte) (blocks int) {
+	const header, run, sum, check = 28, 26, 32, 8
+	if len(b) < header {
+		return 0
+	}
+	for at := header + int(binary.BigEndian.Uint32(b[8:])); at+4 <= len(b); {
+		body := at + 4
+		end := body + int(binary.BigEndian.Uint32(b[at:]))
+		if end == body || end+check > len(b) || len(bytes.Trim(b[end:end+check], "\x00")) == 0 {
+			break
+		}
+		for r := body; r+run <= end; {
+			n := int(binary.BigEndian.Uint16(b[r+run-2:]))
+			blocks += n
+			r += run + n*sum
+		}
+		at = end + check
+	}
+	return blocks
+}
+
+// untilVouched waits until so many blocks are vouched for.
+func untilVouched(t *testing.T, folder string, blocks int) {
+	t.Helper()
+	eventually(t, bigTime, fmt.Sprintf("%d blocks are vouched for", blocks), func() bool { return vouched(t, folder) >= blocks })
 }
 
 // wantPartial wants the target not to exist, and what has arrived of it kept.
