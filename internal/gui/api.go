@@ -215,14 +215,20 @@ type Message struct {
 	Bye      bool      `json:"bye,omitempty"` // the program ends
 }
 
-// Read asks the page that dropped the files of a transfer for bytes of one of
-// them; POST /api/reads/ID has them as its body, or ?error=TEXT&advice=TEXT.
+// Read asks the page that dropped the files of a transfer for parts of them;
+// POST /api/reads/ID has them as its body, one behind the other, or
+// ?error=TEXT&advice=TEXT.
 type Read struct {
-	ID     int64  `json:"id"`
-	Drop   string `json:"drop"` // as the page named it
-	File   int    `json:"file"` // index in the list
-	Offset int64  `json:"offset"`
-	Length int64  `json:"length"`
+	ID    int64  `json:"id"`
+	Drop  string `json:"drop"` // as the page named it
+	Parts []Part `json:"parts"`
+}
+
+// Part is one of a file.
+type Part struct {
+	File   int   `json:"file"` // index in the list
+	Offset int64 `json:"offset"`
+	Length int64 `json:"length"`
 }
 
 // NewTransfer is the body of POST /api/transfers, which returns the Transfer.

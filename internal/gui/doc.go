@@ -28,7 +28,9 @@
 //
 // A page can read what was dropped on it, and the program cannot: so a drop is
 // an fs.FS whose reads are asked of that page, in the stream of messages, and
-// answered by further requests. A page that was away is asked again; one that
+// answered by further requests. Asking takes longer than reading, so small files
+// are asked for together, in the order in which a sender reads them, and large
+// ones a mebibyte at a time. A page that was away is asked again; one that
 // stays away, is silent, or sends something else than what was asked for fails
 // its files only. So does a file that is changed or removed after it was dropped.
 // Browsers tell of no symlinks in a dropped folder, and of no names that are not

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"io"
 	"io/fs"
-	"maps"
 	"net/http"
 	"path"
 	"slices"
@@ -19,14 +18,6 @@ const (
 	// how many names a path of it.
 	mostDropped = 200_000
 	mostDepth   = 250
-	// readPart is how much of a file a page is asked for at once, and
-	// mostReads how many such requests of a drop are open.
-	readPart  = 1 << 20
-	mostReads = 4
-	// goneTime is how long a page may be away before its files count as lost, and
-	// readTime how long one that is there may take to read.
-	goneTime = 20 * time.Second
-	readTime = 2 * time.Minute
 )
 
 // drop is files that only a page can read, as a file system: what is read
@@ -40,6 +31,7 @@ type drop struct {
 	slots  chan struct{}
 	closed chan struct{}
 	once   sync.Once
+	ahead  ahead
 }
 
 // dropped is a file or folder of a drop.
@@ -50,6 +42,8 @@ type dropped struct {
 	modified time.Time
 	in       map[string]*dropped // nil: a file
 	sorted   []fs.DirEntry
+	next     *dropped // file that a walk comes to after this one
+	asked    bool     // it has been read, or is about to be
 }
 
 var _ fs.FS = (*drop)(nil)
@@ -65,13 +59,13 @@ func newDrop(h *hub, d Drop) (*drop, error) {
 		return nil, tooManyDropped()
 	}
 	f := &drop{hub: h, id: d.ID, page: d.Page, root: &dropped{name: ".", number: -1, in: make(map[string]*dropped)},
-		slots: make(chan struct{}, mostReads), closed: make(chan struct{})}
+		slots: make(chan struct{}, mostReads), closed: make(chan struct{}), ahead: ahead{batches: make(map[chunk]*batch)}}
 	for i, file := range d.Files {
 		if err := f.plant(i, file); err != nil {
 			return nil, err
 		}
 	}
-	f.root.sort()
+	f.root.sort(nil)
 	return f, nil
 }
 
@@ -119,14 +113,25 @@ func (d *drop) plant(number int, file DroppedFile) error {
 	return nil
 }
 
-func (n *dropped) sort() {
+// sort puts what is in a folder in the order of a walk, behind the file last, and
+// returns the last file.
+func (n *dropped) sort(last *dropped) *dropped {
 	for _, c := range n.in {
 		n.sorted = append(n.sorted, fs.FileInfoToDirEntry(c))
-		if c.in != nil {
-			c.sort()
-		}
 	}
 	slices.SortFunc(n.sorted, func(a, b fs.DirEntry) int { return strings.Compare(a.Name(), b.Name()) })
+	for _, e := range n.sorted {
+		c := n.in[e.Name()]
+		if c.in != nil {
+			last = c.sort(last)
+			continue
+		}
+		if last != nil {
+			last.next = c
+		}
+		last = c
+	}
+	return last
 }
 
 // items are the names at the top.
@@ -207,161 +212,4 @@ func (f *dropFile) ReadDir(n int) ([]fs.DirEntry, error) {
 	}
 	f.seen += len(rest)
 	return rest, nil
-}
-
-// ReadAt asks the page for bytes, in parts.
-func (f *dropFile) ReadAt(p []byte, off int64) (n int, err error) {
-	if f.node.IsDir() {
-		return 0, &fs.PathError{Op: "read", Path: f.node.name, Err: errors.New("is a folder")}
-	}
-	end := min(off+int64(len(p)), f.node.size)
-	for at := off; at < end; {
-		part := p[at-off : min(end, at+readPart)-off]
-		b, err := f.drop.read(f.node.number, at, int64(len(part)))
-		if err != nil {
-			return n, &fs.PathError{Op: "read", Path: f.node.name, Err: err}
-		}
-		n += copy(part, b)
-		at += int64(len(part))
-	}
-	if n < len(p) {
-		return n, io.EOF
-	}
-	return n, nil
-}
-
-var (
-	errPageGone   = errors.New("the page that holds the files was closed")
-	errPageSilent = errors.New("the browser does not read it")
-	errEnded      = errors.New("the transfer has ended")
-)
-
-// read asks the page for part of a file and waits for the answer.
-func (d *drop) read(file int, off, n int64) ([]byte, error) {
-	select {
-	case d.slots <- struct{}{}:
-		defer func() { <-d.slots }()
-	case <-d.closed:
-		return nil, errEnded
-	}
-	r := &pendingRead{page: d.page, want: Read{Drop: d.id, File: file, Offset: off, Length: n}, done: make(chan readAnswer, 1)}
-	defer d.hub.unask(d.hub.ask(r))
-	check := time.NewTicker(time.Second)
-	defer check.Stop()
-	here, there := time.Now(), time.Now() // since when, and until when, it was there
-	for {
-		select {
-		case a := <-r.done:
-			return a.bytes, a.err
-		case <-d.closed:
-			return nil, errEnded
-		case now := <-check.C:
-			switch {
-			case !d.hub.pageThere(d.page):
-				here = now
-				if now.Sub(there) >= goneTime {
-					return nil, errPageGone
-				}
-			case now.Sub(here) >= readTime:
-				return nil, errPageSilent
-			default:
-				there = now
-			}
-		}
-	}
-}
-
-// pendingRead is a request to a page that has not been answered.
-type pendingRead struct {
-	page string
-	want Read
-	done chan readAnswer // has room for the one answer
-}
-
-type readAnswer struct {
-	bytes []byte
-	err   error
-}
-
-// ask sends a request to the page that holds the files. A page that comes back
-// is asked again.
-func (h *hub) ask(r *pendingRead) (id int64) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	h.lastRead++
-	r.want.ID = h.lastRead
-	h.reads[r.want.ID] = r
-	for p := range h.pages {
-		if p.id == r.page {
-			h.tellPage(p, Message{Read: &r.want})
-		}
-	}
-	return r.want.ID
-}
-
-// askAgainLocked asks a page for all that it has not answered: requests can
-// have been lost on the way to where it was before.
-func (h *hub) askAgainLocked(p *page) {
-	for _, id := range slices.Sorted(maps.Keys(h.reads)) {
-		if r := h.reads[id]; r.page == p.id {
-			h.tellPage(p, Message{Read: &r.want})
-		}
-	}
-}
-
-func (h *hub) unask(id int64) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	delete(h.reads, id)
-}
-
-func (h *hub) pageThere(id string) bool {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	for p := range h.pages {
-		if p.id == id {
-			return true
-		}
-	}
-	return false
-}
-
-// unread is why a page cannot read a file, in its words.
-type unread struct{ what, advice string }
-
-func (e *unread) Error() string {
-	if e.advice == "" {
-		return e.what
-	}
-	return e.what + "; " + e.advice
-}
-
-// takeRead takes the answer to a request: just the bytes that were asked for,
-// or why there are none.
-func (h *hub) takeRead(id int64, problem *unread, content io.Reader) error {
-	h.mu.Lock()
-	r := h.reads[id]
-	delete(h.reads, id)
-	h.mu.Unlock()
-	if r == nil {
-		return refuse(http.StatusNotFound, "", "nobody has asked for this")
-	}
-	if problem != nil {
-		r.done <- readAnswer{err: problem}
-		return nil
-	}
-	b := make([]byte, r.want.Length)
-	_, err := io.ReadFull(content, b)
-	if err == nil {
-		var more [1]byte
-		if n, _ := io.ReadFull(content, more[:]); n > 0 {
-			err = errors.New("there is more")
-		}
-	}
-	if err != nil {
-		r.done <- readAnswer{err: errors.New("the browser has sent something else than what was asked for")}
-		return refuse(http.StatusBadRequest, "", "these are not the %d bytes that were asked for", r.want.Length)
-	}
-	r.done <- readAnswer{bytes: b}
-	return nil
 }

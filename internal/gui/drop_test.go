@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -54,11 +55,19 @@ func nextRead(p *page) *Read {
 	return nil
 }
 
+// of is what is asked for of files.
+func (r *Read) of(contents [][]byte) (b []byte) {
+	for _, p := range r.Parts {
+		b = append(b, contents[p.File][p.Offset:p.Offset+p.Length]...)
+	}
+	return b
+}
+
 // holder is a page that holds files, and answers what it is asked.
 func holder(h *hub, p *page, contents [][]byte) {
 	for m := range p.messages {
 		if r := m.Read; r != nil {
-			h.takeRead(r.ID, nil, bytes.NewReader(contents[r.File][r.Offset:r.Offset+r.Length]))
+			h.takeRead(r.ID, nil, bytes.NewReader(r.of(contents)))
 		}
 	}
 }
@@ -173,10 +182,10 @@ func TestDropAsksWithMeasure(t *testing.T) {
 				t.Fatalf("%d things are asked at once, for %d readers", len(h.reads), reading)
 			}
 			r := nextRead(ours)
-			if r.Drop != testDrop || r.Length > readPart || r.Length < 1 || r.Offset+r.Length > d.Files[r.File].Size {
+			if n := r.size(); r.Drop != testDrop || n > readPart || n < 1 || len(r.Parts) != 1 || r.Parts[0].Offset+n > d.Files[r.Parts[0].File].Size {
 				t.Fatalf("%+v", r)
 			}
-			if err := h.takeRead(r.ID, nil, bytes.NewReader(make([]byte, r.Length))); err != nil {
+			if err := h.takeRead(r.ID, nil, bytes.NewReader(make([]byte, r.size()))); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -314,6 +323,151 @@ func TestDropThatIsClosed(t *testing.T) {
 		}
 		if len(h.reads) != 0 {
 			t.Errorf("%d requests are left", len(h.reads))
+		}
+	})
+}
+
+// TestSmallFilesAreAskedForTogether: in the order in which they will be read, and
+// no more than there is room for.
+func TestSmallFilesAreAskedForTogether(t *testing.T) {
+	h := bareHub()
+	d := Drop{ID: testDrop, Page: testPage}
+	var contents [][]byte
+	for i := range 3000 {
+		c := bytes.Repeat([]byte{byte(i)}, i%200)
+		if i%500 == 499 {
+			c = make([]byte, smallFile+i)
+		}
+		d.Files = append(d.Files, DroppedFile{Path: fmt.Sprintf("%d/%d", i%7, i), Size: int64(len(c))})
+		contents = append(contents, c)
+	}
+	p, _ := h.enter(testPage)
+	asked := 0
+	var page sync.WaitGroup
+	page.Go(func() {
+		for m := range p.messages {
+			if r := m.Read; r != nil {
+				asked++
+				if n := len(r.Parts); n > mostTogether || r.size() > readPart {
+					t.Errorf("%d parts with %d bytes are asked for at once", n, r.size())
+				}
+				h.takeRead(r.ID, nil, bytes.NewReader(r.of(contents)))
+			}
+		}
+	})
+	f := mustDrop(t, h, d)
+	for range 2 { // the second time nothing is asked for but what is read
+		err := fs.WalkDir(f, ".", func(path string, e fs.DirEntry, err error) error {
+			if err != nil || e.IsDir() {
+				return err
+			}
+			var dir, i int
+			fmt.Sscanf(path, "%d/%d", &dir, &i)
+			got, err := readAll(f, path)
+			if err == nil && !bytes.Equal(got, contents[i]) {
+				err = fmt.Errorf("%s: %d bytes of %d, or not the same", path, len(got), len(contents[i]))
+			}
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	h.leave(p)
+	page.Wait()
+	full := 0
+	for _, c := range contents {
+		full += min(len(c), 1)
+	}
+	if first := asked - full; first > 2*full/mostTogether+20 {
+		t.Errorf("%d requests for %d files", first, full)
+	}
+	if n := len(f.ahead.batches); n > mostAhead*mostTogether {
+		t.Errorf("%d chunks are kept", n)
+	}
+}
+
+// TestSmallFileThatIsUnread: it does not take with it what is asked for with it.
+func TestSmallFileThatIsUnread(t *testing.T) {
+	h := bareHub()
+	d, contents := dropOf("a", "b", "c", "d")
+	p, _ := h.enter(testPage)
+	var page sync.WaitGroup
+	page.Go(func() {
+		for m := range p.messages {
+			r := m.Read
+			switch {
+			case r == nil:
+			case slices.ContainsFunc(r.Parts, func(p Part) bool { return p.File == 2 }):
+				h.takeRead(r.ID, &unread{what: "it has changed"}, nil)
+			default:
+				h.takeRead(r.ID, nil, bytes.NewReader(r.of(contents)))
+			}
+		}
+	})
+	f := mustDrop(t, h, d)
+	for i, name := range f.items() {
+		b, err := readAll(f, name)
+		switch {
+		case i == 2 && (err == nil || !strings.Contains(err.Error(), "it has changed")):
+			t.Errorf("%s: %d bytes, %v", name, len(b), err)
+		case i != 2 && (err != nil || !bytes.Equal(b, contents[i])):
+			t.Errorf("%s: %d bytes, %v", name, len(b), err)
+		}
+	}
+	h.leave(p)
+	page.Wait()
+}
+
+// TestReadingAheadIsBounded: who reads only the beginning of everything has the
+// rest forgotten.
+func TestReadingAheadIsBounded(t *testing.T) {
+	h := bareHub()
+	d := Drop{ID: testDrop, Page: testPage}
+	var contents [][]byte
+	for i := range 50 {
+		contents = append(contents, make([]byte, readPart))
+		d.Files = append(d.Files, DroppedFile{Path: fmt.Sprint(i), Size: readPart})
+	}
+	p, _ := h.enter(testPage)
+	var page sync.WaitGroup
+	page.Go(func() { holder(h, p, contents) })
+	f := mustDrop(t, h, d)
+	for _, name := range f.items() {
+		file, err := f.Open(name)
+		if err == nil {
+			_, err = file.(io.ReaderAt).ReadAt(make([]byte, 100), 0)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		if n := len(f.ahead.batches); n > mostAhead || len(f.ahead.order) > mostAhead {
+			t.Fatalf("%d chunks of %d batches are kept", n, len(f.ahead.order))
+		}
+	}
+	h.leave(p)
+	page.Wait()
+}
+
+// TestDropOfManyWhosePageGoes: it is waited for once, not for every file.
+func TestDropOfManyWhosePageGoes(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := bareHub()
+		d := Drop{ID: testDrop, Page: testPage}
+		for i := range 1000 {
+			d.Files = append(d.Files, DroppedFile{Path: fmt.Sprint(i), Size: smallFile + 1})
+		}
+		f := mustDrop(t, h, d)
+		p, _ := h.enter(testPage)
+		h.leave(p)
+		began := time.Now()
+		for _, name := range f.items() {
+			if _, err := readAll(f, name); !errors.Is(err, errPageGone) {
+				t.Fatalf("%s: %v", name, err)
+			}
+		}
+		if took := time.Since(began); took < goneTime || took > goneTime+5*time.Second {
+			t.Errorf("that was noticed after %s", took)
 		}
 	})
 }

@@ -324,8 +324,7 @@ func (b *tab) until(what string, so func(s *State) bool) {
 func (b *tab) take(m Message) {
 	switch {
 	case m.Read != nil:
-		part := b.holds[m.Read.File][m.Read.Offset : m.Read.Offset+m.Read.Length]
-		r := b.request("POST", fmt.Sprint("/api/reads/", m.Read.ID), bytes.NewReader(part))
+		r := b.request("POST", fmt.Sprint("/api/reads/", m.Read.ID), bytes.NewReader(m.Read.of(b.holds)))
 		r.Header.Set("Content-Type", "application/octet-stream")
 		if reply, text := b.send(r); reply.StatusCode != http.StatusOK {
 			b.t.Errorf("a part of a file: %s: %s", reply.Status, text)

@@ -186,11 +186,17 @@ export interface Message {
   bye?: boolean; // the program ends
 }
 
-// Read asks the page that dropped the files of a transfer for bytes of one of
-// them; POST /api/reads/ID has them as its body, or ?error=TEXT&advice=TEXT.
+// Read asks the page that dropped the files of a transfer for parts of them;
+// POST /api/reads/ID has them as its body, one behind the other, or
+// ?error=TEXT&advice=TEXT.
 export interface Read {
   id: number;
   drop: string; // as the page named it
+  parts: Part[];
+}
+
+// Part is one of a file.
+export interface Part {
   file: number; // index in the list
   offset: number;
   length: number;

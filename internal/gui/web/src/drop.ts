@@ -49,11 +49,11 @@ export class Unread extends Error {
 }
 
 export async function readDropped(r: Read): Promise<Blob> {
-  const f = held.get(r.drop)?.files[r.file];
-  if (!f) throw new Unread({ kind: "", what: text.dropForgotten, advice: text.dropAgain });
-  const part = f.slice(r.offset, r.offset + r.length);
+  const files = held.get(r.drop)?.files;
+  if (!files) throw new Unread({ kind: "", what: text.dropForgotten, advice: text.dropAgain });
+  const parts = r.parts.map((p) => files[p.file]?.slice(p.offset, p.offset + p.length) ?? new Blob());
   try {
-    return new Blob([await part.arrayBuffer()]); // read here, so that an error is ours
+    return new Blob([await new Blob(parts).arrayBuffer()]); // read here, so that an error is ours
   } catch (e) {
     throw new Unread({ kind: "", what: reason(e, text.dropChanged), advice: text.dropAgain });
   }
