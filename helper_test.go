@@ -21,16 +21,8 @@ import (
 // TestHelperHasSeveralPorts: each answers, and names the others.
 func TestHelperHasSeveralPorts(t *testing.T) {
 	t.Cleanup(func() { goleak.VerifyNone(t) })
-	ports := []uint16{freeUDP(t), freeUDP(t)}
-	ready := make(chan []uint16, 1)
 	ctx, stop := context.WithCancel(t.Context())
-	ended := make(chan error, 1)
-	go func() {
-		ended <- Helper(ctx, HelperConfig{Ports: ports, NoTCP: true, Ready: func(p []uint16) { ready <- p }})
-	}()
-	if got := <-ready; !slices.Equal(got, ports) {
-		t.Fatalf("the ports are %v, want %v", got, ports)
-	}
+	ports, ended := helperAt(ctx, t, 2, HelperConfig{NoTCP: true})
 	s, err := udp.Listen(udp.Config{Addr: netip.MustParseAddr("127.0.0.1")})
 	if err != nil {
 		t.Fatal(err)
@@ -63,14 +55,46 @@ func TestHelperHasSeveralPorts(t *testing.T) {
 	}
 }
 
-func freeUDP(t *testing.T) uint16 {
+// helperAt runs a helper at n ports that were free a moment ago, and at others if
+// somebody else has got them by then. It returns when the helper answers.
+func helperAt(ctx context.Context, t *testing.T, n int, cfg HelperConfig) (ports []uint16, ended <-chan error) {
 	t.Helper()
-	c, err := net.ListenPacket("udp", ":0")
-	if err != nil {
-		t.Fatal(err)
+	for range 100 {
+		ready, end := make(chan []uint16, 1), make(chan error, 1)
+		cfg.Ports, cfg.Ready = freePorts(t, n), func(p []uint16) { ready <- p }
+		go func() { end <- Helper(ctx, cfg) }()
+		select {
+		case got := <-ready:
+			if !slices.Equal(got, cfg.Ports) {
+				t.Fatalf("the ports are %v, want %v", got, cfg.Ports)
+			}
+			return cfg.Ports, end
+		case err := <-end:
+			if KindOf(err) != KindPort {
+				t.Fatal(err)
+			}
+		}
 	}
-	defer c.Close()
-	return netip.MustParseAddrPort(c.LocalAddr().String()).Port()
+	t.Fatal("no port stays free")
+	return nil, nil
+}
+
+// freePorts are free for UDP and for TCP.
+func freePorts(t *testing.T, n int) (ports []uint16) {
+	t.Helper()
+	for len(ports) < n {
+		c, err := net.ListenPacket("udp", ":0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close() // at the end, so that they differ
+		port := netip.MustParseAddrPort(c.LocalAddr().String()).Port()
+		if l, err := net.Listen("tcp", fmt.Sprintf(":%d", port)); err == nil {
+			l.Close()
+			ports = append(ports, port)
+		}
+	}
+	return ports
 }
 
 // TestOneControlHasAllHelpersDrain: those that run, and one that begins later.
@@ -123,17 +147,9 @@ func TestHelperAnswersFromItsAddress(t *testing.T) {
 		l.Close()
 		all = append(all, netip.MustParseAddr("::1"))
 	}
-	port, ready := freeUDP(t), make(chan []uint16, 1)
 	ctx, stop := context.WithCancel(t.Context())
-	ended := make(chan error, 1)
-	go func() {
-		ended <- Helper(ctx, HelperConfig{Ports: []uint16{port}, Addresses: all, Ready: func(p []uint16) { ready <- p }})
-	}()
-	select {
-	case <-ready:
-	case err := <-ended:
-		t.Fatal(err)
-	}
+	ports, ended := helperAt(ctx, t, 1, HelperConfig{Addresses: all})
+	port := ports[0]
 	for _, a := range all {
 		to := netip.AddrPortFrom(a, port)
 		c, err := net.ListenUDP("udp", nil)

@@ -69,7 +69,7 @@ func startLoaded(t *testing.T, args ...string) *loaded {
 	if err != nil {
 		t.Fatal(err)
 	}
-	pages, err := freePort() // of UDP, and most likely of TCP
+	pages, err := freePort()
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"strconv"
+	"sync/atomic"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
@@ -42,15 +43,28 @@ func TestScripts(t *testing.T) {
 	})
 }
 
-// freePort is one that was free a moment ago.
+// ports counts those that were given out by freePort.
+var ports atomic.Int32
+
+// freePort is one of UDP and TCP that is free, and stays so: it is none of those
+// that a system gives to programs that ask for any, and is given out once.
 func freePort() (string, error) {
-	c, err := net.ListenPacket("udp", "127.0.0.1:0")
-	if err != nil {
-		return "", err
+	const first, some = 15_000, 15_000
+	for range some {
+		port := strconv.Itoa(first + (os.Getpid()*100+int(ports.Add(1)))%some)
+		c, err := net.ListenPacket("udp", ":"+port)
+		if err != nil {
+			continue
+		}
+		l, err := net.Listen("tcp", ":"+port)
+		c.Close()
+		if err != nil {
+			continue
+		}
+		l.Close()
+		return port, nil
 	}
-	defer c.Close()
-	_, port, err := net.SplitHostPort(c.LocalAddr().String())
-	return port, err
+	return "", errors.New("no port is free")
 }
 
 func exits(ts *testscript.TestScript, neg bool, args []string) {

@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"context"
 	"io"
+	"math/rand/v2"
 	"net"
 	"os"
 	"os/exec"
@@ -205,14 +206,19 @@ func firstLine(t *testing.T, cmd *exec.Cmd, pipe func() (io.ReadCloser, error)) 
 	return strings.TrimSpace(line)
 }
 
+// freePort is none of those that a system gives to programs that ask for any, or
+// it might be somebody's a moment later.
 func freePort(t *testing.T) string {
 	t.Helper()
-	c, err := net.ListenPacket("udp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
+	for range 1000 {
+		port := strconv.Itoa(10_000 + rand.IntN(5_000))
+		if c, err := net.ListenPacket("udp", ":"+port); err == nil {
+			c.Close()
+			return port
+		}
 	}
-	defer c.Close()
-	return strconv.Itoa(c.LocalAddr().(*net.UDPAddr).Port)
+	t.Fatal("no port is free")
+	return ""
 }
 
 // testRPM asks rpm what it sees in the package, and unpacks it.
