@@ -1,12 +1,15 @@
-//go:build !unix
+//go:build !unix && !windows
 
 package qft
 
-import "os"
+import (
+	"os"
+	"time"
+)
 
-// alive reports whether there is a process of that number.
-func alive(pid int) bool {
-	if pid <= 0 {
+// alive reports whether the process that had a number at some time still runs.
+func alive(pid int, at time.Time) bool {
+	if pid <= 0 || pid == os.Getpid() && at.Before(started) {
 		return false
 	}
 	p, err := os.FindProcess(pid)
@@ -16,3 +19,5 @@ func alive(pid int) bool {
 	p.Release()
 	return true
 }
+
+var started = time.Now()

@@ -6,11 +6,14 @@ import (
 	"errors"
 	"os"
 	"syscall"
+	"time"
 )
 
-// alive reports whether there is a process of that number.
-func alive(pid int) bool {
-	if pid <= 0 {
+// alive reports whether the process that had a number at some time still runs.
+// Of other processes it is not known since when they do; of this one it is, and
+// in a container it often has the number of the one before.
+func alive(pid int, at time.Time) bool {
+	if pid <= 0 || pid == os.Getpid() && at.Before(started) {
 		return false
 	}
 	p, err := os.FindProcess(pid)
@@ -20,3 +23,6 @@ func alive(pid int) bool {
 	err = p.Signal(syscall.Signal(0))
 	return err == nil || errors.Is(err, syscall.EPERM)
 }
+
+// started is since when this process runs.
+var started = time.Now()

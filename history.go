@@ -111,9 +111,10 @@ func (r *Record) id() string {
 }
 
 // running reports whether the process that wrote the record still works on it.
-// Its number may be another process's by now; but that does not write it.
+// Its number may be another process's by now; but most of these did not run yet
+// when the transfer began, and none of them writes the record.
 func (r *Record) running(now time.Time) bool {
-	return now.Sub(r.Seen) < 6*recordEvery && alive(r.Process)
+	return now.Sub(r.Seen) < 6*recordEvery && alive(r.Process, r.Began)
 }
 
 // Unfinished lists what can be continued: the transfers of which the state

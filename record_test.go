@@ -86,11 +86,12 @@ func TestRecordOfAProcessThatIsGone(t *testing.T) {
 		r    Record
 		runs bool
 	}{
-		{Record{Seen: now, Process: os.Getpid()}, true},
-		{Record{Seen: now.Add(-time.Hour), Process: os.Getpid()}, false}, // the number was given out again
-		{Record{Seen: now, Process: 0}, false},
-		{Record{Seen: now, Process: -5}, false},
-		{Record{Seen: now, Process: 1 << 30}, false},
+		{Record{Began: now, Seen: now, Process: os.Getpid()}, true},
+		{Record{Began: now, Seen: now.Add(-time.Hour), Process: os.Getpid()}, false}, // the number was given out again
+		{Record{Began: now.Add(-time.Hour), Seen: now, Process: os.Getpid()}, false}, // to this one
+		{Record{Began: now, Seen: now, Process: 0}, false},
+		{Record{Began: now, Seen: now, Process: -5}, false},
+		{Record{Began: now, Seen: now, Process: 1 << 30}, false},
 	} {
 		if got := c.r.running(now); got != c.runs {
 			t.Errorf("process %d, seen %v: runs %v", c.r.Process, now.Sub(c.r.Seen), got)
