@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"runtime"
 
 	"qft/internal/manifest"
 )
@@ -127,6 +128,9 @@ func (m *meta) set(info os.FileInfo, err error) error {
 	switch info.Mode().Type() {
 	case os.ModeDir:
 		m.kind = manifest.Dir
+		if runtime.GOOS == "windows" {
+			m.mode = modes // read-only is how it marks folders with an icon of their own
+		}
 	case 0:
 		m.kind = manifest.File
 	case os.ModeSymlink:
