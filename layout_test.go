@@ -70,9 +70,9 @@ var modules = []string{
 
 // sysUsers may import golang.org/x/sys: udp and tcp for sockets; walk and
 // plant for the disk (attributes, free space, rename without overwriting);
-// statefile for locks; secret to ask the processor for AES; cmd/qft for the
-// terminal; the floor, a tool of the tests, for all it does.
-var sysUsers = []string{"internal/udp", "internal/tcp", "internal/walk", "internal/plant", "internal/statefile", "internal/secret", "cmd/qft", "e2e/floor"}
+// statefile for locks; secret to ask the processor for AES; gui for the drives
+// of Windows; cmd/qft for the terminal; the floor, a tool of the tests, for all it does.
+var sysUsers = []string{"internal/udp", "internal/tcp", "internal/walk", "internal/plant", "internal/statefile", "internal/secret", "internal/gui", "cmd/qft", "e2e/floor"}
 
 func TestLayout(t *testing.T) {
 	allowed := parseLayout(t)

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"runtime"
 
@@ -21,7 +20,8 @@ program, on 127.0.0.1 only, and talks to nobody else. The program ends when the
 last page is closed and nothing runs.
 
 The page's list of folders begins at your home, the folder in which this command
-was typed, removable media, and each FOLDER; it leads nowhere else.
+was typed, removable media (on Windows all drives but its own), and each
+FOLDER; it leads nowhere else.
 
 A second "qft gui" opens another page of the first.`
 
@@ -87,30 +87,4 @@ func nowhere(in io.Reader) bool {
 	}
 	st, err := f.Stat()
 	return err == nil && st.Mode()&os.ModeCharDevice != 0
-}
-
-// opener opens files and folders as this system's desktop does; nil: it cannot
-// be told to.
-func opener() func(path string) error {
-	var program []string
-	switch runtime.GOOS {
-	case "windows":
-		program = []string{"rundll32", "url.dll,FileProtocolHandler"}
-	case "darwin":
-		program = []string{"open"}
-	default:
-		path, err := exec.LookPath("xdg-open")
-		if err != nil || os.Getenv("DISPLAY") == "" && os.Getenv("WAYLAND_DISPLAY") == "" {
-			return nil
-		}
-		program = []string{path}
-	}
-	return func(path string) error {
-		cmd := exec.Command(program[0], append(program[1:], path)...)
-		if err := cmd.Start(); err != nil {
-			return err
-		}
-		go cmd.Wait() // or it would stay as a zombie
-		return nil
-	}
 }

@@ -24,7 +24,7 @@ const (
 
 // system is how the files of this machine are asked for.
 type system struct {
-	resolve func(path string) (string, error) // filepath.EvalSymlinks
+	resolve func(path string) (string, error) // without symlinks
 	stat    func(path string) (fs.FileInfo, error)
 	read    func(path string) ([]fs.DirEntry, error) // os.ReadDir
 }
@@ -50,7 +50,7 @@ type visit struct {
 }
 
 func newDisks(returned func()) *disks {
-	return &disks{system: system{filepath.EvalSymlinks, os.Stat, os.ReadDir}, returned: returned, visits: make(map[string]*visit)}
+	return &disks{system: system{resolve, os.Stat, os.ReadDir}, returned: returned, visits: make(map[string]*visit)}
 }
 
 // visitDisk asks a disk about a path, and waits until the limit is over. What it

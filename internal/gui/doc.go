@@ -39,8 +39,8 @@
 // # What can be reached
 //
 // Files are read and written below places only: the home directory, the working
-// directory, removable media, and what the caller adds. Symlinks are followed
-// before that is judged.
+// directory, removable media (on Windows all drives but its own), and what the
+// caller adds. Symlinks and junctions are followed before that is judged.
 //
 // # Disks that do not answer
 //

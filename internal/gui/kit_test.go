@@ -33,7 +33,7 @@ func TestMain(m *testing.M) {
 			panic(err)
 		}
 		defer os.RemoveAll(dir)
-		for name, at := range map[string]string{"HOME": "home", "XDG_CONFIG_HOME": "config", "XDG_STATE_HOME": "state", "XDG_DOWNLOAD_DIR": "home/in"} {
+		for name, at := range map[string]string{"HOME": "home", "USERPROFILE": "home", "XDG_CONFIG_HOME": "config", "XDG_STATE_HOME": "state", "XDG_DOWNLOAD_DIR": "home/in"} {
 			os.Setenv(name, filepath.Join(dir, at))
 		}
 		for _, k := range settings.Keys() {

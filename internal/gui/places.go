@@ -6,7 +6,6 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
-	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -30,15 +29,15 @@ type places struct {
 }
 
 // findPlaces looks for the places of this machine. What does not exist or
-// does not answer is left out, and so is the root of all: a service's working
-// directory.
+// does not answer is left out, and so is the root of all, where services work,
+// unless the caller names it.
 func (d *disks) findPlaces(more []string, limit time.Duration) places {
 	candidates := d.candidates(more, limit)
 	found := make([]string, len(candidates))
 	var looking sync.WaitGroup
 	for i, path := range candidates {
 		looking.Go(func() {
-			real, err := visitDisk(d, path, limit, func() (string, error) { return d.place(path) })
+			real, err := visitDisk(d, path, limit, func() (string, error) { return d.place(path, slices.Contains(more, path)) })
 			if err == nil {
 				found[i] = real
 			}
@@ -48,22 +47,30 @@ func (d *disks) findPlaces(more []string, limit time.Duration) places {
 	p := places{disks: d}
 	for _, real := range found {
 		if real != "" && !slices.ContainsFunc(p.all, func(p Place) bool { return p.Path == real }) {
-			p.all = append(p.all, Place{Name: filepath.Base(real), Path: real})
+			p.all = append(p.all, Place{Name: placeName(real), Path: real})
 		}
 	}
 	return p
 }
 
-// place is the folder that a path leads to.
-func (d *disks) place(path string) (string, error) {
-	real, err := d.resolve(path)
+// placeName is what a person calls a place.
+func placeName(path string) string {
+	if path == filepath.Dir(path) {
+		return rootName(path)
+	}
+	return filepath.Base(path)
+}
+
+// place is the folder that a path leads to; named: the caller wants it.
+func (d *disks) place(path string, named bool) (string, error) {
+	real, err := filepath.Abs(path)
 	if err != nil {
 		return "", err
 	}
-	if real, err = filepath.Abs(real); err != nil {
+	if real, err = d.resolve(real); err != nil {
 		return "", err
 	}
-	if real == filepath.Dir(real) && runtime.GOOS != "windows" {
+	if isSystemRoot(real) && !named {
 		return "", fs.ErrInvalid
 	}
 	if st, err := d.stat(real); err != nil || !st.IsDir() {
@@ -81,37 +88,7 @@ func (d *disks) candidates(more []string, limit time.Duration) (all []string) {
 		all = append(all, wd)
 	}
 	all = append(all, more...)
-	if runtime.GOOS == "windows" {
-		for letter := 'A'; letter <= 'Z'; letter++ {
-			all = append(all, string(letter)+`:\`)
-		}
-		return all
-	}
-	folders := removable()
-	found := make([][]fs.DirEntry, len(folders))
-	var looking sync.WaitGroup
-	for i, dir := range folders {
-		looking.Go(func() {
-			// Without an answer there is nothing in it.
-			found[i], _ = visitDisk(d, dir, limit, func() ([]fs.DirEntry, error) { return d.read(dir) })
-		})
-	}
-	looking.Wait()
-	for i, dir := range folders {
-		for _, e := range found[i] {
-			all = append(all, filepath.Join(dir, e.Name()))
-		}
-	}
-	return all
-}
-
-// removable are the folders where systems show what is plugged in.
-func removable() []string {
-	user := os.Getenv("USER")
-	if user == "" {
-		return []string{"/mnt", "/Volumes"}
-	}
-	return []string{"/media/" + user, "/run/media/" + user, "/mnt", "/Volumes"}
+	return append(all, d.media(limit)...)
 }
 
 // within returns a path without symlinks, if it exists and is in one of the
@@ -122,7 +99,7 @@ func (p places) within(path string) (string, error) {
 
 // judge is within that waits for the disk.
 func (p places) judge(path string) (string, error) {
-	if path == "" || strings.ContainsRune(path, 0) || !filepath.IsAbs(path) || isNetwork(path) {
+	if path == "" || strings.ContainsRune(path, 0) || !isHere(path) {
 		return "", refuse(http.StatusBadRequest, "", "%q is no path of this machine", path)
 	}
 	real, err := p.disks.resolve(filepath.Clean(path))
@@ -136,12 +113,6 @@ func (p places) judge(path string) (string, error) {
 	}
 	return "", refuse(http.StatusForbidden, "Choose something in one of the places that are listed, or start qft gui with this folder as its argument.",
 		"%s is in none of the places that this page may look at", path)
-}
-
-// isNetwork reports whether a path leads to another machine, which Windows
-// would ask for, and show who we are, before we could judge it.
-func isNetwork(path string) bool {
-	return runtime.GOOS == "windows" && (strings.HasPrefix(path, `\\`) || strings.HasPrefix(path, `//`))
 }
 
 // list lists a folder.
@@ -204,7 +175,7 @@ func (d *disks) describe(dir string, found []fs.DirEntry) []Entry {
 				var err error
 				all[i], err = visitDisk(d, path, entryTime, func() (Entry, error) { return d.entry(path) })
 				if err != nil && e.IsDir() { // who opens it hears why
-					all[i] = Entry{Name: e.Name(), Folder: true, Hidden: isHidden(e.Name())}
+					all[i] = Entry{Name: e.Name(), Folder: true, Hidden: isHidden(e.Name(), nil)}
 				}
 			})
 		}
@@ -220,16 +191,7 @@ func (d *disks) entry(path string) (Entry, error) {
 		return Entry{}, err
 	}
 	name := filepath.Base(path)
-	return Entry{Name: name, Folder: st.IsDir(), Size: st.Size(), Modified: st.ModTime().UnixMilli(), Hidden: isHidden(name)}, nil
-}
-
-func isHidden(name string) bool { return strings.HasPrefix(name, ".") }
-
-// writable reports whether something can be made in a folder, by its mode
-// where that says it, without trying.
-func (d *disks) writable(dir string) bool {
-	st, err := d.stat(dir)
-	return err == nil && (os.Geteuid() == 0 || st.Mode().Perm()&0o222 != 0)
+	return Entry{Name: name, Folder: st.IsDir(), Size: st.Size(), Modified: st.ModTime().UnixMilli(), Hidden: isHidden(name, st)}, nil
 }
 
 // folder returns a folder to receive into.
@@ -288,7 +250,7 @@ func (p places) makeFolder(path string) (string, error) {
 // checkName refuses what is no name of a file or folder that is to be made: it
 // could be a path.
 func checkName(name string) error {
-	if !filepath.IsLocal(name) || name == "." || strings.ContainsAny(name, `/\`) || strings.ContainsFunc(name, unicode.IsControl) {
+	if !filepath.IsLocal(name) || name == "." || strings.ContainsAny(name, `/\`) || strings.ContainsFunc(name, unicode.IsControl) || !keepsName(name) {
 		return refuse(http.StatusBadRequest, "Choose another name.", "%q is no name of a file or folder", name)
 	}
 	return nil
