@@ -25,10 +25,9 @@ import (
 
 const metricsAt = "127.0.0.1:9464"
 
-// page reads a page of a helper on the host: its status, and its text.
-func (h *host) page(path string) (int, string) {
-	h.w.t.Helper()
-	c := http.Client{Timeout: patience, Transport: &http.Transport{
+// wires has HTTP begin on the host.
+func (h *host) wires() *http.Transport {
+	return &http.Transport{
 		DisableKeepAlives: true,
 		DialContext: func(ctx context.Context, network, addr string) (conn net.Conn, err error) {
 			err = h.inside(func() error {
@@ -37,7 +36,13 @@ func (h *host) page(path string) (int, string) {
 			})
 			return conn, err
 		},
-	}}
+	}
+}
+
+// page reads a page of a helper on the host: its status, and its text.
+func (h *host) page(path string) (int, string) {
+	h.w.t.Helper()
+	c := http.Client{Timeout: patience, Transport: h.wires()}
 	r, err := c.Get("http://" + metricsAt + path)
 	if err != nil {
 		h.w.t.Fatal(err)

@@ -21,6 +21,8 @@ type system struct {
 	rare  bool     // its build takes more than its runs tell: QFT_SYSTEMS=all
 }
 
+var windows = system{build: []string{"GOOS=windows", "GOARCH=amd64"}, needs: "wine"}
+
 // TestOtherSystems: the program of another system as helper, sender and
 // receiver, with the one of this system at the other end.
 func TestOtherSystems(t *testing.T) {
@@ -30,7 +32,7 @@ func TestOtherSystems(t *testing.T) {
 		"linux-armv6":   {build: []string{"GOOS=linux", "GOARCH=arm", "GOARM=6"}, needs: "qemu-arm-static"},
 		"linux-riscv64": {build: []string{"GOOS=linux", "GOARCH=riscv64"}, needs: "qemu-riscv64-static", rare: true},
 		"linux-386":     {build: []string{"GOOS=linux", "GOARCH=386"}, rare: true},
-		"windows-amd64": {build: []string{"GOOS=windows", "GOARCH=amd64"}, needs: "wine"},
+		"windows-amd64": windows,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -67,7 +69,7 @@ func newMixed(t *testing.T, name string, s system) *mixed {
 		m.start = append(m.start, s.needs)
 	}
 	m.host = newWorld(t).host("one")
-	bin := filepath.Join(kit.dir, "qft-"+name)
+	bin := filepath.Join(m.w.dir, "qft-"+name)
 	flags := []string{"build", "-trimpath", "-o", bin}
 	if m.wine {
 		bin += ".exe"
@@ -128,8 +130,14 @@ func (m *mixed) tree() (dir string, want map[string]string, other map[string]str
 		g.file(fmt.Sprintf("notes/%d/%d.txt", i%7, i), g.rng.Int64N(16<<10))
 	}
 	g.file("schön ☃", 100)
-	g.file("con.txt", 100)
-	g.file("what? a:b", 100)
+	other = make(map[string]string)
+	for from, to := range map[string]string{
+		"con.txt": "con_.txt", "NUL": "NUL_", "Com1.tar.gz": "Com1_.tar.gz", "what? a:b": "what%3F a%3Ab", "large.bin::$DATA": "large.bin%3A%3A$DATA",
+		`..\up`: "..%5Cup", `\\server\share`: "%5C%5Cserver%5Cshare", `\\?\C:\x`: "%5C%5C%3F%5CC%3A%5Cx", "C:": "C%3A", "dot.": "dot%2E", "space ": "space%20",
+	} {
+		g.file(from, 100)
+		other[from] = to
+	}
 	g.sparse("disk image.raw", 16<<20)
 	g.do(g.finish())
 	g.do(filepath.WalkDir(dir, func(p string, d fs.DirEntry, err error) error {
@@ -150,7 +158,7 @@ func (m *mixed) tree() (dir string, want map[string]string, other map[string]str
 	if g.err != nil {
 		m.t.Fatal(g.err)
 	}
-	return dir, want, map[string]string{"con.txt": "con_.txt", "what? a:b": "what%3F a%3Ab"}
+	return dir, want, other
 }
 
 // exchange sends a tree to the other system, and what has arrived there back.
