@@ -58,7 +58,7 @@ func (w *homes) wantHonest(from, to *host, says ...string) {
 	}
 	w.helper.startHelper()
 	x := w.bySend(from, to, helperAddr4, w.file("film", someSize))
-	x.receiver.wantEnd(40*time.Second, 9)
+	x.receiver.wantEndSoon(40*time.Second, 9)
 	x.sender.wantEnd(patience, 9)
 	for _, p := range []*proc{x.sender, x.receiver} {
 		p.wantSaid("no path")

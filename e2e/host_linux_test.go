@@ -306,7 +306,7 @@ func eventually(t *testing.T, within time.Duration, what string, there func() bo
 func soonEnough(t *testing.T, within time.Duration, what string, there func() bool) time.Duration {
 	t.Helper()
 	late := watchLateness(t)
-	took := eventually(t, patience, what, there)
+	took := eventually(t, within+patience, what, there)
 	if took > within && late() < lateTime {
 		t.Errorf("%s: after %v, want at most %v", what, took, within)
 	}

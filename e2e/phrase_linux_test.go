@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -84,16 +85,32 @@ func TestTwoSendersOnOnePhraseOfTheirOwn(t *testing.T) {
 	w.racing = false // two slow handshakes may not overlap, and then the faster sender has won
 	w.secrets = append(w.secrets, phrase)
 	w.a.startHelper()
-	one := w.a.qft("sender", pairHelper, phrase, w.file("one", 1000).path)
-	two := w.b.qft("sender", pairHelper, phrase, w.file("two", 1000).path)
-	one.wantSay(patience, "waiting")
-	two.wantSay(patience, "waiting")
-	target := w.folder() + "/which"
-	r := w.b.qft("receiver", pairHelper, phrase, target)
-	for _, p := range []*proc{r, one, two} {
-		p.wantEnd(patience, 7)
-		p.wantSaid("phrase at the same time", "another phrase")
+	// So it may be on a busy machine as well, and then it is tried once more.
+	for range 5 {
+		late := watchLateness(t)
+		one := w.a.qft("sender", pairHelper, phrase, w.file("one", 1000).path)
+		two := w.b.qft("sender", pairHelper, phrase, w.file("two", 1000).path)
+		one.wantSay(patience, "waiting")
+		two.wantSay(patience, "waiting")
+		r := w.b.qft("receiver", pairHelper, phrase, w.folder()+"/which")
+		select {
+		case <-r.done:
+		case <-time.After(patience):
+		}
+		if !r.running() && r.cmd.ProcessState.Success() && late() >= lateTime {
+			for _, p := range []*proc{one, two} {
+				p.signal(syscall.SIGKILL)
+				<-p.done
+			}
+			continue
+		}
+		for _, p := range []*proc{r, one, two} {
+			p.wantEnd(patience, 7)
+			p.wantSaid("phrase at the same time", "another phrase")
+		}
+		return
 	}
+	t.Fatal("one sender was always faster than the other")
 }
 
 func TestSecondSenderOnATakenNumberIsToldAtOnce(t *testing.T) {

@@ -223,7 +223,7 @@ func (p *proc) showStacks() {
 func (p *proc) wantEndSoon(within time.Duration, code int) {
 	p.t.Helper()
 	late, began := watchLateness(p.t), time.Now()
-	p.wantEnd(patience, code)
+	p.wantEnd(within+patience, code)
 	if took := p.ended.Sub(began); took > within && late() < lateTime {
 		p.t.Errorf("%s ended after %v, want at most %v", p.title, took, within)
 	}
@@ -234,7 +234,7 @@ func (p *proc) wantEndSoon(within time.Duration, code int) {
 func (p *proc) wantSaySoon(within time.Duration, text string) {
 	p.t.Helper()
 	late, began := watchLateness(p.t), time.Now()
-	p.wantSay(patience, text)
+	p.wantSay(within+patience, text)
 	if took := time.Since(began); took > within && late() < lateTime {
 		p.t.Errorf("%s said %q after %v, want at most %v", p.title, text, took, within)
 	}
