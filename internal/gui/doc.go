@@ -33,8 +33,9 @@
 // ones a mebibyte at a time. A page that was away is asked again; one that
 // stays away, is silent, or sends something else than what was asked for fails
 // its files only. So does a file that is changed or removed after it was dropped.
-// Browsers tell of no symlinks in a dropped folder, and of no names that are not
-// text: the former are left out, the latter too, and the page says so.
+// Browsers may tell of no symlinks in a dropped folder, and of no names that are not
+// text: these are left out, and the page says so. Pipes and devices come as empty
+// files.
 //
 // # What can be reached
 //
@@ -55,6 +56,6 @@
 // Whoever runs programs as the same user can do what the page can, and more.
 // Other users of the machine can keep pages from being opened, by making
 // connections without end, but not those that are. Between judging a path and
-// using it, what it leads to can be changed by this user's own programs. A page
-// that dropped files has to stay open while they are sent.
+// using it, what it leads to can be changed by whoever may write to a folder on
+// its way. A page that dropped files has to stay open while they are sent.
 package gui

@@ -49,9 +49,7 @@ func TestKeyboardAlone(t *testing.T) {
 	s.tabTo("dialog-ok")
 	s.press("Enter")
 	s.gone("dialog")
-	if !s.focused("send-choose") {
-		t.Errorf("after the dialog the focus is at %s", ask[string](s, "document.activeElement.outerHTML"))
-	}
+	s.until("the focus to be back", fmt.Sprintf("document.activeElement.matches(%q)", by("send-choose")))
 	s.tabTo("send-start")
 	s.press("Enter")
 	code := s.text("code")
@@ -93,4 +91,40 @@ func TestDialogs(t *testing.T) {
 	w.press("Escape")
 	w.gone("dialog")
 	w.gone("send-selection")
+}
+
+// TestSlowFolder: who opens a folder that does not answer sees that it is waited
+// for, may go elsewhere, and stays there when it answers.
+func TestSlowFolder(t *testing.T) {
+	t.Parallel()
+	a := newPerson(t)
+	a.put(a.home+"/slow/letter.txt", []byte("hello"))
+	a.put(a.home+"/quick/postcard.txt", []byte("hello"))
+	w := a.openWith(a.start(), `{
+		window.asked = 0;
+		const fetched = window.fetch.bind(window);
+		const held = new Promise((go) => window.goOn = go);
+		window.fetch = async (path, init) => {
+			const answer = await fetched(path, init);
+			if (String(path).startsWith("/api/folder") && String(path).includes("slow")) {
+				window.asked++;
+				await held;
+				window.answered = true;
+			}
+			return answer;
+		};
+	}`)
+	w.click("send-choose")
+	w.click(`dialog-enter[data-name="slow"]`)
+	w.until("the folder to be asked for", "window.asked === 1")
+	w.see("dialog-waiting")
+	w.wantGoodLooks("a folder that does not answer")
+	w.click(`dialog-enter[data-name="quick"]`)
+	w.see(`dialog-entry[data-name="postcard.txt"]`)
+	w.gone("dialog-waiting")
+	ask[bool](w, `goOn(), true`)
+	w.until("the answer", "window.answered")
+	ask[bool](w, `new Promise((ok) => requestAnimationFrame(() => requestAnimationFrame(() => ok(true))))`)
+	w.see(`dialog-entry[data-name="postcard.txt"]`)
+	w.says("dialog-path", "/quick")
 }

@@ -28,16 +28,25 @@ export function FolderDialog(p: Props) {
   const [chosen, setChosen] = useState<string[]>([]);
   const [trouble, setTrouble] = useState<Problem | null>(null);
   const [making, setMaking] = useState<string | null>(null);
+  const [waiting, setWaiting] = useState(false);
+  const asked = useRef(0); // folders so far
   const top = useRef<HTMLUListElement>(null);
 
+  // go shows another folder. A disk may take long to answer, so who has gone
+  // elsewhere meanwhile stays there.
   const go = async (path: string, showHidden = hidden) => {
+    const mine = ++asked.current;
     setTrouble(null);
+    setWaiting(true);
     try {
       const l = await call<Listing>(`/api/folder?path=${encodeURIComponent(path)}&hidden=${showHidden ? 1 : 0}`);
+      if (mine !== asked.current) return;
       setList(l);
       top.current?.scrollTo(0, 0);
     } catch (e) {
-      if (e instanceof Refused) setTrouble(e.problem);
+      if (mine === asked.current && e instanceof Refused) setTrouble(e.problem);
+    } finally {
+      if (mine === asked.current) setWaiting(false);
     }
   };
   useEffect(() => {
@@ -75,9 +84,14 @@ export function FolderDialog(p: Props) {
             <span class="path" data-test="dialog-path">
               <bdi>{list?.path}</bdi>
             </span>
+            {waiting && (
+              <span class="late hint" role="status" data-test="dialog-waiting">
+                {text.entering}
+              </span>
+            )}
           </div>
           <ProblemBox of={trouble} />
-          <ul ref={top} class="entries" aria-label={text.pathLabel}>
+          <ul ref={top} class="entries" aria-label={text.pathLabel} aria-busy={waiting}>
             {list && entries.length === 0 && <li class="empty">{text.empty}</li>}
             {entries.map((e) => (
               <Row key={e.name} entry={e} folder={p.folder} chosen={!!list && chosen.includes(join(list.path, e.name))} toggle={() => list && toggle(join(list.path, e.name))} enter={() => list && void go(join(list.path, e.name))} />

@@ -45,7 +45,7 @@ export const text = {
   textCancel: "No text",
   selection: "To be sent",
   removeItem: (name: string) => `Remove ${name}`,
-  droppedNote: "Dropped files are read through this page: keep it open until they have arrived.",
+  droppedNote: "Dropped files are read through this page: keep it open until they have arrived. Browsers may leave out symlinks.",
   reading: "Looking through what was dropped …",
   readSoFar: (n: number) => `${count(n, "file", "files")} so far`,
   readStop: "Stop looking",
