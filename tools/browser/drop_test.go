@@ -293,6 +293,14 @@ func TestDroppedTooMuch(t *testing.T) {
 	a.put(filepath.Join(a.home, "endless", "file"), []byte("x"))
 	w := a.openWith(a.start(), endless)
 	w.drops("send-drop", filepath.Join(a.home, "endless"))
+	// However long that takes, it goes on.
+	count := `Number((` + find("send-reading") + `?.innerText ?? "").replace(/\D/g, ""))`
+	for n := 0; !ask[bool](w, "!!"+find("problem")); n = ask[int](w, count) {
+		if n > 250_000 {
+			t.Fatalf("%d files are looked through: %s", n, w.all())
+		}
+		w.until("more to be looked through", fmt.Sprintf("%s > %d || %s", count, n, find("problem")))
+	}
 	w.says("problem", "More than 200,000 files")
 	w.see("advice")
 	w.gone("send-reading")
