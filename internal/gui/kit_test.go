@@ -14,6 +14,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -59,6 +60,7 @@ type running struct {
 	over  chan struct{}
 	err   error       // once it is over
 	pages chan string // addresses that a browser was told to open
+	place string      // the last that it was given; it may be found late
 }
 
 // notes are what a person is told.
@@ -89,6 +91,9 @@ func start(t *testing.T, helper, state string, places ...string) *running {
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	p := &running{t: t, state: state, out: new(notes), stop: cancel, over: make(chan struct{}), pages: make(chan string, 8)}
+	if len(places) > 0 {
+		p.place = places[len(places)-1]
+	}
 	cfg := Config{Settings: set, Places: places, Out: p.out, Log: slog.New(slog.DiscardHandler)}
 	cfg.Open = func(path string) error {
 		p.pages <- path
@@ -173,6 +178,9 @@ func (p *running) open(id string) *tab {
 	p.t.Helper()
 	b := p.enter(p.next())
 	b.listen(id)
+	if p.place != "" {
+		b.until("the place is found", func(s *State) bool { return slices.ContainsFunc(s.Places, func(x Place) bool { return x.Path == p.place }) })
+	}
 	return b
 }
 
