@@ -71,7 +71,7 @@ func newDrop(h *hub, d Drop) (*drop, error) {
 
 func tooManyDropped() error {
 	return refuse(http.StatusRequestEntityTooLarge, "Choose the folder in the list of this machine's folders instead.",
-		"more than %d files and folders cannot be sent through the page", mostDropped)
+		"more than %d files and folders, or %d MiB of names, cannot be sent through the page", mostDropped, dropLimit>>20)
 }
 
 // plant adds one file of the list to the tree, or an empty folder.

@@ -133,6 +133,9 @@ func body(w http.ResponseWriter, r *http.Request, limit int64, v any) error {
 		return refuse(http.StatusUnsupportedMediaType, "", "the request is not in JSON")
 	}
 	tooLarge := refuse(http.StatusRequestEntityTooLarge, "", "the request has more than %d bytes", limit)
+	if limit == dropLimit {
+		tooLarge = tooManyDropped()
+	}
 	if r.ContentLength > limit {
 		return tooLarge
 	}

@@ -179,7 +179,9 @@ func (p *running) open(id string) *tab {
 	b := p.enter(p.next())
 	b.listen(id)
 	if p.place != "" {
-		b.until("the place is found", func(s *State) bool { return slices.ContainsFunc(s.Places, func(x Place) bool { return x.Path == p.place }) })
+		b.until("the place is found", func(s *State) bool {
+			return slices.ContainsFunc(s.Places, func(x Place) bool { return x.Path == p.place })
+		})
 	}
 	return b
 }

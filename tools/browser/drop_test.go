@@ -291,7 +291,7 @@ func TestDroppedTooMuch(t *testing.T) {
 	t.Parallel()
 	a := newPerson(t)
 	a.put(filepath.Join(a.home, "endless", "file"), []byte("x"))
-	w := a.openWith(a.start(), endless)
+	w := a.openWith(a.start(), madeUp(1_000_000, 1))
 	w.drops("send-drop", filepath.Join(a.home, "endless"))
 	// However long that takes, it goes on.
 	count := `Number((` + find("send-reading") + `?.innerText ?? "").replace(/\D/g, ""))`
@@ -307,16 +307,35 @@ func TestDroppedTooMuch(t *testing.T) {
 	w.gone("send-selection")
 }
 
-// endless makes every dropped folder one without an end.
-const endless = `{
-	const entry = DataTransferItem.prototype.webkitGetAsEntry;
-	const some = Array.from({length: 2000}, () => ({isFile: true, name: "x", file: (ok) => ok(new File(["x"], "x"))}));
-	DataTransferItem.prototype.webkitGetAsEntry = function () {
-		const e = entry.call(this);
-		e.createReader = () => ({readEntries: (ok) => setTimeout(() => ok(some))});
-		return e;
-	};
-}`
+// TestDroppedTooLong: a list that the program would not read is not sent to it.
+func TestDroppedTooLong(t *testing.T) {
+	t.Parallel()
+	a := newPerson(t)
+	a.put(filepath.Join(a.home, "long", "file"), []byte("x"))
+	w := a.openWith(a.start(), madeUp(80, 250))
+	w.drops("send-drop", filepath.Join(a.home, "long"))
+	w.says("send-selection", "160,000 files")
+	w.click("send-start")
+	w.says("problem", "or 32 MiB of names")
+	w.see("advice")
+	w.see("send-selection")
+}
+
+// madeUp makes every dropped folder one of so many times 2,000 files with names of
+// a length.
+func madeUp(times, length int) string {
+	return fmt.Sprintf(`{
+		const entry = DataTransferItem.prototype.webkitGetAsEntry;
+		const file = new File(["x"], "x");
+		const some = Array.from({length: 2000}, () => ({isFile: true, name: "x".repeat(%d), file: (ok) => ok(file)}));
+		DataTransferItem.prototype.webkitGetAsEntry = function () {
+			const e = entry.call(this);
+			let left = %d;
+			e.createReader = () => ({readEntries: (ok) => setTimeout(() => ok(left-- > 0 ? some : []))});
+			return e;
+		};
+	}`, length, times)
+}
 
 // TestDropIsHeld: other news do not have the page forget what the program has not
 // begun to read.

@@ -12,8 +12,18 @@ export interface Dropped {
   lost: Failure[]; // what cannot be read, and so is left out
 }
 
-// mostDropped is how many files and folders the program takes.
-export const mostDropped = 200_000;
+// mostDropped is how many files and folders the program takes, and dropLimit how
+// many bytes of a request that lists them.
+const mostDropped = 200_000;
+const dropLimit = 32 << 20;
+
+const tooMuch = (): Problem => ({ kind: "", what: text.dropTooMany(mostDropped, dropLimit >> 20), advice: text.dropTooManyAdvice });
+
+// checkSize throws if the program would not take a request that lists a drop. It
+// would not even read it, so its answer might not get here.
+export function checkSize(request: unknown): void {
+  if (new Blob([JSON.stringify(request)]).size > dropLimit) throw new Unread(tooMuch());
+}
 
 // held are drops that a transfer may still read; its number is not known before
 // the program has answered.
@@ -130,7 +140,7 @@ export async function fromDrop(data: DataTransfer, walking: Walking): Promise<Dr
 async function walk(d: Dropped, e: FileSystemEntry, above: string, walking: Walking): Promise<void> {
   walking.signal.throwIfAborted();
   walking.told(d.list.length);
-  if (d.list.length > mostDropped) throw new Unread({ kind: "", what: text.dropTooMany(mostDropped), advice: text.dropTooManyAdvice });
+  if (d.list.length > mostDropped) throw new Unread(tooMuch());
   const path = above + e.name;
   try {
     if (e.name === "") d.lost.push({ path: above + "?", why: text.dropNameless }); // what cannot be written as text has become none

@@ -3,7 +3,7 @@
 import { useEffect, useMemo, useRef, useState } from "preact/hooks";
 import type { Transfer } from "./api";
 import { call, page } from "./client";
-import { bind, type Dropped, fromDrop, fromInput, hold, join, top } from "./drop";
+import { bind, checkSize, type Dropped, fromDrop, fromInput, hold, join, top } from "./drop";
 import { FolderDialog } from "./folders";
 import { size } from "./format";
 import { attempt, open, state } from "./model";
@@ -60,7 +60,11 @@ export function SendCard() {
   const start = async () => {
     const rest = words !== null ? { text: words } : drop ? { drop: { id: drop.id, page, files: drop.list } } : { paths };
     if (drop) hold(drop);
-    const t = await attempt(() => call<Transfer>("/api/transfers", order("send", options, rest)));
+    const t = await attempt(async () => {
+      const request = order("send", options, rest);
+      if (drop) checkSize(request);
+      return call<Transfer>("/api/transfers", request);
+    });
     if (drop) bind(drop, t ? t.id : null);
     if (!t) return;
     clear();

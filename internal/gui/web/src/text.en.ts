@@ -57,7 +57,7 @@ export const text = {
   dropNameless: "its name cannot be written as text",
   dropForgotten: "the page does not hold it any more",
   dropAgain: "it has to be dropped again",
-  dropTooMany: (n: number) => `more than ${n.toLocaleString("en")} files and folders cannot be sent through the page`,
+  dropTooMany: (n: number, mib: number) => `more than ${n.toLocaleString("en")} files and folders, or ${mib} MiB of names, cannot be sent through the page`,
   dropTooManyAdvice: "Choose the folder in the list of this machine's folders instead.",
   sendStart: "Send",
   files: (n: number) => count(n, "file", "files"),
