@@ -18,7 +18,7 @@ interface Props {
 }
 
 const join = (dir: string, name: string): string => {
-  const separator = dir.includes("\\") ? "\\" : "/";
+  const separator = /^[A-Za-z]:/.test(dir) ? "\\" : "/"; // elsewhere \ is a character like any other
   return dir.endsWith(separator) ? dir + name : dir + separator + name;
 };
 
