@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"net/url"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -23,6 +24,7 @@ func TestWindowsForPeople(t *testing.T) {
 	m := newMixed(t, "windows-amd64", windows)
 	m.startHelper()
 	d := m.desk()
+	d.units()
 	p, b := d.window()
 	d.places(b)
 	d.attack(b)
@@ -92,6 +94,27 @@ func (d *desk) gui(args ...string) *proc {
 	p := d.host.start("the window", args, append(slices.Clone(d.env), "QFT_LAN=no", "QFT_PORTMAP=no"))
 	p.large = true
 	return p
+}
+
+// units runs the tests of some packages on Windows: of the window those of who
+// attacks it, which paths and names of Windows take part in.
+func (d *desk) units() {
+	d.t.Helper()
+	root := strings.TrimSpace(d.host.must("go", "list", "-m", "-f", "{{.Dir}}"))
+	for pkg, flags := range map[string][]string{
+		"internal/gui": {"-test.run", "Attack"}, "internal/settings": nil, "internal/statefile": nil,
+	} {
+		bin := filepath.Join(d.w.dir, filepath.Base(pkg)+".test.exe")
+		build := exec.Command("go", "test", "-c", "-overlay", overlay(d.t), "-o", bin, "qft/"+pkg)
+		build.Env = append(os.Environ(), append(slices.Clone(windows.build), "CGO_ENABLED=0")...)
+		if out, err := build.CombinedOutput(); err != nil {
+			d.t.Fatalf("building the tests of %s: %v\n%s", pkg, err, out)
+		}
+		args := append([]string{"wine", bin, "-test.short"}, flags...)
+		p := d.host.start("the tests of "+pkg, append([]string{"env", "-C", filepath.Join(root, pkg)}, args...), d.env)
+		p.large = true
+		p.wantEnd(bigTime, 0)
+	}
 }
 
 // window starts the window's program, and opens its page.
