@@ -242,7 +242,7 @@ func (w *pair) screensOfOne(columns int) {
 	r.shows(" left")
 
 	w.b.ip("link set eth0 down")
-	r.golden("lost", r.shows("contact lost"))
+	r.golden("lost", r.shows("no contact"))
 	w.b.ip("link set eth0 up")
 	r.shows("contact is back")
 	r.golden("back", r.shows(" left"))
@@ -326,4 +326,89 @@ func TestTerminalIsGivenBack(t *testing.T) {
 	p.shows("Code: 7-ac")
 	p.types("C-c")
 	p.shows("stopped")
+}
+
+// TestResizedTerminal: a terminal that is made narrower breaks the lines of
+// progress; nothing of them is left when they are drawn for its new width, nor
+// when it is wide again, also while nothing moves.
+func TestResizedTerminal(t *testing.T) {
+	t.Parallel()
+	needTools(t, "tmux")
+	w := newPair(t)
+	w.a.startHelper()
+	f := w.file("film.mkv", 200_000_000)
+	s := w.a.pane(80, append([]string{"send", f.path, "--limit", "2MB/s", "--no-qr"}, meeting...)...)
+	r := w.b.pane(80, append([]string{"receive", s.readCode(), "-y", "-o", w.place("videos")}, meeting...)...)
+	for _, p := range []*pane{s, r} {
+		p.shows(" left")
+	}
+	for _, columns := range []int{50, 80, 61, 59, 30, 120, 45, 80} {
+		for _, p := range []*pane{s, r} {
+			p.resize(columns)
+			p.wantOneBar(fmt.Sprintf("in %d columns", columns))
+		}
+	}
+	r.types("p")
+	for _, p := range []*pane{s, r} {
+		p.shows("paused ")
+	}
+	for _, columns := range []int{50, 80} {
+		for _, p := range []*pane{s, r} {
+			p.resize(columns)
+			p.wantOneBar(fmt.Sprintf("paused, in %d columns", columns))
+		}
+	}
+	s.types("C-c")
+	for _, p := range []*pane{s, r} {
+		if screen := p.shows("[exit "); barRow.MatchString(screen) {
+			t.Errorf("something of the bar is left at the end:\n%s", screen)
+		}
+	}
+}
+
+// barRow is what each form of progress has, and no line of the story.
+var barRow = regexp.MustCompile(`\d %  `)
+
+func (p *pane) resize(columns int) {
+	p.h.w.t.Helper()
+	p.columns = columns
+	p.tmux("resize-window", "-x", fmt.Sprint(columns), "-y", fmt.Sprint(paneRows))
+}
+
+// wantOneBar waits until progress is drawn for the width of the terminal, once,
+// with nothing of what was drawn before.
+func (p *pane) wantOneBar(when string) {
+	p.h.w.t.Helper()
+	var screen string
+	began := time.Now()
+	tick := time.NewTicker(50 * time.Millisecond)
+	defer tick.Stop()
+	for range tick.C {
+		if screen = p.shown(); p.oneBar(screen) {
+			return
+		}
+		if time.Since(began) > 30*time.Second {
+			p.h.w.t.Fatalf("%s: %s shows\n%s", when, p.h.role, screen)
+		}
+	}
+}
+
+// oneBar reports whether the last rows of a screen are one bar, with the row
+// below it where there is room, and what is above has none.
+func (p *pane) oneBar(screen string) bool {
+	rows := strings.Split(screen, "\n")
+	bar := len(rows) - 1
+	if p.columns > 60 {
+		bar--
+	}
+	for i, row := range rows {
+		has := barRow.MatchString(row)
+		if has != (i == bar) || i >= bar && utf8.RuneCountInString(row) >= p.columns {
+			return false
+		}
+		if i < bar && (strings.ContainsAny(row, "█░") || strings.Contains(row, "RTT ")) {
+			return false
+		}
+	}
+	return p.columns <= 60 || strings.ContainsAny(rows[bar], "█░")
 }

@@ -37,6 +37,7 @@ func run(ctx context.Context, t *terminal, name string, args []string) (code int
 	defer t.close()
 	defer func() {
 		if p := recover(); p != nil {
+			t.clear()
 			t.close()
 			fmt.Fprintf(t.err, "qft: this is an error in qft itself, not yours: %v\nWhat has arrived is kept. Please report it with what you typed (qft version: %s).\n", p, version())
 			code = 1

@@ -37,11 +37,12 @@ type terminal struct {
 	wants    wants
 	pacer    *pacer // what err is, if redraws
 
-	mu    sync.Mutex // events and questions come from different goroutines
-	views map[int]*view
-	drawn int       // lines of progress that stand there
-	shown string    // what they say
-	calm  time.Time // no progress is drawn before
+	mu     sync.Mutex // events and questions come from different goroutines
+	views  map[int]*view
+	drawn  int       // lines of progress that stand there, the cursor at the first
+	across int       // columns that they were drawn for
+	shown  string    // what they say
+	calm   time.Time // no progress is drawn before
 }
 
 // task is what is being done.
@@ -426,11 +427,8 @@ func (t *terminal) say(v *view, format string, args ...any) {
 // wipe takes the progress lines away.
 func (t *terminal) wipe() {
 	t.shown = ""
-	for ; t.drawn > 1; t.drawn-- {
-		fmt.Fprint(t.err, "\r\x1b[K\x1b[A")
-	}
-	if t.drawn == 1 {
-		fmt.Fprint(t.err, "\r\x1b[K")
+	if t.drawn > 0 {
+		fmt.Fprint(t.err, "\r\x1b[J")
 		t.drawn = 0
 	}
 	if t.typing.asked != nil {
@@ -467,7 +465,12 @@ func (t *terminal) show(v *view, p qft.Progress) {
 	}
 }
 
-// draw draws the lines of each session, one below the other, in one write.
+// draw draws the lines of each session, one below the other, in one write, and
+// leaves the cursor where they begin. Most terminals break lines anew when they
+// get narrower, and keep the cursor at what it stood on: so whatever number of
+// rows has come of what was drawn, they begin at the cursor, and nothing else is
+// below it. No line is broken while it is drawn: the terminal may be narrower by
+// then than it was a moment ago.
 func (t *terminal) draw(columns int) {
 	var all []*view
 	for _, v := range t.views {
@@ -488,14 +491,16 @@ func (t *terminal) draw(columns int) {
 		lines = append(lines, v.summary(columns))
 	}
 	shown := strings.Join(lines, "\n")
-	if shown == t.shown {
+	if shown == t.shown && columns == t.across {
 		return
 	}
-	t.shown = shown
 	var b strings.Builder
-	if t.drawn > 1 {
-		fmt.Fprintf(&b, "\x1b[%dA", t.drawn-1)
+	b.WriteString("\x1b[?7l")
+	if t.drawn > 0 && columns != t.across {
+		b.WriteString("\r\x1b[J")
+		t.drawn = 0
 	}
+	t.shown, t.across = shown, columns
 	for i, l := range lines {
 		if i > 0 {
 			b.WriteString("\n")
@@ -505,6 +510,10 @@ func (t *terminal) draw(columns int) {
 	if t.drawn > len(lines) {
 		b.WriteString("\x1b[J")
 	}
+	if len(lines) > 1 {
+		fmt.Fprintf(&b, "\x1b[%dA", len(lines)-1)
+	}
+	b.WriteString("\r\x1b[?7h")
 	t.drawn = len(lines)
 	io.WriteString(t.err, b.String())
 }
