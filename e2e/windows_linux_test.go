@@ -326,7 +326,7 @@ func (d *desk) secondStart(p *proc, b *tab) {
 func (d *desk) comesBack(p *proc, b *tab) (*proc, *tab) {
 	d.t.Helper()
 	f := d.w.file("film.bin", 8<<20)
-	s := d.qft(ours("send", f.path, "--limit", "1MB/s", "--no-compress")...)
+	s := d.qft(ours("send", f.path, "--limit", "500kB/s", "--no-compress")...)
 	code := s.code()
 	id := b.begin(gui.NewTransfer{Kind: "receive", Code: code, Folder: d.at("Downloads")})
 	b.accept(id)

@@ -64,7 +64,7 @@ func deadMount(t *testing.T) {
 	back := mountDead(t, dead)
 	helper := helper(t)
 	send := start(t, helper, t.TempDir(), dead, place)
-	b := send.open("page-of-the-person-1")
+	b := send.open("page-of-the-person-1").has(place)
 	began := time.Now()
 	places := b.places()
 	if slices.ContainsFunc(places, func(p Place) bool { return p.Path == dead }) || !slices.ContainsFunc(places, func(p Place) bool { return p.Path == place }) {
@@ -85,7 +85,7 @@ func deadMount(t *testing.T) {
 	var sent, got Transfer
 	b.must("/api/transfers", NewTransfer{Kind: "send", Paths: []string{filepath.Join(place, "letter")}}, &sent)
 	receive := start(t, helper, t.TempDir(), dead, top)
-	other := receive.open("page-of-the-person-2")
+	other := receive.open("page-of-the-person-2").has(top)
 	other.must("/api/transfers", NewTransfer{Kind: "receive", Code: b.code(sent.ID), Folder: top}, &got)
 	other.until("it is asked", func(s *State) bool { return len(s.Transfers) == 1 && s.Transfers[0].Ask != nil })
 	other.must(idPath(got.ID, "answer"), Answer{Number: other.state.Transfers[0].Ask.Number, Accept: true}, nil)

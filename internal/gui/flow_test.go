@@ -30,7 +30,7 @@ func newTwo(t *testing.T) *two {
 	}
 	p.programs[0] = start(t, at, filepath.Join(dir, "state-out"), p.out)
 	p.programs[1] = start(t, at, filepath.Join(dir, "state-in"), p.in)
-	p.from, p.to = p.programs[0].open("page-of-the-sender-0"), p.programs[1].open("page-of-the-receiver")
+	p.from, p.to = p.programs[0].open("page-of-the-sender-0").has(p.out), p.programs[1].open("page-of-the-receiver").has(p.in)
 	return p
 }
 

@@ -186,6 +186,20 @@ func (p *running) open(id string) *tab {
 	return b
 }
 
+// has waits until the page shows a place: a disk that is slow to answer is left
+// out until it has.
+func (b *tab) has(place string) *tab {
+	b.t.Helper()
+	place, err := filepath.EvalSymlinks(place)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	b.until("there is the place "+place, func(s *State) bool {
+		return slices.ContainsFunc(s.Places, func(p Place) bool { return p.Path == place })
+	})
+	return b
+}
+
 // enter lets a page in.
 func (p *running) enter(url string) *tab {
 	p.t.Helper()

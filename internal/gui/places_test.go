@@ -63,7 +63,7 @@ func (g grounds) ways() []string {
 func TestAttackPaths(t *testing.T) {
 	g := newGrounds(t)
 	program := start(t, "", t.TempDir(), g.place)
-	b := program.open("page-of-the-person-1")
+	b := program.open("page-of-the-person-1").has(g.place)
 	if i := slices.IndexFunc(b.places(), func(p Place) bool { return p.Path == g.place }); i < 0 {
 		t.Fatalf("the places are %v", b.places())
 	}
@@ -103,7 +103,7 @@ func (b *tab) places() []Place {
 // TestAttackNames: a name to receive under is none of a path.
 func TestAttackNames(t *testing.T) {
 	g := newGrounds(t)
-	b := start(t, helper(t), t.TempDir(), g.place).open("page-of-the-person-1")
+	b := start(t, helper(t), t.TempDir(), g.place).open("page-of-the-person-1").has(g.place)
 	for _, name := range []string{"../place-not/x", "a/b", "..", ".", "/etc/x", "a\x00", "a\nb"} {
 		b.refused("/api/transfers", NewTransfer{Kind: "receive", Code: "7-zebra-zebra-zebra", Folder: g.place, Name: name})
 		b.refused("/api/transfers", NewTransfer{Kind: "send", Paths: []string{filepath.Join(g.place, "in")}, Name: name})
@@ -113,7 +113,7 @@ func TestAttackNames(t *testing.T) {
 // TestAttackSettings: a folder that is set leads nowhere that no place is.
 func TestAttackSettings(t *testing.T) {
 	g := newGrounds(t)
-	b := start(t, "", t.TempDir(), g.place).open("page-of-the-person-1")
+	b := start(t, "", t.TempDir(), g.place).open("page-of-the-person-1").has(g.place)
 	defer settings.Set(settings.Folder, "")
 	b.must("/api/settings", map[string]string{"key": settings.Folder, "value": g.outside}, nil)
 	b.until("the setting is taken up", func(s *State) bool {
@@ -134,7 +134,7 @@ func TestListing(t *testing.T) {
 	if !g.links {
 		t.Skip("needs symlinks")
 	}
-	b := start(t, "", t.TempDir(), g.place).open("page-of-the-person-1")
+	b := start(t, "", t.TempDir(), g.place).open("page-of-the-person-1").has(g.place)
 	for i, name := range []string{"b", "A", "c\nd"} {
 		write(t, filepath.Join(g.place, name), make([]byte, i))
 	}
