@@ -17,9 +17,9 @@ const (
 	readPart  = 1 << 20
 	mostReads = 4
 	// smallFile is up to what size files are asked for together, mostTogether at
-	// a time: asking takes longer than reading them.
+	// a time: asking takes longer than reading them. More hold the page up.
 	smallFile    = 64 << 10
-	mostTogether = 128
+	mostTogether = 32
 	// mostAhead is how many answers are kept of which not all has been read.
 	mostAhead = 2 * mostReads
 	// goneTime is how long a page may be away before its files count as lost, and
