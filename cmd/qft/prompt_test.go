@@ -140,7 +140,7 @@ func TestEachReceiverHasItsLine(t *testing.T) {
 	out.Reset()
 	event(2, qft.Progress{Done: 75, Size: 100, Rate: 1000, Counted: true})
 	want := "\x1b[?7l\rreceiver 1:   50 %  50 B of 100 B  1.00 kB/s\x1b[K\n\rreceiver 2:   75 %  75 B of 100 B  1.00 kB/s\x1b[K\n" +
-		"\rreceiver 3:   50 %  50 B of 100 B  1.00 kB/s\x1b[K\x1b[2A\r\x1b[?7h"
+		"\rreceiver 3:   50 %  50 B of 100 B  1.00 kB/s\x1b[K\x1b[?7h\x1b[2A\r"
 	if got := out.String(); got != want {
 		t.Errorf("drawn is\n%q, want\n%q", got, want)
 	}

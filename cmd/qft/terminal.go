@@ -510,10 +510,11 @@ func (t *terminal) draw(columns int) {
 	if t.drawn > len(lines) {
 		b.WriteString("\x1b[J")
 	}
+	b.WriteString("\x1b[?7h")
 	if len(lines) > 1 {
 		fmt.Fprintf(&b, "\x1b[%dA", len(lines)-1)
 	}
-	b.WriteString("\r\x1b[?7h")
+	b.WriteString("\r") // the last thing: a terminal that takes the rest for text is not to put it over a line
 	t.drawn = len(lines)
 	io.WriteString(t.err, b.String())
 }
