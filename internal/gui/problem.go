@@ -38,9 +38,12 @@ func problemOf(err error) *Problem {
 const again = "run the same command again on both sides to continue"
 
 // inWindow is advice in terms of the window, in which there is no command to be
-// run again.
+// run again, and no flag.
 func inWindow(advice string) string {
-	return strings.Replace(advice, again, "continue it on both sides: under History, or with the same code", 1)
+	return strings.NewReplacer(
+		again, "continue it on both sides: under History, or with the same code",
+		"--wait none waits for ever", "wait: none, under Settings, waits for ever",
+	).Replace(advice)
 }
 
 // plainText makes foreign text harmless: control characters, and the Unicode

@@ -16,6 +16,10 @@ func TestAdviceIsForTheWindow(t *testing.T) {
 	if p.What != "not enough space" || p.Advice != "free some space, then continue it on both sides: under History, or with the same code" {
 		t.Errorf("%+v", p)
 	}
+	p = problemOf(&qft.Error{Op: "receive", Kind: qft.KindNobody, Err: errors.New("nobody"), Hint: "Wait longer: --wait none waits for ever."})
+	if p.Advice != "Wait longer: wait: none, under Settings, waits for ever." {
+		t.Errorf("%+v", p)
+	}
 }
 
 // TestProblemsAreInPlainWords: no call of the system, and no address of the
