@@ -184,8 +184,9 @@ func (d *drop) ask(want Read) ([]byte, error) {
 	defer d.hub.unask(d.hub.ask(r))
 	check := time.NewTicker(time.Second)
 	defer check.Stop()
-	here := time.Now() // since when it was there
-	for now := here; ; {
+	now := time.Now()
+	here := now // since when it was there
+	for {
 		switch away := d.away(now); {
 		case away >= goneTime:
 			return nil, errPageGone

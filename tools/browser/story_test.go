@@ -214,7 +214,7 @@ func TestCodesAreCompletedAndRepaired(t *testing.T) {
 	w.until("the last word", find("receive-code")+`.value === "7-acid-robot-zebra"`)
 	w.write("receive-code", "7 acid robot zebar")
 	w.says("receive-repaired", "zebra")
-	w.write("receive-code", "7-acid-robot-xxxxxx")
+	w.write("receive-code", "7-acid-robot-qqqqqq")
 	w.see("receive-problem")
 	w.until("nothing to start", find("receive-start")+".disabled")
 }
