@@ -125,8 +125,6 @@ func Helper(ctx context.Context, cfg HelperConfig) error {
 		return err
 	}
 	defer socket.Close()
-	v4, v6 := socket.Families()
-	log.Info("helper is listening", "ports", socket.Ports(), "ipv4", v4, "ipv6", v6)
 	for _, h := range socket.Hints() {
 		log.Warn(h)
 	}
@@ -152,6 +150,10 @@ func Helper(ctx context.Context, cfg HelperConfig) error {
 		defer stop()
 	}
 	defer cfg.Control.attach(h)()
+	// The last thing before it answers: whoever waits for this line may use all
+	// that the lines before it name.
+	v4, v6 := socket.Families()
+	log.Info("helper is listening", "ports", socket.Ports(), "ipv4", v4, "ipv6", v6)
 	if cfg.Ready != nil {
 		cfg.Ready(socket.Ports())
 	}

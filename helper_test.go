@@ -55,6 +55,47 @@ func TestHelperHasSeveralPorts(t *testing.T) {
 	}
 }
 
+// TestAHelperThatIsListeningIsReachedByTCP: scripts wait for the line, and then
+// for nothing else.
+func TestAHelperThatIsListeningIsReachedByTCP(t *testing.T) {
+	t.Cleanup(func() { goleak.VerifyNone(t) })
+	ctx, stop := context.WithCancel(t.Context())
+	defer stop()
+	heard := make(chan error, 1)
+	log := slog.New(slog.NewTextHandler(onListening(func(ports string) {
+		c, err := net.Dial("tcp", "127.0.0.1:"+ports)
+		if err == nil {
+			c.Close()
+		}
+		heard <- err
+	}), nil))
+	_, ended := helperAt(ctx, t, 1, HelperConfig{Log: log})
+	select {
+	case err := <-heard:
+		if err != nil {
+			t.Errorf("the helper says that it is listening, and then: %v", err)
+		}
+	default:
+		t.Error("a helper that answers has not said that it is listening")
+	}
+	stop()
+	if err := <-ended; err != nil {
+		t.Error(err)
+	}
+}
+
+// onListening is called with the port when a helper of one says that it is
+// listening, before it goes on.
+type onListening func(port string)
+
+func (f onListening) Write(line []byte) (int, error) {
+	if _, rest, found := strings.Cut(string(line), `msg="helper is listening" ports=[`); found {
+		port, _, _ := strings.Cut(rest, "]")
+		f(port)
+	}
+	return len(line), nil
+}
+
 // helperAt runs a helper at n ports that were free a moment ago, and at others if
 // somebody else has got them by then. It returns when the helper answers.
 func helperAt(ctx context.Context, t *testing.T, n int, cfg HelperConfig) (ports []uint16, ended <-chan error) {
