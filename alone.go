@@ -79,20 +79,21 @@ func (s *stand) watchAgain() time.Time {
 
 // nobody is how a wait ends that has a limit.
 func (s *stand) nobody() error {
-	e := &Error{Op: s.op, Kind: KindNobody, Hint: "Start both sides again, or wait longer: --wait none waits for ever."}
+	e := &Error{Op: s.op, Kind: KindNobody}
+	e.advise("Start both sides again, or wait longer: {forever}.")
 	limit := s.vigil.limit
 	switch {
 	case s.vigil.opened.IsZero() && !s.met:
 		e.Err = fmt.Errorf("for %v nobody could find this side: nothing that was named has answered", limit)
-		e.Hint = "Is the helper, or the sender's machine, the right one, and is it reached? qft doctor looks. --wait none waits for ever."
+		e.advise("Is the helper, or the sender's machine, the right one, and is it reached? qft doctor looks. To wait longer: {forever}.")
 	case s.vigil.queued:
 		e.Err = fmt.Errorf("the sender has taken others first for %v", limit)
 	case s.admitted:
 		e.Err = fmt.Errorf("nobody has come back for %v", limit)
-		e.Hint = "run the same command again on both sides to continue"
+		e.advise("{again}")
 	case s.role == rendezvous.Receiver:
 		e.Err = fmt.Errorf("nobody has come within %v", limit)
-		e.Hint = "Does the sender still wait, is the code right, and do both sides name the same helper? --wait none waits for ever."
+		e.advise("Does the sender still wait, is the {code} right, and do both sides name the same helper? To wait longer: {forever}.")
 	default:
 		e.Err = fmt.Errorf("nobody has come within %v", limit)
 	}

@@ -18,15 +18,8 @@ func transferError(op string, err error) error {
 	if !errors.As(err, &e) {
 		return &Error{Op: op, Err: err}
 	}
-	return &Error{Op: op, Kind: transferKind(op, e), Err: fact{e}, Hint: e.Advice()}
+	return (&Error{Op: op, Kind: transferKind(op, e), Err: e}).advise(e.Advice())
 }
-
-// fact is an error of a transfer without its advice, which is a Hint here.
-type fact struct{ of *transfer.Error }
-
-func (f fact) Error() string { return f.of.Fact() }
-
-func (f fact) Unwrap() error { return f.of }
 
 func transferKind(op string, e *transfer.Error) Kind {
 	switch e.Kind {
@@ -68,7 +61,7 @@ func peerError(op string, e *peer.Error) error {
 	switch e.Kind {
 	case peer.HelperUnreachable:
 		out.Kind = KindHelper
-		out.Hint = "Is that the helper's address, is it running, and does this network let UDP out? On one network, --helper none does without it."
+		out.advise("Is that the helper's address, is it running, and does this network let UDP out? {no helper}")
 	case peer.StunUnreachable:
 		out.Kind = KindHelper
 		out.Hint = "Any public STUN server will do, as HOST or HOST:PORT; without a port it is 3478. If several are silent, this network lets no UDP out: a helper is reached by TCP too."
@@ -79,9 +72,9 @@ func peerError(op string, e *peer.Error) error {
 		out.Kind = KindHelper
 		switch {
 		case errors.Is(e.Err, rendezvous.ErrExpired):
-			out.Hint = "Start again when both are there: the sender gets a new code."
+			out.Hint = "Start again when both are there; a sender that makes codes makes a new one."
 		case errors.Is(e.Err, rendezvous.ErrDenied):
-			out.Hint = "Ask whoever runs the helper for its secret (--helper-secret-file, QFT_HELPER_SECRET), or use another helper."
+			out.advise("Ask whoever runs the helper for its secret{secret}, or use another helper.")
 		default:
 			out.Hint = "Try again in a minute, or use another helper."
 		}
@@ -93,16 +86,16 @@ func peerError(op string, e *peer.Error) error {
 		out.Hint = "Another sender uses that number: send again for a new code."
 	case peer.PhraseWrong:
 		out.Kind = KindPhrase
-		out.Hint = "Compare the code with the sender's screen and receive again; the sender still waits."
+		out.advise("Compare the {code} with the sender's and receive again; the sender still waits.")
 		if op == "send" { // only tokens show a sender that it is wrong
 			out.Hint = "Both sides need the same phrase: agree on one, and begin again with new tokens."
 		}
 	case peer.PhraseBurnt:
 		out.Kind = KindTaken
-		out.Hint = "Somebody may be guessing. Start again with a new code or phrase."
+		out.advise("Somebody may be guessing. Start again with another {code}.")
 	case peer.PhraseTaken:
 		out.Kind = KindTaken
-		out.Hint = "If that is not you on another screen, stop the sender and use a new code."
+		out.advise("If that is not you on another screen, stop the sender and begin again with another {code}.")
 	case peer.TwoSenders:
 		out.Kind = KindTaken
 		out.Hint = "Agree on another phrase, and let only one side send."

@@ -65,7 +65,9 @@ type Error struct {
 	Op   string // what was being done: "send", "receive", "helper", "doctor", "accept", "dial", "stream"
 	Kind Kind
 	Err  error
-	Hint string // what to do next, when there is something to say
+	Hint string // what to do next, when there is something to say; Terms.Hint says it in a program's own terms
+
+	advice string // Hint with names of Terms in it; empty: there are none
 }
 
 // Error is one line in lower case that says what happened and, as a rule, why.

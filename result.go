@@ -75,6 +75,6 @@ func (r Result) incomplete(op string) error {
 	if r.FailedCount != 1 {
 		what = fmt.Sprintf("%d files were", r.FailedCount)
 	}
-	return &Error{Op: op, Kind: KindIncomplete, Err: fmt.Errorf("%s not transferred, all others were", what),
-		Hint: "When the cause is mended, run the same command again on both sides: only what is missing is sent."}
+	e := &Error{Op: op, Kind: KindIncomplete, Err: fmt.Errorf("%s not transferred, all others were", what)}
+	return e.advise("When the cause is mended, {again}: only what is missing is sent.")
 }

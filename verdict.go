@@ -179,7 +179,7 @@ func advice(d *Diagnosis, r Rating) []string {
 	})
 	switch {
 	case len(d.Servers) == 0:
-		add("Name a helper or a STUN server: qft doctor HOST:PORT")
+		add("Name a helper or a STUN server, or set one.")
 	case r == RatingBlocked && d.IPv4.Outside == "" && d.IPv6.Outside == "", onlyPorts(d) != nil:
 		add("Ask who runs this network to let UDP out, or use another network, such as a phone's.")
 	case r == RatingUnknown && d.NAT.Destinations == 1:
@@ -187,7 +187,7 @@ func advice(d *Diagnosis, r Rating) []string {
 	case r != RatingOpen && r != RatingBlocked && private >= 0:
 		add("The router is behind another NAT itself, of the provider as a rule: ask for a public address, or for IPv6.")
 	case r == RatingLimited && d.IPv4.NAT == Yes || r == RatingGood && (d.NAT.Mapping == "preserving" || d.NAT.Mapping == "sequential"):
-		add("Turn on UPnP, NAT-PMP or PCP in the router, or forward a UDP port to this machine and name it with --port%s", map[bool]string{true: ".", false: "; IPv6 would help too."}[d.IPv6.Outside != ""])
+		add("Turn on UPnP, NAT-PMP or PCP in the router, or forward a UDP port to this machine and have qft use that one (the setting port)%s", map[bool]string{true: ".", false: "; IPv6 would help too."}[d.IPv6.Outside != ""])
 	}
 	for _, c := range []struct {
 		IPCheck

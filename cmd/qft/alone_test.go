@@ -18,7 +18,7 @@ func TestWaitingInVainIsExplained(t *testing.T) {
 	}{
 		{qft.Alone{Nearby: true}, "nobody on this network has answered", "qft config helper"},
 		{qft.Alone{Helper: true, Nearby: true}, "Do both sides name the same helper (qft config helper)?", "this network"},
-		{qft.Alone{Host: true}, "is the code the one on its screen", "helper"},
+		{qft.Alone{Host: true}, "is the code the sender's", "helper"},
 	} {
 		var story bytes.Buffer
 		tm := newTerminal(nil, &story, &story)

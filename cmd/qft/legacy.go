@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
-	"slices"
 	"strconv"
 	"strings"
 
@@ -25,7 +24,7 @@ func senderCommand(t *terminal) *cobra.Command {
 		Long:  legacyHelp("sends FILE", "from which to send"),
 		Args:  exactly(3, 5, "HELPER[:PORT] PHRASE FILE [BITRATE] [SKIP]"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			t.historical = cmd.CommandPath()
+			t.terms = historicalTerms(cmd.CommandPath())
 			return t.legacySend(cmd.Context(), args[0], args[1:])
 		},
 		ValidArgsFunction: completeFile(2),
@@ -39,7 +38,7 @@ func receiverCommand(t *terminal) *cobra.Command {
 		Long:  legacyHelp("receives into FILE", "at which to write on: that much of FILE is kept as it is"),
 		Args:  exactly(3, 5, "HELPER[:PORT] PHRASE FILE [BITRATE] [SKIP]"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			t.historical = cmd.CommandPath()
+			t.terms = historicalTerms(cmd.CommandPath())
 			return t.legacyReceive(cmd.Context(), args[0], args[1:])
 		},
 		ValidArgsFunction: completeFile(2),
@@ -69,7 +68,7 @@ func shortCommand(t *terminal, name string) *cobra.Command {
 		SilenceUsage:  true,
 		Args:          exactly(2, 4, "PHRASE FILE [BITRATE] [SKIP]"),
 	}
-	t.historical = name
+	t.terms = historicalTerms(name)
 	cmd.SetUsageFunc(usage)
 	cmd.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
 	cmd.CompletionOptions.DisableDefaultCmd = true
@@ -159,43 +158,4 @@ func (t *terminal) legacy(ctx context.Context, helper string, args []string) (cf
 		cfg.Skip = n
 	}
 	return cfg, nil
-}
-
-// inHistorical is advice in terms of the historical command that was typed; it
-// is as it was for the others. They have no flags and no codes: there are
-// arguments, and for a setting its variable.
-func inHistorical(typed, advice string) string {
-	if typed == "" {
-		return advice
-	}
-	helper := "QFT_HELPER"
-	if strings.HasPrefix(typed, mainName+" ") {
-		helper = "a " + helperArgument
-		advice = strings.ReplaceAll(advice, "--helper none does", "none in the place of "+helperArgument+" does")
-	}
-	advice = strings.NewReplacer(
-		"move it away, choose another name with -o NAME, or say --overwrite, --rename or --skip-existing",
-		"move it away, or name another FILE; qft receive can overwrite, rename and skip",
-		"move it away, choose another name, or say --overwrite, --rename or --skip-existing", "move it away, or name another FILE",
-		"choose another name with -o NAME", "name another FILE",
-		"choose one with -o NAME", "name another FILE",
-		"choose a name with -o NAME", "name another FILE",
-		", with -o DIR", ": name a FILE there",
-		"as a stream: qft send - <IT", "as a stream: - in the place of FILE, and <IT at the end",
-		"--helper on both sides, or CODE@HOST", helper+" on both sides",
-		"send again for a new code", "agree on another phrase",
-		"Compare the code with the sender's screen", "Compare the phrase with the sender's",
-		"a new code or phrase", "another phrase",
-		"and use a new code", "and agree on another phrase",
-		": the sender gets a new code", "",
-		"is the code right", "is the phrase right",
-		"is the code the one on its screen", "is the phrase the same",
-	).Replace(advice)
-	keys := settings.Keys() // the longer ones first, of which others are the beginning
-	slices.SortFunc(keys, func(a, b settings.Key) int { return len(b.Name) - len(a.Name) })
-	for _, k := range keys {
-		advice = strings.ReplaceAll(advice, "--"+k.Name+" none", k.Variable()+"=none")
-		advice = strings.ReplaceAll(advice, "--"+k.Name, k.Variable())
-	}
-	return advice
 }

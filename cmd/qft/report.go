@@ -15,8 +15,7 @@ import (
 // sense has no why: that it is wrong says it. The name is the one the program
 // was called by.
 func report(t *terminal, name string, err error) {
-	what, why, do := explain(name, err)
-	do = inHistorical(t.historical, do)
+	what, why, do := explain(t.terms, name, err)
 	t.tellProblem("1;31", name+":", what)
 	if why != "" {
 		t.tellProblem("2", "  Why:", why)
@@ -37,7 +36,7 @@ func (t *terminal) tellProblem(codes, head, text string) {
 
 // explain takes an error apart. What is said of a command line is enough to see
 // why; what to do is what the error knows, or where it is explained.
-func explain(name string, err error) (what, why, do string) {
+func explain(terms qft.Terms, name string, err error) (what, why, do string) {
 	what, why = qft.Explain(err)
 	var usage usageError
 	if errors.As(err, &usage) {
@@ -52,7 +51,7 @@ func explain(name string, err error) (what, why, do string) {
 	case errors.As(err, &set) && settingAdvice(set.From) != "":
 		do = settingAdvice(set.From)
 	case errors.As(err, &e):
-		do = e.Hint
+		do = terms.Hint(err)
 	}
 	if do == "" && usage.err != nil {
 		do = usageAdvice(name)

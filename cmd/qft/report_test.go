@@ -64,7 +64,7 @@ func TestAdviceFits(t *testing.T) {
 		{mainName, "a helper is given as HOST or HOST:PORT, or as none: qft help helpers says what it is.", &settings.Error{From: "--helper", Err: odd}},
 		{mainName, "qft config lists the settings, qft config --help shows how they are changed.", &settings.Error{From: "lan", Err: odd}},
 	} {
-		what, why, do := explain(c.name, usageError{c.err})
+		what, why, do := explain(commandTerms, c.name, usageError{c.err})
 		if what != c.err.Error() || why != "" || do != c.want {
 			t.Errorf("%v of %s is %q, %q, %q, want %q", c.err, c.name, what, why, do, c.want)
 		}

@@ -55,8 +55,8 @@ type task struct {
 	own      bool   // there is a phrase of one's own, and no code
 	sends    string // what is sent, for people
 
-	historical string // the command, if it is one of these: what it is advised in terms of
-	helper     string // where the two sides meet, if they meet at a helper
+	terms  qft.Terms // of the command that was typed
+	helper string    // where the two sides meet, if they meet at a helper
 }
 
 // look is what stderr can show.
@@ -68,6 +68,7 @@ type look struct {
 
 func newTerminal(in io.Reader, out, err io.Writer) *terminal {
 	t := &terminal{in: in, out: out, err: err, views: make(map[int]*view)}
+	t.terms = commandTerms
 	if f, ok := err.(*os.File); ok && isTerminal(f) && canStyle(f) {
 		t.redraws = true
 		t.styled, t.fine = os.Getenv("NO_COLOR") == "", fineBars()
@@ -163,7 +164,7 @@ func (t *terminal) event(e qft.Event) {
 
 // line prints an event for a program.
 func (t *terminal) line(e qft.Event) {
-	t.out.Write(append(qft.EncodeEvent(time.Now(), e), '\n'))
+	t.out.Write(append(qft.EncodeEvent(time.Now(), t.terms.Event(e)), '\n'))
 }
 
 // tell prints an event of a session for a person.
@@ -177,7 +178,7 @@ func (t *terminal) tell(v *view, e qft.Event) {
 	case qft.Waiting:
 		t.tellWaiting(e)
 	case qft.Alone:
-		t.say(v, "%s", inHistorical(t.historical, aloneText(e)))
+		t.say(v, "%s Still waiting", t.terms.Alone(e))
 	case qft.Token:
 		t.showToken(e.Text)
 	case qft.TokenWanted: // the question follows

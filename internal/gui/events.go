@@ -124,7 +124,8 @@ func (t *transfer) noteEvent(e qft.Event) {
 	case qft.WeakPhrase:
 		t.note("This phrase is easily guessed: " + e.Reason + ". Who guesses it can take your place. Safer: a code, which is made when the phrase is left empty, or five words drawn at random.")
 	case qft.Alone:
-		t.note(aloneNote(e))
+		text := terms.Alone(e)
+		t.note(strings.ToUpper(text[:1]) + text[1:])
 	case qft.HelperSilent:
 		t.note("The helper does not answer; it is asked on and on.")
 	case qft.HelperBack:
@@ -150,19 +151,6 @@ func (t *transfer) noteEvent(e qft.Event) {
 	case qft.Hint:
 		t.note("Hint: " + e.Text)
 	}
-}
-
-// aloneNote says why nobody may have come to a receiver.
-func aloneNote(e qft.Alone) string {
-	if !e.Helper && !e.Host {
-		return "Nobody on this network has answered so far. Does the sender still wait, is the code right, and are both on the same network " +
-			"(guests are often kept apart)? Across networks both sides need a helper, under Settings."
-	}
-	text := "Nobody has come so far. Does the sender still wait, and is the code the one on its screen?"
-	if e.Helper {
-		text += " Both sides need the same helper, under Settings."
-	}
-	return text
 }
 
 func portsNote(e qft.HelperPorts) string {

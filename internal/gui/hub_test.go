@@ -101,7 +101,7 @@ func TestAWeakPhraseIsTold(t *testing.T) {
 
 // TestWaitingInVainIsTold: with what there is to look at.
 func TestWaitingInVainIsTold(t *testing.T) {
-	for want, e := range map[string]qft.Alone{"same helper": {Helper: true, Nearby: true}, "on its screen": {Host: true}, "on this network": {Nearby: true}} {
+	for want, e := range map[string]qft.Alone{"same helper (under Settings)": {Helper: true, Nearby: true}, "is the code the sender's": {Host: true}, "on this network": {Nearby: true}} {
 		x := seen(qft.Waiting{}, e)
 		if len(x.shown.Notes) != 1 || !strings.Contains(x.shown.Notes[0], want) || x.shown.Phase != PhaseWaiting {
 			t.Errorf("%q, %s", x.shown.Notes, x.shown.Phase)

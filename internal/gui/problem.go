@@ -20,7 +20,7 @@ func problemOf(err error) *Problem {
 	p := &Problem{Kind: qft.KindOf(err).String(), What: cmp.Or(why, what)}
 	var e *qft.Error
 	if errors.As(err, &e) {
-		p.Advice = inWindow(e.Hint)
+		p.Advice = terms.Hint(e)
 	}
 	var u *unread
 	if errors.As(err, &u) {
@@ -34,16 +34,22 @@ func problemOf(err error) *Problem {
 	return p
 }
 
-// again is what the commands say of a transfer that can go on.
-const again = "run the same command again on both sides to continue"
-
-// inWindow is advice in terms of the window, in which there is no command to be
+// terms are how the window does what advice is about: there is no command to be
 // run again, and no flag.
-func inWindow(advice string) string {
-	return strings.NewReplacer(
-		again, "continue it on both sides: under History, or with the same code",
-		"--wait none waits for ever", "wait: none, under Settings, waits for ever",
-	).Replace(advice)
+var terms = qft.Terms{
+	Code:      "code",
+	Again:     "continue it on both sides: under History, or with the same code",
+	Name:      "choose another folder, or have the sender rename it",
+	Existing:  "move it away, or choose under Options what is to be done with what exists already",
+	Folder:    "choose another folder, one where you may write",
+	Most:      "allow more under Settings: max-size, max-files",
+	Stream:    "send what comes out of it from a terminal: qft send - <IT",
+	Discard:   "discard it under History",
+	NoHelper:  "On one network, none as the helper does without it.",
+	Helper:    " (under Settings)",
+	Secret:    " (helper-secret-file, under Settings)",
+	Elsewhere: "Across networks both sides need a helper, under Settings",
+	Forever:   "wait: none, under Settings, waits for ever",
 }
 
 // plainText makes foreign text harmless: control characters, and the Unicode

@@ -1,24 +1,34 @@
 package gui
 
 import (
-	"errors"
 	"fmt"
 	"net"
+	"os"
+	"path/filepath"
+	"reflect"
+	"regexp"
 	"testing"
 
 	"qft"
 )
 
-// TestAdviceIsForTheWindow: nobody who looks at a page can run a command again.
+// TestAdviceIsForTheWindow: nobody who looks at a page can run a command again,
+// or has a flag.
 func TestAdviceIsForTheWindow(t *testing.T) {
-	p := problemOf(&qft.Error{Op: "receive", Kind: qft.KindDisk, Err: errors.New("not enough space"),
-		Hint: "free some space, then run the same command again on both sides to continue"})
-	if p.What != "not enough space" || p.Advice != "free some space, then continue it on both sides: under History, or with the same code" {
-		t.Errorf("%+v", p)
+	flag := regexp.MustCompile(`(^|[^a-z-])-(-[a-z]+|o )`)
+	v := reflect.ValueOf(terms)
+	for i := range v.NumField() {
+		if text := v.Field(i).String(); text == "" || flag.MatchString(text) {
+			t.Errorf("%s: %q", v.Type().Field(i).Name, text)
+		}
 	}
-	p = problemOf(&qft.Error{Op: "receive", Kind: qft.KindNobody, Err: errors.New("nobody"), Hint: "Wait longer: --wait none waits for ever."})
-	if p.Advice != "Wait longer: wait: none, under Settings, waits for ever." {
-		t.Errorf("%+v", p)
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "letter"), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	_, err := qft.Receive(t.Context(), qft.Target{Dir: dir, Name: "letter"}, qft.Config{Phrase: "7-acid-robot-zebra", Helper: "127.0.0.1:1"})
+	if p := problemOf(err); p.Kind != "exists" || p.Advice != terms.Existing {
+		t.Errorf("%v: %+v", err, p)
 	}
 }
 

@@ -1,6 +1,7 @@
 package transfer
 
 import (
+	"cmp"
 	"errors"
 	"io/fs"
 	"os"
@@ -39,12 +40,12 @@ const (
 )
 
 // texts says what happened and what to do about it: if it happened here, and
-// if it happened at the peer. It is the one place with such advice.
+// if it happened at the peer. It is the one place with such advice. What is in
+// braces depends on the program: qft.Terms.
 func (k Kind) texts() (what, here, there string) {
-	const again = "run the same command again on both sides to continue"
 	switch k {
 	case Canceled:
-		return "stopped", again, again
+		return "stopped", "{again}", "{again}"
 	case Refused:
 		return "refused", "", "ask the other side why"
 	case NotFound:
@@ -52,38 +53,37 @@ func (k Kind) texts() (what, here, there string) {
 	case Directory:
 		return "is a directory", "name a file", ""
 	case NotRegular:
-		return "is no file and no directory", "send what comes out of it as a stream: qft send - <IT", ""
+		return "is no file and no directory", "{stream}", ""
 	case Unreadable:
-		return "cannot be read", "check the disk and the file's permissions", again
+		return "cannot be read", "check the disk and the file's permissions", "{again}"
 	case BadName:
-		return "the file's name cannot be used", "choose one with -o NAME", "the receiver can choose a name with -o NAME"
+		return "the file's name cannot be used", "{name}", "the receiver can choose another name"
 	case Exists:
 		return "already exists and is not overwritten unasked",
-			"move it away, choose another name with -o NAME, or say --overwrite, --rename or --skip-existing",
-			"the receiver can move it away, choose another name, or say --overwrite, --rename or --skip-existing"
+			"{existing}", "the receiver can move it away, choose another name, or have it replaced"
 	case NoSpace:
-		return "not enough space", "free some space, then " + again, "when there is space, " + again
+		return "not enough space", "free some space, then {again}", "when there is space, {again}"
 	case Permission:
-		return "permission denied", "choose a place where you may write, with -o DIR", ""
+		return "permission denied", "{folder}", ""
 	case Changed:
 		return "the file changed while it was being sent", "wait until nothing writes to it, then send it again",
 			"the sender has to send it again when nothing writes to it"
 	case Protocol:
 		return "the protocol was broken", "check that both sides run the same version of qft", "check that both sides run the same version of qft"
 	case Corrupt:
-		return "data does not match its hash", again, again
+		return "data does not match its hash", "{again}", "{again}"
 	case Busy:
-		return "another qft is receiving this file", "wait for it, or choose another name with -o NAME", ""
+		return "another qft is receiving this file", "wait for it, or {name}", ""
 	case BadSkip:
 		return "skip does not fit", "give both sides the same skip, or none: qft continues by itself", "give both sides the same skip, or none: qft continues by itself"
 	case Lost:
-		return "the connection was lost", again, again
+		return "the connection was lost", "{again}", "{again}"
 	case Disk:
-		return "the disk failed", "check the disk, then " + again, again
+		return "the disk failed", "check the disk, then {again}", "{again}"
 	case Broken:
 		return "whoever was to read the stream has stopped reading", "", "the receiver has to look why"
 	case TooMuch:
-		return "is more than is allowed here", "allow more with --max-size or --max-files", "the receiver can allow more with --max-size or --max-files"
+		return "is more than is allowed here", "{most}", "the receiver can allow more"
 	case Foreign:
 		const pairs = "files need qft.Send here and qft.Receive there, a stream needs qft.Accept and qft.Dial"
 		return "one side is there for files and the other for a stream", pairs, pairs
@@ -100,27 +100,21 @@ type Error struct {
 	Path string // the file concerned, as it can be named here; may be empty
 	Peer bool   // it happened at the peer, which told us
 	Err  error  // the cause; nil if Kind says it all
+	Do   string // what to do about it; if empty, Kind says it
 }
 
-// Error is one line in lower case that says what happened and what to do.
-func (e *Error) Error() string {
-	if advice := e.Advice(); advice != "" {
-		return e.Fact() + "; " + advice
-	}
-	return e.Fact()
-}
-
-// Advice is what to do about it, if there is something to say.
+// Advice is what to do about it, if there is something to say. What is in braces
+// depends on the program: qft.Terms.
 func (e *Error) Advice() string {
 	_, here, there := e.Kind.texts()
 	if e.Peer {
-		return there
+		here = there
 	}
-	return here
+	return cmp.Or(e.Do, here)
 }
 
-// Fact is what happened, on one line in lower case.
-func (e *Error) Fact() string {
+// Error is what happened, on one line in lower case.
+func (e *Error) Error() string {
 	var parts []string
 	if e.Peer {
 		parts = append(parts, "the other side reports")

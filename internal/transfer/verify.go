@@ -541,7 +541,7 @@ func (r *Receiver) takeComparison(typ byte, body []byte) *Error {
 	}
 	it := r.line.find(n)
 	if typ == msgDiffers && (it == nil && n < r.line.base || it != nil && it.verdict == verdictHave) {
-		return &Error{Kind: Changed, Err: errors.New("a file changed though its size and time did not: give up what arrived with qft resume --discard")}
+		return &Error{Kind: Changed, Err: errors.New("a file changed though its size and time did not"), Do: "{discard}, and begin again"}
 	}
 	if it == nil || !it.judged || it.next > 0 || it.told || it.settled {
 		return violation("a comparison with what is not here")
