@@ -56,7 +56,7 @@ func fail(op, path string, err error) error {
 	if errors.As(err, &already) {
 		return err
 	}
-	return &Error{Op: op, Path: path, Err: cause(err)}
+	return &Error{Op: op, Path: path, Err: Cause(err)}
 }
 
 // blamesName reports whether an error is about one entry and no other: its
@@ -69,9 +69,9 @@ func blamesName(err error) bool {
 // the file system or this user cannot do.
 func isBroken(err error) bool { return isFull(err) || errors.Is(err, syscall.EIO) }
 
-// cause strips the operation and path that package os put around an error: an
+// Cause strips the operation and path that package os put around an error: an
 // Error has its own.
-func cause(err error) error {
+func Cause(err error) error {
 	var pathErr *fs.PathError
 	var linkErr *os.LinkError
 	switch {

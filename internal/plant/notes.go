@@ -32,7 +32,7 @@ func (b *Bed) note(what, p string, err error) error {
 	}
 	n := b.notes[what]
 	if n.count++; n.count == 1 {
-		n.first = fmt.Sprintf("%s: %v", printable(p), cause(err))
+		n.first = fmt.Sprintf("%s: %v", printable(p), Cause(err))
 	}
 	b.notes[what] = n
 	return nil

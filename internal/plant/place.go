@@ -55,7 +55,7 @@ func (b *Bed) settled(up *level, e *manifest.Entry, at Place, err error) (Place,
 		if !blamesName(err) {
 			return Place{}, err
 		}
-		at = Place{What: Refused, Path: at.Path, Why: printable(cause(err).Error())}
+		at = Place{What: Refused, Path: at.Path, Why: printable(Cause(err).Error())}
 	}
 	if e.Kind != manifest.Dir {
 		return at, nil

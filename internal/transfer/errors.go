@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"errors"
 	"io/fs"
-	"os"
 	"strings"
 	"syscall"
 
@@ -132,9 +131,9 @@ func (e *Error) what() string {
 	case e.Err == nil:
 		return what
 	case !e.Peer && (e.Kind == Canceled || e.Kind == Lost):
-		return what + ": " + cause(e.Err).Error() // the cause alone says little
+		return what + ": " + plant.Cause(e.Err).Error() // the cause alone says little
 	}
-	return cause(e.Err).Error()
+	return plant.Cause(e.Err).Error()
 }
 
 func (e *Error) Unwrap() error { return e.Err }
@@ -145,20 +144,6 @@ func (e *Error) wireText() string {
 		return e.what()
 	}
 	return e.Path[strings.LastIndexAny(e.Path, `/\`)+1:] + ": " + e.what()
-}
-
-// cause strips the operation and path that package os put around an error:
-// an Error has its own.
-func cause(err error) error {
-	var pathErr *fs.PathError
-	var linkErr *os.LinkError
-	switch {
-	case errors.As(err, &pathErr):
-		return pathErr.Err
-	case errors.As(err, &linkErr):
-		return linkErr.Err
-	}
-	return err
 }
 
 // diskError makes an Error of what the bed, or the ground for it, returned for
