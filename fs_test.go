@@ -16,8 +16,6 @@ import (
 	"testing"
 	"testing/fstest"
 	"time"
-
-	"go.uber.org/goleak"
 )
 
 // sentFS sends an FS, and receives it into a directory.
@@ -40,7 +38,7 @@ func sendFS(ctx context.Context, t *testing.T, src Source) *sentFS {
 		}
 	}
 	s.sending.Go(func() { s.result, s.err = Send(ctx, src, cfg) })
-	s.cfg.Phrase = <-s.code
+	s.cfg.Phrase = next(t, "a code", s.code)
 	t.Cleanup(func() {
 		if records, err := os.ReadDir(filepath.Join(cfg.State, "transfers")); err == nil && len(records) > 0 {
 			t.Errorf("%v is remembered of what cannot be named again", records)
@@ -80,7 +78,7 @@ func sameTree(t *testing.T, m fstest.MapFS, dir string) {
 }
 
 func TestSendAnFS(t *testing.T) {
-	t.Cleanup(func() { goleak.VerifyNone(t) })
+	t.Cleanup(func() { wantNoLeak(t) })
 	m := fstest.MapFS{"large": noise(5<<20 + 7), "dir/small": noise(5), "dir/empty": noise(0), "dir/none": {Mode: fs.ModeDir | 0o755}}
 	files := 2_000
 	if testing.Short() {
@@ -132,7 +130,7 @@ func (f slowFile) ReadAt(p []byte, off int64) (int, error) {
 
 // TestAnFSForAReceiverThatComesAgain: it goes on, and is read in parallel.
 func TestAnFSForAReceiverThatComesAgain(t *testing.T) {
-	t.Cleanup(func() { goleak.VerifyNone(t) })
+	t.Cleanup(func() { wantNoLeak(t) })
 	m := fstest.MapFS{"large": noise(24 << 20)}
 	var reads atomic.Int32
 	second := make(chan struct{})
@@ -193,7 +191,7 @@ func TestAnFSThatBlocksDoesNotKeepSend(t *testing.T) {
 	s = sendFS(sending, t, Source{FS: slowFS{fstest.MapFS{"a": noise(3 << 20), "b": noise(10)}, block}})
 	var receiving sync.WaitGroup
 	receiving.Go(func() { Receive(ctx, Target{Dir: t.TempDir()}, s.cfg) })
-	<-asked
+	next(t, "a read", asked)
 	end()
 	s.sending.Wait()
 	if KindOf(s.err) != KindCanceled {
@@ -204,7 +202,7 @@ func TestAnFSThatBlocksDoesNotKeepSend(t *testing.T) {
 
 // TestFilesOfAnFSFailAlone: one that reads wrongly does not keep the others.
 func TestFilesOfAnFSFailAlone(t *testing.T) {
-	t.Cleanup(func() { goleak.VerifyNone(t) })
+	t.Cleanup(func() { wantNoLeak(t) })
 	m := fstest.MapFS{"bad": noise(2 << 20), "worse": noise(10), "good": noise(10)}
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
@@ -236,7 +234,7 @@ func TestAnFSThatBlocksWhileNobodyComes(t *testing.T) {
 			<-wait
 		}
 	}}})
-	<-asked
+	next(t, "a read", asked)
 	end()
 	s.sending.Wait()
 	if KindOf(s.err) != KindCanceled {

@@ -201,6 +201,7 @@ type helper struct {
 	loop    *peer.Loop
 	bus     *bus.Bus // nil: there is no other instance
 	started time.Time
+	rules   *HelperRules // the last that Control has brought; nil: none
 
 	stopped  bool
 	draining time.Time // when it is over; zero: not draining

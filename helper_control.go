@@ -43,8 +43,11 @@ func (c *HelperControl) tell(h *helper) {
 		c.mu.Lock()
 		rules, drain := c.rules, c.drain
 		c.mu.Unlock()
-		if rules != nil {
+		if rules != nil && rules != h.rules {
+			h.rules = rules
 			h.Server.Reload(h.serverConfig(*rules))
+			// Not before: whoever waits for this line may count on the new ones.
+			h.log.Info("limits and secrets are reloaded", "secrets", len(rules.Secrets))
 		}
 		if drain {
 			h.drain(time.Now())

@@ -11,8 +11,6 @@ import (
 	"testing"
 	"time"
 
-	"go.uber.org/goleak"
-
 	"qft/internal/rendezvous"
 	"qft/internal/stun"
 	"qft/internal/udp"
@@ -20,7 +18,7 @@ import (
 
 // TestHelperHasSeveralPorts: each answers, and names the others.
 func TestHelperHasSeveralPorts(t *testing.T) {
-	t.Cleanup(func() { goleak.VerifyNone(t) })
+	t.Cleanup(func() { wantNoLeak(t) })
 	ctx, stop := context.WithCancel(t.Context())
 	ports, ended := helperAt(ctx, t, 2, HelperConfig{NoTCP: true})
 	s, err := udp.Listen(udp.Config{Addr: netip.MustParseAddr("127.0.0.1")})
@@ -50,7 +48,7 @@ func TestHelperHasSeveralPorts(t *testing.T) {
 		}
 	}
 	stop()
-	if err := <-ended; err != nil {
+	if err := next(t, "the end of a helper", ended); err != nil {
 		t.Error(err)
 	}
 }
@@ -58,7 +56,7 @@ func TestHelperHasSeveralPorts(t *testing.T) {
 // TestAHelperThatIsListeningIsReachedByTCP: scripts wait for the line, and then
 // for nothing else.
 func TestAHelperThatIsListeningIsReachedByTCP(t *testing.T) {
-	t.Cleanup(func() { goleak.VerifyNone(t) })
+	t.Cleanup(func() { wantNoLeak(t) })
 	ctx, stop := context.WithCancel(t.Context())
 	defer stop()
 	heard := make(chan error, 1)
@@ -79,9 +77,47 @@ func TestAHelperThatIsListeningIsReachedByTCP(t *testing.T) {
 		t.Error("a helper that answers has not said that it is listening")
 	}
 	stop()
-	if err := <-ended; err != nil {
+	if err := next(t, "the end of a helper", ended); err != nil {
 		t.Error(err)
 	}
+}
+
+// TestReloadIsToldOnceItHolds: operators wait for the line, and then for nothing
+// else.
+func TestReloadIsToldOnceItHolds(t *testing.T) {
+	t.Cleanup(func() { wantNoLeak(t) })
+	ctx, stop := context.WithCancel(t.Context())
+	defer stop()
+	var control HelperControl
+	reloaded := make(chan struct{}, 1)
+	log := slog.New(slog.NewTextHandler(onLine(func(line string) {
+		if strings.Contains(line, "secrets are reloaded") {
+			reloaded <- struct{}{}
+		}
+	}), nil))
+	ports, ended := helperAt(ctx, t, 1, HelperConfig{NoTCP: true, Log: log, Control: &control})
+	control.Reload(HelperRules{Secrets: [][]byte{[]byte("a secret of some length")}})
+	next(t, "the line that says so", reloaded)
+	cfg := loopback(fmt.Sprintf("127.0.0.1:%d", ports[0]))
+	cfg.Phrase = "7-acid-robot-zebra"
+	if _, err := Receive(ctx, Target{Dir: t.TempDir()}, cfg); KindOf(err) != KindHelper || !strings.Contains(err.Error(), "private") {
+		t.Errorf("without the secret: %v", err)
+	}
+	control.Drain() // says nothing of what was reloaded before
+	if err := next(t, "the end of the helper", ended); err != nil {
+		t.Error(err)
+	}
+	if len(reloaded) > 0 {
+		t.Error("draining counts as reloading")
+	}
+}
+
+// onLine is called with each line of a log, before whoever wrote it goes on.
+type onLine func(line string)
+
+func (f onLine) Write(line []byte) (int, error) {
+	f(string(line))
+	return len(line), nil
 }
 
 // onListening is called with the port when a helper of one says that it is
@@ -140,7 +176,7 @@ func freePorts(t *testing.T, n int) (ports []uint16) {
 
 // TestOneControlHasAllHelpersDrain: those that run, and one that begins later.
 func TestOneControlHasAllHelpersDrain(t *testing.T) {
-	t.Cleanup(func() { goleak.VerifyNone(t) })
+	t.Cleanup(func() { wantNoLeak(t) })
 	var c HelperControl
 	ready, ended := make(chan struct{}, 2), make(chan error)
 	start := func() {
@@ -150,13 +186,13 @@ func TestOneControlHasAllHelpersDrain(t *testing.T) {
 	}
 	start()
 	start()
-	<-ready
-	<-ready
+	next(t, "a helper", ready)
+	next(t, "another", ready)
 	c.Reload(HelperRules{Joins: 1})
 	c.Drain()
 	start()
 	for range 3 {
-		if err := <-ended; err != nil {
+		if err := next(t, "the end of a helper", ended); err != nil {
 			t.Error(err)
 		}
 	}
@@ -218,7 +254,7 @@ func TestHelperAnswersFromItsAddress(t *testing.T) {
 		t.Error("it is reached at another address")
 	}
 	stop()
-	if err := <-ended; err != nil {
+	if err := next(t, "the end of a helper", ended); err != nil {
 		t.Error(err)
 	}
 }

@@ -5,14 +5,12 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
-
-	"go.uber.org/goleak"
 )
 
 // TestCanceledWhileWaitingLeavesNothing: without a helper, at a host, and while a
 // person is asked for a token.
 func TestCanceledWhileWaitingLeavesNothing(t *testing.T) {
-	t.Cleanup(func() { goleak.VerifyNone(t) })
+	t.Cleanup(func() { wantNoLeak(t) })
 	helper := startHelper(t)
 	path := filepath.Join(t.TempDir(), "a.bin")
 	if err := os.WriteFile(path, []byte("x"), 0o600); err != nil {

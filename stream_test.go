@@ -14,8 +14,6 @@ import (
 	"testing"
 	"time"
 
-	"go.uber.org/goleak"
-
 	"qft/internal/duplex"
 	"qft/internal/lab"
 	"qft/internal/peer"
@@ -56,7 +54,7 @@ func streams(t testing.TB, helper string) (a, b *Stream) {
 		}
 	})
 	dial := loopback(helper)
-	dial.Phrase = <-codes
+	dial.Phrase = next(t, "a code", codes)
 	b, err := Dial(ctx, dial)
 	accepting.Wait()
 	if err != nil || a == nil {
@@ -66,7 +64,7 @@ func streams(t testing.TB, helper string) (a, b *Stream) {
 }
 
 func TestStreamCarriesBothDirections(t *testing.T) {
-	t.Cleanup(func() { goleak.VerifyNone(t) })
+	t.Cleanup(func() { wantNoLeak(t) })
 	a, b := streams(t, startHelper(t))
 	if a.Path() != "this machine" && a.Path() == "" || !b.Remote().IsValid() {
 		t.Errorf("path %q, remote %v", a.Path(), b.Remote())
@@ -110,7 +108,7 @@ func TestStreamCarriesBothDirections(t *testing.T) {
 // TestStreamCloseDeliversWhatWasWritten: the other side reads it though it was
 // not even reading then, and writes nothing more.
 func TestStreamCloseDeliversWhatWasWritten(t *testing.T) {
-	t.Cleanup(func() { goleak.VerifyNone(t) })
+	t.Cleanup(func() { wantNoLeak(t) })
 	a, b := streams(t, startHelper(t))
 	noise := make([]byte, 5<<20)
 	rand.Read(noise)
@@ -138,7 +136,7 @@ func TestStreamCloseDeliversWhatWasWritten(t *testing.T) {
 // TestStreamCloseTellsWhatWasNotRead: a writer learns that the other side has
 // closed without having read all.
 func TestStreamCloseTellsWhatWasNotRead(t *testing.T) {
-	t.Cleanup(func() { goleak.VerifyNone(t) })
+	t.Cleanup(func() { wantNoLeak(t) })
 	a, b := streams(t, startHelper(t))
 	failed := make(chan error, 1)
 	go func() {
@@ -151,7 +149,7 @@ func TestStreamCloseTellsWhatWasNotRead(t *testing.T) {
 	if err := b.Close(); err != nil {
 		t.Error(err)
 	}
-	if err := <-failed; KindOf(err) != KindPeer {
+	if err := next(t, "the end of the writer", failed); KindOf(err) != KindPeer {
 		t.Errorf("the writer was told %v", err)
 	}
 	if err := a.Close(); KindOf(err) != KindPeer || !strings.Contains(err.Error(), "not all that was written") {
@@ -162,7 +160,7 @@ func TestStreamCloseTellsWhatWasNotRead(t *testing.T) {
 // TestStreamMeetsFiles: who comes for a stream and meets who has files, or wants
 // some, and the other way round: both are told.
 func TestStreamMeetsFiles(t *testing.T) {
-	t.Cleanup(func() { goleak.VerifyNone(t) })
+	t.Cleanup(func() { wantNoLeak(t) })
 	helper := startHelper(t)
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
@@ -183,7 +181,7 @@ func TestStreamMeetsFiles(t *testing.T) {
 		want("send", err)
 	})
 	second := loopback(helper)
-	second.Phrase = <-codes
+	second.Phrase = next(t, "a code", codes)
 	_, err := Dial(ctx, second)
 	want("dial", err)
 	first.Wait()
@@ -193,7 +191,7 @@ func TestStreamMeetsFiles(t *testing.T) {
 		_, err := Accept(ctx, cfg)
 		want("accept", err)
 	})
-	second.Phrase = <-codes
+	second.Phrase = next(t, "a code", codes)
 	_, err = Receive(ctx, Target{Dir: t.TempDir()}, second)
 	want("receive", err)
 	first.Wait()
@@ -202,9 +200,10 @@ func TestStreamMeetsFiles(t *testing.T) {
 // TestStreamMeetingIsBoundByContext, and nothing of it is left; once there is a
 // Stream, the context has no say.
 func TestStreamMeetingIsBoundByContext(t *testing.T) {
-	t.Cleanup(func() { goleak.VerifyNone(t) })
+	t.Cleanup(func() { wantNoLeak(t) })
 	helper := startHelper(t)
-	ctx, cancel := context.WithCancel(t.Context())
+	ctx, cancel := context.WithTimeout(t.Context(), hang)
+	defer cancel()
 	cfg, codes := told(loopback(helper))
 	go func() { <-codes; cancel() }()
 	if _, err := Accept(ctx, cfg); KindOf(err) != KindCanceled || !errors.Is(err, context.Canceled) {

@@ -159,8 +159,7 @@ func (p *helperPlan) reload(again func() (*helperPlan, error)) {
 		log.Error("nothing is reloaded: the helper is private, and the settings name no secret-file any more. To serve everybody, start it anew")
 		return
 	}
-	p.cfg.Control.Reload(next.cfg.Rules)
-	log.Info("limits and secrets are reloaded", "secrets", len(next.cfg.Rules.Secrets))
+	p.cfg.Control.Reload(next.cfg.Rules) // which says so once it is done
 }
 
 func (p *helperPlan) logger(w io.Writer) *slog.Logger {

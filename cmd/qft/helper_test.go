@@ -1,7 +1,7 @@
 package main
 
 import (
-	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -102,8 +102,20 @@ func TestAPrivateHelperStaysPrivate(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var log bytes.Buffer
-	p.cfg.Log, p.cfg.Control = p.logger(&log), new(qft.HelperControl)
+	log := make(logLines, 100)
+	p.cfg.Log, p.cfg.Control = p.logger(log), new(qft.HelperControl)
+	runs := p.cfg
+	runs.Ports, runs.NoTCP, runs.Metrics = nil, true, ""
+	ctx, stop := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- qft.Helper(ctx, runs) }()
+	defer func() {
+		stop()
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+	}()
+	log.want(t, "listening")
 	for _, c := range []struct{ text, want string }{
 		{"joins = 5\n", "secrets=0"},
 		{"secret-file = " + secret + "\n", "secrets=1"},
@@ -112,10 +124,33 @@ func TestAPrivateHelperStaysPrivate(t *testing.T) {
 		{"secret-file = " + secret + ".gone\n", "nothing is reloaded"},
 		{"secret-file = " + secret + "\n", "secrets=1"},
 	} {
-		log.Reset()
 		write(path, c.text)
-		if p.reload(again); !strings.Contains(log.String(), c.want) {
-			t.Errorf("%q: %s", c.text, log.String())
+		p.reload(again)
+		log.want(t, c.want)
+	}
+}
+
+// logLines is a log, line by line.
+type logLines chan string
+
+func (l logLines) Write(line []byte) (int, error) {
+	l <- string(line)
+	return len(line), nil
+}
+
+// want waits for a line that has a text.
+func (l logLines) want(t *testing.T, text string) {
+	t.Helper()
+	late := time.After(time.Minute)
+	for {
+		select {
+		case line := <-l:
+			if strings.Contains(line, text) {
+				return
+			}
+			t.Log(line)
+		case <-late:
+			t.Fatalf("the log does not say %q", text)
 		}
 	}
 }

@@ -21,7 +21,23 @@ import (
 	"qft/internal/udp"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+// patience is for what must come, however slow the machine is.
+const patience = time.Minute
+
+// TestMain wants no goroutine to be left. Those of the client of NATS end some
+// time after it has been closed.
+func TestMain(m *testing.M) {
+	code := m.Run()
+	err := goleak.Find()
+	for began := time.Now(); err != nil && time.Since(began) < patience; {
+		err = goleak.Find()
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		code = 1
+	}
+	os.Exit(code)
+}
 
 // freePort is one that nobody listens on. It is none of those that a system gives
 // to programs that ask for any, or it might be somebody's a moment later.
@@ -133,7 +149,7 @@ func TestWhatOneSaysAnotherHears(t *testing.T) {
 	want := func(what string) {
 		t.Helper()
 		talker := server()
-		limit := time.NewTimer(20 * time.Second)
+		limit := time.NewTimer(patience)
 		defer limit.Stop()
 		again := time.NewTicker(20 * time.Millisecond)
 		defer again.Stop()
@@ -155,8 +171,13 @@ func TestWhatOneSaysAnotherHears(t *testing.T) {
 	want("at first")
 	stop()
 	for away := 0; away < 2; {
-		if strings.Contains(<-logs, "NATS is away") {
-			away++
+		select {
+		case line := <-logs:
+			if strings.Contains(line, "NATS is away") {
+				away++
+			}
+		case <-time.After(patience):
+			t.Fatalf("%d of two are told that NATS is away", away)
 		}
 	}
 	for len(heard) > 0 {
@@ -236,7 +257,7 @@ func TestForbiddenSubjectsAreLoggedOnceAndUnnamed(t *testing.T) {
 	}
 	until := func(what string) (forbids int) {
 		t.Helper()
-		for deadline := time.After(20 * time.Second); ; {
+		for deadline := time.After(patience); ; {
 			select {
 			case line := <-logs:
 				switch {

@@ -5,6 +5,7 @@ import (
 	"net"
 	"net/netip"
 	"testing"
+	"time"
 )
 
 func TestPacketsSayByWhichPortTheyCame(t *testing.T) {
@@ -121,20 +122,39 @@ func TestCrowdLosesOnlyWhatCannotBeSent(t *testing.T) {
 }
 
 func TestCrowdIsReceivedInFewReads(t *testing.T) {
-	to := bound(t, Config{Addr: loopback4, Crowd: true})
 	const n = 2 * 40
-	var want [][]byte
-	for range 2 {
-		from := listen(t, Config{Addr: loopback4})
-		p := numbered(repeat(60, n/2)...)
-		write(t, from, batchOf(addrOf(to), p))
-		want = append(want, p...)
+	wantFewReads(t, n/8, func() *Socket {
+		to := bound(t, Config{Addr: loopback4, Crowd: true})
+		var want [][]byte
+		for range 2 {
+			from := listen(t, Config{Addr: loopback4})
+			p := numbered(repeat(60, n/2)...)
+			write(t, from, batchOf(addrOf(to), p))
+			want = append(want, p...)
+		}
+		started(t, to)
+		wantPayloads(t, receive(t, to, n), want)
+		if to.v4.many == nil {
+			t.Skip("this system has no such reads")
+		}
+		return to
+	})
+}
+
+// wantFewReads wants so many reads at most for what a socket has received that was
+// there before the first of them. A kernel that is busy may put off delivering
+// some of it, but not each time.
+func wantFewReads(t *testing.T, most uint64, received func() *Socket) {
+	t.Helper()
+	var reads uint64
+	for range 50 {
+		s := received()
+		if reads = s.Stats().Reads; reads <= most {
+			return
+		}
+		s.Close()
 	}
-	started(t, to)
-	wantPayloads(t, receive(t, to, n), want)
-	if reads := to.Stats().Reads; to.v4.many != nil && reads > n/8 {
-		t.Errorf("%d packets took %d reads", n, reads)
-	}
+	t.Errorf("it took %d reads, want %d at most", reads, most)
 }
 
 func TestCrowdDropsLargePackets(t *testing.T) {
@@ -153,10 +173,11 @@ func TestCrowdDropsLargePackets(t *testing.T) {
 func TestCrowdAllocatesNothing(t *testing.T) {
 	from, to := listen(t, Config{Addr: loopback4}), listen(t, Config{Addr: loopback4, Crowd: true})
 	b := batchOf(addrOf(to), numbered(repeat(64, 30)...))
+	late := time.After(patience)
 	allocs := testing.AllocsPerRun(100, func() {
 		write(t, from, b)
 		for n := 0; n < b.Len(); {
-			r := <-to.Incoming()
+			r := next(t, to, late)
 			n += r.Len()
 			r.Release()
 		}
@@ -165,7 +186,7 @@ func TestCrowdAllocatesNothing(t *testing.T) {
 	allocs += testing.AllocsPerRun(100, func() {
 		write(t, to, answers)
 		for n := 0; n < answers.Len(); {
-			r := <-from.Incoming()
+			r := next(t, from, late)
 			n += r.Len()
 			r.Release()
 		}

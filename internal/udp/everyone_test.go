@@ -34,11 +34,15 @@ func TestEverybodyOnTheMachineHears(t *testing.T) {
 				if err := caller.Write(b); err != nil {
 					t.Fatal(err)
 				}
-				select {
-				case r := <-s.Incoming():
+				late := time.After(patience)
+				for heard := false; !heard; {
+					r := next(t, s, late)
 					for p := range r.Packets() {
-						if string(p.Data) != "is anybody there?" || p.Remote.Port() != caller.Port() {
-							t.Errorf("heard %q from %v", p.Data, p.Remote)
+						if p.Remote.Port() != caller.Port() {
+							continue // of somebody else on this machine
+						}
+						if heard = true; string(p.Data) != "is anybody there?" {
+							t.Errorf("heard %q", p.Data)
 						}
 						answer := NewBatch(1000)
 						answer.Add(p.Path, []byte("yes"))
@@ -48,15 +52,8 @@ func TestEverybodyOnTheMachineHears(t *testing.T) {
 						break
 					}
 					r.Release()
-				case <-time.After(10 * time.Second):
-					t.Fatal("nothing was heard")
 				}
-				select {
-				case r := <-caller.Incoming():
-					r.Release()
-				case <-time.After(10 * time.Second):
-					t.Fatal("no answer came")
-				}
+				next(t, caller, late).Release()
 			}
 		})
 	}
