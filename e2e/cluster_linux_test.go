@@ -44,7 +44,7 @@ func (c *cluster) startNATS() {
 	c.t.Helper()
 	c.nats = c.a.start("nats-server", []string{"nats-server", "-a", "127.0.0.1", "-p", "4222"}, nil)
 	c.nats.large = true
-	eventually(c.t, 20*time.Second, "NATS is ready", func() bool {
+	eventually(c.t, patience, "NATS is ready", func() bool {
 		return c.a.inside(func() error {
 			conn, err := net.Dial("tcp", "127.0.0.1:4222")
 			if err == nil {
@@ -167,7 +167,11 @@ func TestClusterMeets(t *testing.T) {
 			return
 		}
 		if i%2 == 1 {
-			<-killed
+			select {
+			case <-killed:
+			case <-ctx.Done():
+				return
+			}
 		}
 		began := time.Now()
 		r := c.party(rendezvous.Receiver, number, c.from(i+1))

@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"net"
 	"net/netip"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -77,14 +78,17 @@ func TestForgedPacketsOfTheConversation(t *testing.T) {
 	t.Parallel()
 	w := newHomes(t, "")
 	w.racing = true
-	w.routerA.limit("wan", "60mbit")
+	w.routerA.limit("wan", "10mbit") // until many have been forged
 	w.helper.startHelper()
 	m := newMallory(t, w)
 	go m.run()
 	f := w.file("film", 30<<20)
 	x := w.bySend(w.a, w.b, helperAddr4, f)
+	eventually(t, bigTime, "200 forged packets", func() bool { return m.forged.Load() >= 200 || !x.receiver.running() })
+	w.routerA.limit("wan", "60mbit")
 	x.wantDelivered(time.Minute)
-	if n := m.stop(); n < 200 {
+	m.stop()
+	if n := m.forged.Load(); n < 200 {
 		t.Errorf("only %d packets were forged: the test shows nothing", n)
 	} else {
 		t.Logf("%d packets were forged", n)
@@ -93,15 +97,16 @@ func TestForgedPacketsOfTheConversation(t *testing.T) {
 
 // mallory taps the line of router B on the public network.
 type mallory struct {
-	fd    int
-	ports map[netip.Addr]int // interface by destination address
-	quit  chan struct{}
-	ended chan int
+	fd     int
+	ports  map[netip.Addr]int // interface by destination address
+	forged atomic.Int64
+	quit   chan struct{}
+	ended  chan struct{}
 }
 
 func newMallory(t *testing.T, w *homes) *mallory {
 	t.Helper()
-	m := &mallory{ports: make(map[netip.Addr]int), quit: make(chan struct{}), ended: make(chan int, 1)}
+	m := &mallory{ports: make(map[netip.Addr]int), quit: make(chan struct{}), ended: make(chan struct{})}
 	err := w.public.inside(func() (err error) {
 		for addr, dev := range map[string]string{"203.0.113.10": "helper.eth0", "203.0.113.21": "ra.wan", "203.0.113.22": "rb.wan"} {
 			i, err := net.InterfaceByName(dev)
@@ -125,21 +130,20 @@ func newMallory(t *testing.T, w *homes) *mallory {
 	return m
 }
 
-func (m *mallory) stop() int {
+func (m *mallory) stop() {
 	close(m.quit)
-	return <-m.ended
+	<-m.ended
 }
 
 // run forges until told to stop. What this socket sends it does not see again.
 func (m *mallory) run() {
+	defer close(m.ended)
 	defer unix.Close(m.fd)
 	b := make([]byte, 1<<16)
 	var late [][]byte
-	forged := 0
 	for seen := 0; ; seen++ {
 		select {
 		case <-m.quit:
-			m.ended <- forged
 			return
 		default:
 		}
@@ -154,12 +158,12 @@ func (m *mallory) run() {
 		if seen%5 != 0 {
 			continue
 		}
-		forged += m.inject(shorten(frame, rand.IntN(len(frame)-headers)))
+		m.inject(shorten(frame, rand.IntN(len(frame)-headers)))
 		flipped := shorten(frame, len(frame)-headers)
 		flipped[headers+rand.IntN(len(frame)-headers)] ^= 1 << rand.IntN(8)
-		forged += m.inject(flipped)
+		m.inject(flipped)
 		if len(late) > 20 {
-			forged += m.inject(shorten(late[0], len(late[0])-headers))
+			m.inject(shorten(late[0], len(late[0])-headers))
 			late = late[1:]
 		}
 	}
@@ -195,12 +199,11 @@ func shorten(f []byte, payload int) []byte {
 	return f
 }
 
-// inject sends a frame to whom it is addressed, and reports how many: 1 or 0.
-func (m *mallory) inject(f []byte) int {
+// inject sends a frame to whom it is addressed.
+func (m *mallory) inject(f []byte) {
 	to := netip.AddrFrom4([4]byte(f[ethernet+16:]))
 	port, known := m.ports[to]
-	if !known || unix.Sendto(m.fd, f, 0, &unix.SockaddrLinklayer{Ifindex: port}) != nil {
-		return 0
+	if known && unix.Sendto(m.fd, f, 0, &unix.SockaddrLinklayer{Ifindex: port}) == nil {
+		m.forged.Add(1)
 	}
-	return 1
 }

@@ -33,20 +33,26 @@ func TestLimit(t *testing.T) {
 			helper := w.a.startHelper()
 			slow := c.limit < 1e6 // lasts until the next progress line, in which the limit is named
 			size := int64(c.limit * 8)
-			if c.limit < 5e6 {
+			if c.limit < 50e6 {
 				size *= 3 // so that it is not over before a busy machine has measured
 			}
 			f := w.file("film", size)
 			x := w.bySendWith(w.a, w.b, pairHelper, f, c.sender, c.receiver)
 			x.receiver.wantSay(patience, "film")
 			start := x.sender.sentOn("eth0")
-			before := x.sender.untilSent("eth0", start.payload+int64(c.limit)) // a second's worth
-			after := x.sender.untilSent("eth0", before.payload+5*int64(c.limit))
+			after := x.sender.untilSent("eth0", start.payload+int64(c.limit)) // a second's worth
+			var got float64
+			for again := true; again; {
+				before := after
+				after = x.sender.untilSent("eth0", before.payload+5*int64(c.limit))
+				got = float64(after.payload-before.payload) / after.at.Sub(before.at).Seconds()
+				t.Logf("LIMIT %s: %.0f B/s of UDP payload, %+.2f %% of the limit", c.name, got, 100*(got/c.limit-1))
+				// Too little may be for want of a processor; too much never is.
+				again = got < 0.97*c.limit && after.payload+6*int64(c.limit) < start.payload+size
+			}
 			if !x.sender.running() {
 				t.Fatalf("%d MB were too few to measure", size/1e6)
 			}
-			got := float64(after.payload-before.payload) / after.at.Sub(before.at).Seconds()
-			t.Logf("LIMIT %s: %.0f B/s of UDP payload, %+.2f %% of the limit", c.name, got, 100*(got/c.limit-1))
 			off := math.Abs(got/c.limit - 1)
 			switch {
 			case off <= 0.03:
@@ -104,10 +110,14 @@ func (p *proc) untilSent(device string, payload int64) (now counted) {
 func (p *proc) sentOn(device string) counted {
 	p.t.Helper()
 	const headers = 14 + 20 + 8
-	at := time.Now()
-	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/net/dev", p.cmd.Process.Pid))
-	if err != nil {
-		p.t.Fatal(err)
+	var at time.Time
+	var text []byte
+	for tries := 0; tries == 0 || time.Since(at) > 5*time.Millisecond && tries < 1000; tries++ { // else it is of some time before
+		at = time.Now()
+		var err error
+		if text, err = os.ReadFile(fmt.Sprintf("/proc/%d/net/dev", p.cmd.Process.Pid)); err != nil {
+			p.t.Fatal(err)
+		}
 	}
 	for line := range strings.Lines(string(text)) {
 		name, figures, ok := strings.Cut(line, ":")

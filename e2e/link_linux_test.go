@@ -55,7 +55,7 @@ func newLink(t *testing.T, args ...string) *link {
 	args = append([]string{bin, "up", "--name", name, "--ready", ready, "--stats", l.stats}, args...)
 	l.lab = l.start("linklab", args, nil)
 	t.Cleanup(l.down)
-	eventually(t, 10*time.Second, "the link is up", func() bool {
+	eventually(t, patience, "the link is up", func() bool {
 		_, err := os.Stat(ready)
 		return err == nil || !l.lab.running()
 	})

@@ -55,10 +55,25 @@ func (h *host) page(path string) (int, string) {
 	return r.StatusCode, string(text)
 }
 
+// wantPage waits until a page says so: a helper that has had no time for 2 s says
+// that it is ill.
+func (h *host) wantPage(path string, status int, text string) {
+	h.w.t.Helper()
+	eventually(h.w.t, patience, fmt.Sprintf("%s answers %d, %q", path, status, text), func() bool {
+		s, got := h.page(path)
+		return s == status && got == text
+	})
+}
+
 // metric is what /metrics says of one figure.
 func (h *host) metric(name string) float64 {
 	h.w.t.Helper()
-	status, text := h.page("/metrics")
+	var status int
+	var text string
+	eventually(h.w.t, patience, "/metrics answers", func() bool {
+		status, text = h.page("/metrics")
+		return status != http.StatusServiceUnavailable
+	})
 	m := regexp.MustCompile(`(?m)^qft_helper_` + name + ` (\S+)$`).FindStringSubmatch(text)
 	if status != http.StatusOK || m == nil {
 		h.w.t.Fatalf("/metrics answers %d without %s:\n%s", status, name, text)
@@ -112,9 +127,7 @@ func TestHelperIsOperated(t *testing.T) {
 	s := w.a.qft("send", f.path, "--helper", pairHelper)
 	code := w.learn(s)
 	w.a.wantMetric("members", 1)
-	if status, text := w.a.page("/healthz"); status != http.StatusOK || text != "ok\n" {
-		t.Errorf("/healthz answers %d, %q", status, text)
-	}
+	w.a.wantPage("/healthz", http.StatusOK, "ok\n")
 	if status, _ := w.a.page("/"); status != http.StatusNotFound {
 		t.Errorf("/ answers %d", status)
 	}
@@ -169,9 +182,7 @@ func TestHelperDrains(t *testing.T) {
 	code := w.learn(s)
 	h.signal(syscall.SIGTERM)
 	h.wantSay(patience, "helper drains")
-	if status, text := w.a.page("/healthz"); status != http.StatusServiceUnavailable || text != "draining\n" {
-		t.Errorf("/healthz answers %d, %q", status, text)
-	}
+	w.a.wantPage("/healthz", http.StatusServiceUnavailable, "draining\n")
 	w.a.wantMetric("draining", 1)
 	late := w.b.qft("send", f.path, "--helper", pairHelper)
 	late.wantEnd(patience, 8)

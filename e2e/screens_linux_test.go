@@ -158,15 +158,11 @@ var aboutHelper = regexp.MustCompile(`(?m)^(  with --helper .*?)(  ▒▒)?\n  (
 // mayBeLong are rows that are pasted elsewhere, and must not be broken.
 var mayBeLong = regexp.MustCompile(`^ *qft receive |^/`)
 
-// golden compares a screen with the one that somebody has looked at.
-// QFT_GOLDEN=write takes what is there now.
+// golden compares a screen with the one that somebody has looked at. A terminal
+// shows what is written in pieces, so the rest of it may come a little later than
+// what a test has waited for. QFT_GOLDEN=write takes what is there now.
 func (p *pane) golden(name, screen string) {
 	p.h.w.t.Helper()
-	for row := range strings.SplitSeq(screen, "\n") {
-		if utf8.RuneCountInString(row) > p.columns && !mayBeLong.MatchString(row) {
-			p.h.w.t.Errorf("%s in %d columns: a row has more: %s", name, p.columns, row)
-		}
-	}
 	path := filepath.Join("testdata", "screens", fmt.Sprintf("%s-%d.txt", name, p.columns))
 	got := masked(screen)
 	if os.Getenv("QFT_GOLDEN") == "write" {
@@ -178,6 +174,17 @@ func (p *pane) golden(name, screen string) {
 	want, err := os.ReadFile(path)
 	if err != nil {
 		p.h.w.t.Fatal(err)
+	}
+	tick := time.NewTicker(50 * time.Millisecond)
+	defer tick.Stop()
+	for began := time.Now(); got != string(want) && time.Since(began) < patience; got = masked(screen) {
+		<-tick.C
+		screen = p.shown()
+	}
+	for row := range strings.SplitSeq(screen, "\n") {
+		if utf8.RuneCountInString(row) > p.columns && !mayBeLong.MatchString(row) {
+			p.h.w.t.Errorf("%s in %d columns: a row has more: %s", name, p.columns, row)
+		}
 	}
 	if got != string(want) {
 		p.h.w.t.Errorf("%s in %d columns is\n%s\nwant\n%s", name, p.columns, got, want)

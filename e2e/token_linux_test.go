@@ -6,7 +6,6 @@ import (
 	"regexp"
 	"strings"
 	"testing"
-	"time"
 )
 
 // paster is a run of the program whose person pastes what the other one got.
@@ -43,7 +42,7 @@ func (p *paster) token() string {
 	if strings.HasPrefix(p.title, "receive") {
 		said = &p.err
 	}
-	if !said.wait(p.done, 20*time.Second, tokenText.MatchString) {
+	if !said.wait(p.done, patience, tokenText.MatchString) {
 		p.t.Fatalf("%s gave no token: %s", p.title, p.out.text()+p.err.text())
 	}
 	return tokenText.FindString(said.text())
