@@ -161,15 +161,21 @@ func CheckCode(text string) (string, error) {
 	return p.String(), nil
 }
 
-// CompleteCode returns what the beginning of a code may go on as.
+// CompleteCode returns what the beginning of a code may go on as. All of them
+// begin with what was typed, and go on in capitals where the word is in such.
 func CompleteCode(typed string) []string {
 	cut := strings.LastIndexAny(typed, "-") + 1
 	if cut == 0 {
 		return nil // the number cannot be guessed
 	}
+	begun := strings.ToLower(typed[cut:])
 	var all []string
-	for _, w := range secret.Complete(strings.ToLower(typed[cut:])) {
-		all = append(all, typed[:cut]+w)
+	for _, w := range secret.Complete(begun) {
+		rest := w[len(begun):]
+		if strings.ToUpper(typed[cut:]) == typed[cut:] {
+			rest = strings.ToUpper(rest)
+		}
+		all = append(all, typed+rest)
 	}
 	return all
 }

@@ -78,8 +78,8 @@ func (d *desk) sendsInConsole() {
 	code := s.readCode()
 	s.shows("? shows other keys")
 	s.shows("▀▄")
-	if screen := s.styled(); !strings.Contains(screen, "\x1b[1m"+code) {
-		d.t.Errorf("the code is not bold in\n%q", screen)
+	if screen := s.styled(); !strings.Contains(screen, "\x1b[1mqft receive "+code) {
+		d.t.Errorf("the command is not bold in\n%q", screen)
 	}
 	s.types("?")
 	s.shows("c copy the command")
@@ -92,7 +92,10 @@ func (d *desk) sendsInConsole() {
 	}
 
 	plain := d.console(80, []string{"NO_COLOR=1"}, ours("send", d.mixed.path(f.path), "--no-qr")...)
-	plain.readCode()
+	code = plain.readCode()
+	if screen := plain.styled(); strings.ContainsAny(screen, "█▀▄") || strings.Count(screen, code) != 2 {
+		d.t.Errorf("--no-qr does not count in\n%q", screen)
+	}
 	if screen := plain.styled(); strings.Contains(screen, "\x1b[1m") {
 		d.t.Errorf("NO_COLOR does not count in\n%q", screen)
 	}

@@ -148,8 +148,13 @@ func masked(screen string) string {
 		}
 		rows = append(rows, row)
 	}
-	return aboutHelper.ReplaceAllString(strings.Join(rows, "\n")+"\n", "$1 $3$2\n")
+	all := aboutHelper.ReplaceAllString(strings.Join(rows, "\n")+"\n", "$1 $3$2\n")
+	return onlyPictures.ReplaceAllString(all, "  ▒▒\n")
 }
+
+// onlyPictures are rows with nothing else: it depends on the code how many lines of
+// letters and rows of the QR there are.
+var onlyPictures = regexp.MustCompile(`(?m)^( *▒▒\n)+`)
 
 // aboutHelper are two rows beside the picture of the code. They are as wide as the
 // command above them, so it depends on the code where they are broken.

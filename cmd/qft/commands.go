@@ -225,7 +225,7 @@ func (t *terminal) readCode(text string) (code, host string, err error) {
 // codeWords are the parts of a code, however it is written.
 func codeWords(text string) []string {
 	text, _, _ = strings.Cut(text, "@")
-	return strings.FieldsFunc(strings.ToLower(text), func(r rune) bool { return r == '-' || r == ' ' || r == '\t' })
+	return strings.FieldsFunc(strings.ToLower(text), func(r rune) bool { return strings.ContainsRune("-_. \t", r) })
 }
 
 // namedWord names the word that keeps a text from being a code, and what it may

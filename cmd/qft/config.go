@@ -38,7 +38,7 @@ var flagUsage = map[string]string{
 	settings.MaxSize:          "take no more than `SIZE`, such as 500MB or 2GiB",
 	settings.MaxFiles:         "take no more than `N` files",
 	settings.Compress:         "send everything as it is, even where compressing would be faster",
-	settings.QR:               "do not draw a QR of the code",
+	settings.QR:               "show the code as text only: neither in large letters nor as a QR",
 	settings.Browser:          "do not open the default browser",
 	settings.Color:            "colours: `WHEN` is auto, yes or no",
 	settings.GUIPort:          "TCP `PORT` of the page on 127.0.0.1 (default any free one)",

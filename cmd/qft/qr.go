@@ -6,43 +6,47 @@ import (
 	"rsc.io/qr"
 )
 
-// qrLines draws a QR code, two modules to a character.
-func qrLines(text string) (lines []string) {
+// qrLines draws a QR, two modules to a character. With colours it is white on
+// black whatever the terminal's own are, which all scanners want; without, it is
+// so where the terminal is dark.
+func qrLines(text string, colours bool) []string {
 	c, err := qr.Encode(text, qr.L)
 	if err != nil {
 		return nil
 	}
+	for _, level := range []qr.Level{qr.M, qr.Q, qr.H} { // more redundancy, where that takes no more room
+		if better, err := qr.Encode(text, level); err == nil && better.Size == c.Size {
+			c = better
+		}
+	}
 	const quiet = 2 // modules of white around it
-	for y := -quiet; y < c.Size+quiet; y += 2 {
+	var dots []string
+	for y := -quiet; y < c.Size+quiet+1; y++ { // the size is odd
 		var b strings.Builder
-		// White on black whatever the terminal's own colours are: scanners
-		// want it that way round.
-		b.WriteString("\x1b[97;40m")
 		for x := -quiet; x < c.Size+quiet; x++ {
-			top, bottom := !c.Black(x, y), !c.Black(x, y+1)
-			switch {
-			case top && bottom:
-				b.WriteRune('█')
-			case top:
-				b.WriteRune('▀')
-			case bottom:
-				b.WriteRune('▄')
-			default:
-				b.WriteByte(' ')
+			if c.Black(x, y) {
+				b.WriteByte('.')
+			} else {
+				b.WriteByte('#')
 			}
 		}
-		b.WriteString("\x1b[0m")
-		lines = append(lines, b.String())
+		dots = append(dots, b.String())
 	}
-	return lines
+	rows := halves(dots)
+	if colours {
+		for i := range rows {
+			rows[i] = "\x1b[97;40m" + rows[i] + "\x1b[0m"
+		}
+	}
+	return rows
 }
 
-// qrWidth is how many columns a QR takes.
-func qrWidth(lines []string) int {
-	if len(lines) == 0 {
-		return 0
+// widest is how many columns some lines take.
+func widest(lines []string) (n int) {
+	for _, l := range lines {
+		n = max(n, visible(l))
 	}
-	return visible(lines[0])
+	return n
 }
 
 // visible is how many columns a text with escape sequences takes.

@@ -18,7 +18,9 @@ import (
 )
 
 const aboutSend = `Sends files and directories, in any mix, to whoever types the code that is
-printed. A directory arrives with names, modes, times, links and holes; special
+printed: on a terminal in large letters, with a QR where there is room. Where
+these are in the way, as for programs that read the screen aloud, --no-qr leaves
+both out. A directory arrives with names, modes, times, links and holes; special
 files are left out and named.
 
 The sender stays until the transfer is done: if the receiver is stopped, killed,

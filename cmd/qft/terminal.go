@@ -12,7 +12,6 @@ import (
 	"golang.org/x/term"
 
 	"qft"
-	"qft/internal/settings"
 )
 
 // terminal prints what happens. The rules:
@@ -135,7 +134,7 @@ func screen(w any) (columns, rows int) {
 		w = p.f
 	}
 	if f, ok := w.(*os.File); ok {
-		if c, r, err := term.GetSize(int(f.Fd())); err == nil && c > 20 {
+		if c, r, err := term.GetSize(int(f.Fd())); err == nil && c > 4 {
 			return c, r
 		}
 	}
@@ -324,78 +323,6 @@ func (t *terminal) tellDirect(v *view, w qft.Waiting) {
 		at = "--ask " + strings.TrimPrefix(at, "CODE")
 	}
 	t.say(v, "from elsewhere, if UDP port %d of this machine can be reached there: qft receive %s", w.Port, at)
-}
-
-// showCode shows the code: alone on stdout for programs; large for people, with
-// the command to type and a QR beside or below it where these fit.
-func (t *terminal) showCode(code string) {
-	t.wipe()
-	t.steering.invite = settings.Invite(code, clean(t.helper))
-	if !isTerminal(t.out) {
-		fmt.Fprintln(t.out, code)
-		t.say(t.views[0], "the code is %s; on the other machine: %s", code, t.steering.invite)
-	} else {
-		for _, l := range t.codeScreen(code) {
-			fmt.Fprintln(t.out, l)
-		}
-	}
-	if t.wants.copy {
-		t.copyInvite()
-	}
-}
-
-// codeScreen is what a person sees who sends.
-func (t *terminal) codeScreen(code string) []string {
-	columns, rows := screen(t.err)
-	command := settings.Invite(code, "") // does where the same helper is set
-	deep := "      "
-	if len(deep)+len(command) >= columns {
-		deep = "  "
-	}
-	text := []string{"", "  Sending " + fit(t.sends, max(columns-12, 10)), "", "  Code:", "", deep + t.style("1", code), "",
-		"  On the other machine, type:", "", deep + t.style("1", command), ""}
-	if flag, ok := strings.CutPrefix(t.steering.invite, command+" "); ok {
-		most := max(len(deep)+len(command), 32) - 2 // leave room for the picture
-		for l := range strings.SplitSeq(wrap("with "+flag+" if no helper is set there", min(most, columns-3), ""), "\n") {
-			text = append(text, "  "+l)
-		}
-		text = append(text, "")
-	}
-	if t.edits() {
-		text = append(text, t.style("2", "  c copies that, ? shows other keys"), "")
-	}
-	if !t.wants.qr || !t.redraws {
-		return text
-	}
-	picture := qrLines(code)
-	const gap, own = 2, 9 // rows that the story needs below
-	left := 0
-	for _, l := range text {
-		left = max(left, visible(l))
-	}
-	wide := qrWidth(picture)
-	switch {
-	case left+gap+wide < columns && len(picture)+own <= rows:
-		return beside(text, picture, left+gap)
-	case wide < columns && len(text)+len(picture)+3 <= rows:
-		return append(text, picture...)
-	}
-	return text
-}
-
-// beside puts a picture to the right of a text.
-func beside(text, picture []string, at int) (lines []string) {
-	for i := range max(len(text), len(picture)) {
-		line := ""
-		if i < len(text) {
-			line = text[i]
-		}
-		if i < len(picture) {
-			line += strings.Repeat(" ", at-visible(line)) + picture[i]
-		}
-		lines = append(lines, line)
-	}
-	return lines
 }
 
 // showToken shows what the other side has to be given: a sender's alone on

@@ -138,9 +138,9 @@ func TestInterruptEndsAPrompt(t *testing.T) {
 }
 
 func TestQRIsSquareEnough(t *testing.T) {
-	lines := qrLines("7-acid-robot-zebra")
-	if len(lines) < 12 || qrWidth(lines) > 2*len(lines) || qrWidth(lines) < 2*len(lines)-1 {
-		t.Fatalf("%d columns, %d lines", qrWidth(lines), len(lines))
+	lines := qrLines("7-acid-robot-zebra", true)
+	if len(lines) < 12 || widest(lines) > 2*len(lines) || widest(lines) < 2*len(lines)-1 {
+		t.Fatalf("%d columns, %d lines", widest(lines), len(lines))
 	}
 	for _, l := range lines {
 		if !strings.HasSuffix(l, "\x1b[0m") {

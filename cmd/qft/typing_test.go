@@ -80,6 +80,47 @@ func TestCodesAreCompleted(t *testing.T) {
 	}
 }
 
+// TestCapitalsAreCompleted: who types a code as it is drawn large sees and gets
+// the rest of a word in capitals.
+func TestCapitalsAreCompleted(t *testing.T) {
+	q := &question{text: "Code: ", complete: qft.CompleteCode}
+	tm, out := editing(q)
+	tm.styled = true
+	for _, r := range "7-ACI" {
+		tm.edit(q, r)
+	}
+	if shown := out.String(); !strings.HasSuffix(shown, "Code: 7-ACI\x1b[2mD\x1b[0m\x1b[1D") {
+		t.Errorf("shown is %q", shown)
+	}
+	tm.edit(q, '\t')
+	if got := string(q.line); got != "7-ACID-" {
+		t.Errorf("completed to %q", got)
+	}
+	for _, r := range "ROBOT-Zebra\n" {
+		tm.edit(q, r)
+	}
+	if code, _, err := tm.readCode((<-q.answered).text); err != nil || code != "7-acid-robot-zebra" {
+		t.Errorf("read as %q, %v", code, err)
+	}
+	if strings.Contains(out.String(), "is read as") {
+		t.Errorf("capitals are shown as a typing error: %q", out)
+	}
+}
+
+// TestOnlyTypingErrorsAreShown: not how the parts of a code are set apart.
+func TestOnlyTypingErrorsAreShown(t *testing.T) {
+	for text, want := range map[string]string{
+		"7.acid.robot.zebra": "", "7_acid_robot_zebra": "", "7 ACID-robot.Zebra": "",
+		"7.acid.robto.zebra": "\"robto\" is read as \"robot\"\n",
+	} {
+		var out bytes.Buffer
+		tm := newTerminal(nil, &out, &out)
+		if code, _, err := tm.readCode(text); err != nil || code != "7-acid-robot-zebra" || out.String() != want {
+			t.Errorf("%q is %q, %v, and said is %q", text, code, err, &out)
+		}
+	}
+}
+
 func TestSecretsAreNotShown(t *testing.T) {
 	q := &question{text: "Phrase: ", secret: true}
 	tm, out := editing(q)

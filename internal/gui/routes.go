@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"rsc.io/qr"
+
+	"qft/internal/settings"
 )
 
 const (
@@ -278,7 +280,7 @@ func (s *server) sender(w http.ResponseWriter) func(Message) error {
 // qrOf draws a QR as SVG: dark on light whatever the page's colours are, as
 // scanners want it.
 func qrOf(text string) (any, error) {
-	c, err := qr.Encode(text[:min(len(text), mostQR+1)], qr.M)
+	c, err := qr.Encode(settings.QRText(text[:min(len(text), mostQR+1)]), qr.M)
 	if err != nil || len(text) > mostQR {
 		return nil, refuse(http.StatusBadRequest, "", "this is too much text for a QR")
 	}

@@ -97,7 +97,7 @@ func Keys() []Key {
 		yesNo(Compress, "yes", "compress what gains time by it"),
 		yesNo(GitIgnore, "no", "leave out what .gitignore files name, and .git"),
 		yesNo(Copy, "no", "copy the command for the other side to the clipboard, through the terminal"),
-		yesNo(QR, "yes", "draw a QR of the code where it fits"),
+		yesNo(QR, "yes", "draw the code where it fits: in large letters, and as a QR"),
 		yesNo(Bell, "no", "ring the terminal's bell at the end"),
 		yesNo(Notify, "no", "have the terminal notify the desktop at the end"),
 		{Name: Color, Default: "auto", Usage: "colours on the terminal", Choices: []string{"auto", "yes", "no"}},
