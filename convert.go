@@ -83,13 +83,14 @@ func peerError(op string, e *peer.Error) error {
 		out.Hint = "Compare the helper's address and port, and its version (qft version) with yours."
 	case peer.NumberTaken:
 		out.Kind = KindTaken
-		out.Hint = "Another sender uses that number: send again for a new code."
+		out.advise("Another sender uses that number: send again with another {code}.")
 	case peer.PhraseWrong:
 		out.Kind = KindPhrase
-		out.advise("Compare the {code} with the sender's and receive again; the sender still waits.")
+		advice := "Compare the {code} with the sender's and receive again; the sender still waits."
 		if op == "send" { // only tokens show a sender that it is wrong
-			out.Hint = "Both sides need the same phrase: agree on one, and begin again with new tokens."
+			advice = "Both sides need the same phrase: agree on one, and begin again with new tokens."
 		}
+		out.advise(advice)
 	case peer.PhraseBurnt:
 		out.Kind = KindTaken
 		out.advise("Somebody may be guessing. Start again with another {code}.")

@@ -34,7 +34,7 @@ func (t Terms) Hint(err error) string {
 	switch {
 	case !errors.As(err, &e):
 		return ""
-	case e.advice == "":
+	case e.Hint != (Terms{}).in(e.advice): // the caller knows better
 		return e.Hint
 	}
 	return t.in(e.advice)

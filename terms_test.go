@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"qft/internal/peer"
 	"qft/internal/transfer"
 )
 
@@ -87,8 +88,10 @@ func literals(t *testing.T, dir string) (all []string) {
 // TestHintsInTheTermsOfAProgram: wherever an error is told, its hint can be had in
 // the program's terms, and in none.
 func TestHintsInTheTermsOfAProgram(t *testing.T) {
-	terms := Terms{Again: "press again", Existing: "press replace"}
+	terms := Terms{Code: "secret", Again: "press again", Existing: "press replace"}
 	full := transferError("receive", &transfer.Error{Kind: transfer.NoSpace})
+	changed := Result{FailedCount: 2}.incomplete("send").(*Error)
+	changed.Hint = "look elsewhere"
 	for _, c := range []struct {
 		err           error
 		own, everyone string
@@ -98,6 +101,11 @@ func TestHintsInTheTermsOfAProgram(t *testing.T) {
 		{transferError("send", &transfer.Error{Kind: transfer.Exists, Peer: true}), "the receiver can move it away, choose another name, or have it replaced", ""},
 		{Result{FailedCount: 2}.incomplete("send"), "When the cause is mended, press again: only what is missing is sent.", ""},
 		{&Error{Err: errors.New("x"), Hint: "look there"}, "look there", "look there"},
+		{peerError("receive", &peer.Error{Kind: peer.PhraseWrong}), "Compare the secret with the sender's and receive again; the sender still waits.", "Compare the code or phrase with the sender's and receive again; the sender still waits."},
+		{peerError("send", &peer.Error{Kind: peer.PhraseWrong}), "Both sides need the same phrase: agree on one, and begin again with new tokens.", ""},
+		{peerError("send", &peer.Error{Kind: peer.NumberTaken}), "Another sender uses that number: send again with another secret.", ""},
+		{peerError("receive", &peer.Error{Kind: peer.PhraseBurnt}), "Somebody may be guessing. Start again with another secret.", ""},
+		{changed, "look elsewhere", "look elsewhere"},
 		{errors.New("x"), "", ""},
 	} {
 		if got := terms.Hint(c.err); got != c.own {

@@ -121,7 +121,7 @@ func TestSecondSenderOnATakenNumberIsToldAtOnce(t *testing.T) {
 	code := w.learn(s)
 	other := w.b.qft("sender", pairHelper, wrongCodes(code)[0], w.file("two", 1000).path)
 	other.wantEndSoon(5*time.Second, 7)
-	other.wantSaid("somebody else", "agree on another phrase")
+	other.wantSaid("somebody else", "send again with another phrase")
 	if !s.running() {
 		t.Errorf("the first sender must go on waiting")
 	}
