@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"net/netip"
@@ -139,49 +140,50 @@ func TestClusterMeets(t *testing.T) {
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
 	defer cancel()
-	var met, apart, wrong atomic.Int32
+	late := watchLateness(t)
+	var met, apart, again, wrong atomic.Int32
 	var running sync.WaitGroup
 	half, killed := make(chan struct{}), make(chan struct{})
-	start := func(p *party, fail func(error)) {
-		running.Add(1)
-		go func() {
-			defer running.Done()
-			if err := p.run(ctx); err != nil {
-				fail(err)
-			}
-		}()
+	start := func(ctx context.Context, p *party) <-chan error {
+		ended := make(chan error, 1)
+		running.Go(func() { ended <- p.run(ctx) })
+		return ended
 	}
 	var slowest atomic.Int64
-	session := func(i int) {
-		defer running.Done()
-		fail := func(err error) {
-			wrong.Add(1)
-			t.Errorf("session %d: %v", i, err)
-		}
+	// meet has a sender and a receiver meet, which stay until ctx ends. They do not
+	// where two instances have given out one number.
+	meet := func(ctx context.Context, i int) (at [2]int, err error) {
+		ctx, leave := context.WithCancel(ctx)
+		defer func() {
+			if err != nil {
+				leave()
+			}
+		}()
 		s := c.party(rendezvous.Sender, 0, c.from(i))
-		start(s, fail)
+		sending := start(ctx, s)
 		var number uint32
 		select {
 		case number = <-s.joined:
-		case <-ctx.Done():
-			return
+		case err := <-sending:
+			return at, err
 		}
 		if i%2 == 1 {
 			select {
 			case <-killed:
-			case <-ctx.Done():
-				return
+			case err := <-sending:
+				return at, err
 			}
 		}
 		began := time.Now()
 		r := c.party(rendezvous.Receiver, number, c.from(i+1))
-		start(r, fail)
-		var at [2]int
+		receiving := start(ctx, r)
 		for k, p := range []*party{s, r} {
 			select {
 			case at[k] = <-p.met:
-			case <-ctx.Done():
-				return
+			case err := <-sending:
+				return at, err
+			case err := <-receiving:
+				return at, err
 			}
 		}
 		for took := int64(time.Since(began)); ; {
@@ -190,19 +192,39 @@ func TestClusterMeets(t *testing.T) {
 				break
 			}
 		}
-		if at[0] != at[1] {
-			apart.Add(1)
-		}
-		if int(met.Add(1)) == sessions/2 {
-			close(half)
+		running.Go(func() {
+			if err := errors.Join(<-sending, <-receiving); err != nil {
+				wrong.Add(1)
+				t.Errorf("session %d, after it had met: %v", i, err)
+			}
+		})
+		return at, nil
+	}
+	session := func(i int) {
+		for ctx.Err() == nil {
+			at, err := meet(ctx, i)
+			if err != nil { // as a person would begin again who is told so
+				again.Add(1)
+				t.Logf("session %d begins again: %v", i, err)
+				continue
+			}
+			if ctx.Err() != nil {
+				return
+			}
+			if at[0] != at[1] {
+				apart.Add(1)
+			}
+			if int(met.Add(1)) == sessions/2 {
+				close(half)
+			}
+			return
 		}
 	}
 	pace := time.NewTicker(5 * time.Millisecond)
 	defer pace.Stop()
 	for i := range sessions {
 		<-pace.C
-		running.Add(1)
-		go session(i)
+		running.Go(func() { session(i) })
 	}
 	select {
 	case <-half:
@@ -216,6 +238,10 @@ func TestClusterMeets(t *testing.T) {
 	t.Logf("%d of %d sessions met, %d of them at two helpers; the slowest took %v", met.Load(), sessions, apart.Load(), time.Duration(slowest.Load()))
 	if int(apart.Load()) < sessions/2 {
 		t.Errorf("%d sessions were at two helpers: this test shows nothing", apart.Load())
+	}
+	// Instances have 100 ms to say that a number is theirs.
+	if n, most := again.Load(), late(); n > 0 && most < lateTime {
+		t.Errorf("%d sessions had to begin again, on a machine that was no more than %v late", n, most)
 	}
 	cancel()
 	running.Wait()
