@@ -21,23 +21,43 @@ type item struct {
 	mode   int64
 }
 
+// documents are those that README.md, the help and the man page name, below the
+// root.
+func (r *release) documents() ([]string, error) {
+	all, err := filepath.Glob(filepath.Join(r.root, "docs", "*.md"))
+	if err != nil || len(all) == 0 {
+		return nil, fmt.Errorf("looking for docs/*.md: %w", cmp.Or(err, os.ErrNotExist))
+	}
+	for i, path := range all {
+		all[i] = "docs/" + filepath.Base(path)
+	}
+	return all, nil
+}
+
 // items are what an archive for a target holds.
-func (r *release) items(t target, program string) []item {
+func (r *release) items(t target, program string) ([]item, error) {
+	docs, err := r.documents()
+	if err != nil {
+		return nil, err
+	}
 	all := []item{{t.program(), program, 0o755}}
 	for _, name := range []string{"qft.1", "completions/qft.bash", "completions/_qft", "completions/qft.fish", "completions/qft.ps1", thirdParty} {
 		all = append(all, item{name, filepath.Join(r.stage, name), 0o644})
 	}
-	for _, name := range []string{"LICENSE", "README.md", "CHANGELOG.md"} {
+	for _, name := range append([]string{"LICENSE", "README.md", "CHANGELOG.md"}, docs...) {
 		all = append(all, item{name, filepath.Join(r.root, name), 0o644})
 	}
 	slices.SortFunc(all, func(a, b item) int { return cmp.Compare(a.name, b.name) })
-	return all
+	return all, nil
 }
 
 // archive writes qft-VERSION-SYSTEM.tar.gz, or .zip for Windows.
 func (r *release) archive(t target, program string) error {
 	folder := "qft-" + r.version + "-" + t.file()
-	all := r.items(t, program)
+	all, err := r.items(t, program)
+	if err != nil {
+		return err
+	}
 	if t.os == "windows" {
 		return r.zip(folder, all)
 	}

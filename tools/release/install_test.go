@@ -144,6 +144,7 @@ func (b *box) wantFiles() {
 		"usr/share/icons/hicolor/scalable/apps/qft.svg": "<svg",
 		"usr/share/doc/qft/copyright":                   "Copyright",
 		"usr/share/doc/qft/THIRD-PARTY.txt":             "github.com/zeebo/blake3",
+		"usr/share/doc/qft/docs/events.md":              "Events for programs",
 	} {
 		text, err := os.ReadFile(filepath.Join(b.root, name))
 		if err != nil || !strings.Contains(string(text), holds) {

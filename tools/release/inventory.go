@@ -49,12 +49,17 @@ func (r *release) describe(ctx context.Context, programs []string) error {
 	if err != nil {
 		return fmt.Errorf("the licences of the page: %w", err)
 	}
+	words, err := os.ReadFile(filepath.Join(r.root, "internal/secret/words.LICENSE"))
+	if err != nil {
+		return fmt.Errorf("the licence of the word list: %w", err)
+	}
 	var b bytes.Buffer
 	fmt.Fprintf(&b, "qft holds the work of others, under these licences.\n")
 	for _, c := range all {
 		fmt.Fprintf(&b, "\n%s\n%s %s (%s)\n\n%s\n", strings.Repeat("=", 78), c.name, c.version, c.license, bytes.TrimSpace(c.text))
 	}
 	fmt.Fprintf(&b, "\n%s\nin the page of qft gui\n\n%s\n", strings.Repeat("=", 78), bytes.TrimSpace(page))
+	fmt.Fprintf(&b, "\n%s\n%s\n", strings.Repeat("=", 78), bytes.TrimSpace(words))
 	if err := os.WriteFile(filepath.Join(r.stage, thirdParty), b.Bytes(), 0o644); err != nil {
 		return err
 	}

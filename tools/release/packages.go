@@ -107,6 +107,13 @@ func (r *release) contents(t target, program, format string) (files.Contents, er
 	add("", "/usr/lib/sysctl.d/60-qft-helper.conf", deploy("sysctl.d/qft-helper.conf"), 0o644)
 	add(files.TypeConfigNoReplace, "/etc/qft/helper.conf", deploy("helper.conf"), 0o644)
 	add("", "/usr/share/doc/qft/README.md", filepath.Join(r.root, "README.md"), 0o644)
+	docs, err := r.documents()
+	if err != nil {
+		return nil, err
+	}
+	for _, name := range docs {
+		add("", "/usr/share/doc/qft/"+name, filepath.Join(r.root, name), 0o644)
+	}
 	add("", "/usr/share/doc/qft/helper.md", deploy("README.md"), 0o644)
 	add("", "/usr/share/doc/qft/changelog.gz", log, 0o644)
 	add("", "/usr/share/doc/qft/copyright", filepath.Join(r.root, "LICENSE"), 0o644)

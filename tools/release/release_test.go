@@ -3,6 +3,7 @@ package main
 import (
 	"archive/tar"
 	"archive/zip"
+	"bytes"
 	"compress/gzip"
 	"encoding/json"
 	"errors"
@@ -54,6 +55,18 @@ const inArchives = `-rw-r--r-- CHANGELOG.md
 -rw-r--r-- completions/qft.bash
 -rw-r--r-- completions/qft.fish
 -rw-r--r-- completions/qft.ps1
+-rw-r--r-- docs/congestion.md
+-rw-r--r-- docs/connectivity.md
+-rw-r--r-- docs/design.md
+-rw-r--r-- docs/doctor.md
+-rw-r--r-- docs/events.md
+-rw-r--r-- docs/library.md
+-rw-r--r-- docs/performance.md
+-rw-r--r-- docs/platforms.md
+-rw-r--r-- docs/protocol.md
+-rw-r--r-- docs/release.md
+-rw-r--r-- docs/scaling.md
+-rw-r--r-- docs/security.md
 `
 
 func (r *release) testArchives(t *testing.T) {
@@ -77,6 +90,9 @@ func (r *release) testArchives(t *testing.T) {
 			t.Fatal(err)
 		}
 		fmt.Fprintf(&list, "%v %s\n", h.FileInfo().Mode(), strings.TrimPrefix(h.Name, name+"/"))
+		if filepath.Base(h.Name) == thirdParty {
+			wantLicences(t, files)
+		}
 		if !h.ModTime.Equal(r.time) || h.Size == 0 {
 			t.Errorf("%s: %d bytes of %v", h.Name, h.Size, h.ModTime)
 		}
@@ -97,6 +113,19 @@ func (r *release) testArchives(t *testing.T) {
 	}
 	if want := inArchives + "-rw-r--r-- qft.1\n-rwxr-xr-x qft.exe\n"; list.String() != want {
 		t.Errorf("the archive holds\n%swant\n%s", list.String(), want)
+	}
+}
+
+// wantLicences looks for those of modules, of the page, and of the word list.
+func wantLicences(t *testing.T, r io.Reader) {
+	text, err := io.ReadAll(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"github.com/spf13/cobra", "preact", "Electronic Frontier Foundation"} {
+		if !bytes.Contains(text, []byte(name)) {
+			t.Errorf("%s says nothing of %s", thirdParty, name)
+		}
 	}
 }
 
