@@ -2,9 +2,11 @@ package gui
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"qft"
+	"qft/internal/settings"
 )
 
 // mostComplete is how many endings of a code are told.
@@ -12,11 +14,12 @@ const mostComplete = 20
 
 // checkCode reads what a person has typed so far.
 func checkCode(text string) CodeCheck {
+	text, _ = settings.Invited(text)
 	c := CodeCheck{Repaired: []string{}, Complete: []string{}}
 	typed := words(text)
 	begun := strings.Join(typed, "-")
 	if !strings.Contains(text, "@") && strings.TrimRightFunc(text, separates) == text {
-		all := qft.CompleteCode(begun)
+		all := slices.DeleteFunc(qft.CompleteCode(begun), func(s string) bool { return s == begun })
 		c.Complete = append(c.Complete, all[:min(len(all), mostComplete)]...)
 	}
 	code, host, err := qft.SplitCode(text)

@@ -197,6 +197,17 @@ func (t *transfer) progress(number int, p qft.Progress) {
 
 func milliseconds(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }
 
+// offeredName is what comes, for people, before it has begun.
+func offeredName(p qft.Proposal) string {
+	switch {
+	case len(p.Names) == 0:
+		return ""
+	case p.Items > 1:
+		return fmt.Sprintf("%s and %d more", p.Names[0], p.Items-1)
+	}
+	return p.Names[0]
+}
+
 // nameOf is what is sent, for people.
 func nameOf(s qft.Source) string {
 	switch {

@@ -310,11 +310,15 @@ func TestCheckCode(t *testing.T) {
 		"7-zebar-zebra-zebra":          {Code: "7-zebra-zebra-zebra", Repaired: []string{"zebar → zebra"}},
 		"7-zebra-zebra-zebra@host:400": {Code: "7-zebra-zebra-zebra", Host: "host:400"},
 		"7-zebra-zebra-qqqqq":          {},
+		"qft receive 7-zebra-zebra-zebra --helper host:400": {Code: "7-zebra-zebra-zebra"},
 	} {
 		got := checkCode(text)
 		if got.Code != want.Code || got.Host != want.Host || strings.Join(got.Repaired, ",") != strings.Join(want.Repaired, ",") || (got.Code == "") != (got.Problem != "") {
 			t.Errorf("%q: %+v", text, got)
 		}
+	}
+	if got := checkCode("7-qqqqq-zebra-zebra"); len(got.Complete) != 0 || got.Problem == "" {
+		t.Errorf("what cannot go on is completed to %q, and hides that %s", got.Complete, got.Problem)
 	}
 	for _, text := range []string{"7-zeb", "7 zebra zeb", "7.ZEBRA.zeb"} {
 		if got := checkCode(text); len(got.Complete) == 0 || len(got.Complete) > 20 || !strings.HasPrefix(got.Complete[0], "7-zeb") {

@@ -21,6 +21,8 @@ func (h *hub) planOf(n NewTransfer) (p plan, err error) {
 	if p.cfg, err = set.Config(); err != nil {
 		return p, err
 	}
+	code, helper := settings.Invited(n.Code)
+	n.Code, n.Helper = code, cmp.Or(n.Helper, helper)
 	if err := meeting(&p.cfg, n); err != nil {
 		return p, err
 	}
@@ -171,7 +173,8 @@ func (h *hub) continued(id, code, phrase string) (plan, error) {
 	if p.cfg, err = set.Config(); err != nil {
 		return p, err
 	}
-	n := NewTransfer{Helper: r.Helper, Code: code, Phrase: phrase}
+	code, helper := settings.Invited(code)
+	n := NewTransfer{Helper: cmp.Or(helper, r.Helper), Code: code, Phrase: phrase}
 	if err := meeting(&p.cfg, n); err != nil {
 		return p, err
 	}

@@ -320,6 +320,9 @@ func (t *transfer) askProposal(ctx context.Context, p qft.Proposal) bool {
 	if p.Text {
 		return true // it is shown, and that is all
 	}
+	t.hub.mu.Lock()
+	t.shown.Name = offeredName(p)
+	t.hub.mu.Unlock()
 	dir := t.plan.target.Dir
 	room, _ := visitDisk(t.hub.disks, dir, lookTime, func() (n int64, err error) { // of a disk that does not answer it is not known
 		n, _ = qft.FreeSpace(dir)

@@ -190,6 +190,14 @@ func (w *page) see(name string) {
 	w.until(name, find(name)+"?.checkVisibility()")
 }
 
+// inView checks that a person sees something without scrolling.
+func (w *page) inView(name string) {
+	w.t.Helper()
+	if !ask[bool](w, fmt.Sprintf("(() => { const r = %s.getBoundingClientRect(); return r.top >= 0 && r.bottom <= innerHeight; })()", find(name))) {
+		w.t.Errorf("%s is out of sight", name)
+	}
+}
+
 // gone waits until it is not there any more.
 func (w *page) gone(name string) {
 	w.t.Helper()

@@ -254,9 +254,13 @@ func TestConflict(t *testing.T) {
 	b.put(filepath.Join(b.downloads(), name), []byte("old one"))
 	s, r := a.open(a.start()), b.open(b.start())
 	s.choose(name)
-	r.receives(s.sends())
+	s.wantGoodLooks("a long name is chosen")
+	r.receives("qft receive " + s.sends()) // as the sender's button copies it
 	r.click("accept")
 	r.see(`ask[data-kind="conflict"]`)
+	if title := ask[string](r, `document.querySelector("h1").innerText`); title != name {
+		t.Errorf("%q is asked about", title)
+	}
 	r.wantGoodLooks("conflict")
 	r.click("conflict-rename")
 	r.phase("done")
@@ -388,6 +392,7 @@ func TestSettings(t *testing.T) {
 	w.write(limit+"[data-test=setting-value]", "very fast")
 	w.click(limit + "[data-test=setting-save]")
 	w.says("problem", "very fast")
+	w.inView("problem")
 	w.write(limit+"[data-test=setting-value]", "5MB/s")
 	w.click(limit + "[data-test=setting-save]")
 	w.says("setting", "Saved")

@@ -76,7 +76,7 @@ function App() {
           </p>
         )}
         <ProblemBox of={problem.value} />
-        {contact.value === "entering" || !state.value ? <p role="status">{text.entering}</p> : <View path={where} />}
+        <div class="page">{contact.value === "entering" || !state.value ? <p role="status">{text.entering}</p> : <View path={where} />}</div>
       </main>
       <div class="unseen" aria-live="polite">
         {spoken.value}

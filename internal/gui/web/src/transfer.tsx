@@ -21,7 +21,7 @@ export function TransferView({ id }: { id: number }) {
     <article class="transfer" data-test="transfer" data-id={t.id} data-phase={t.phase}>
       <header>
         <p class="kind">{text.kind[t.kind]}</p>
-        <h1>
+        <h1 title={t.name}>
           <bdi>{t.name || (t.ask?.proposal?.names.join(", ") ?? text.unnamed)}</bdi>
         </h1>
         <p class={`phase ${t.phase}`} data-test="phase">
