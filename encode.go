@@ -104,6 +104,7 @@ func list(ports []uint16) []uint16 {
 func transferBody(e Event) (name string, body any) {
 	switch e := e.(type) {
 	case Proposal:
+		e.Names = append([]string{}, e.Names...) // never null
 		return "proposal", proposalBody(e)
 	case Offer:
 		return "offer", offerBody(e)

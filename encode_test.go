@@ -1,6 +1,7 @@
 package qft
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"net/netip"
@@ -155,5 +156,13 @@ func TestErrorsAreEncodedInside(t *testing.T) {
 	}
 	if line = string(EncodeEvent(time.Unix(0, 0), Finished{})); !strings.Contains(line, `"error":null,"paths":[],`) {
 		t.Error(line)
+	}
+}
+
+// TestListsAreNeverNull: whoever goes through the names of a proposal may do so
+// of a text, too, which has none.
+func TestListsAreNeverNull(t *testing.T) {
+	if line := EncodeEvent(time.Time{}, Proposal{Text: true}); bytes.Contains(line, []byte("null")) {
+		t.Errorf("it is %s", line)
 	}
 }

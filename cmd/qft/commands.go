@@ -68,7 +68,7 @@ func rootCommand(t *terminal) *cobra.Command {
 	root.Version = fmt.Sprintf("qft %s, protocol %d\n", version(), qft.ProtocolVersion)
 	root.SetVersionTemplate("{{.Version}}")
 	root.SetUsageFunc(usage)
-	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
+	root.SetFlagErrorFunc(flagError)
 	root.SetHelpCommand(helpCommand(root))
 	for _, g := range []struct {
 		id, title string
@@ -189,7 +189,11 @@ func (t *terminal) askCode(ctx context.Context, host string) (phrase, at string,
 		if err != nil {
 			return "", "", err
 		}
+		text, helper := settings.Invited(text)
 		phrase, at, err := t.readCode(text)
+		if err == nil && helper != "" {
+			err = usageError{errors.New("that command names a helper as well: end this with Ctrl-C, and type all of it")}
+		}
 		if text == "" || err == nil && phrase == "" {
 			err = usageError{errors.New("the code is missing: it is a number and three words, such as 7-acid-robot-zebra")}
 		}
@@ -232,6 +236,14 @@ func codeWords(text string) []string {
 // have been. The package does not: what is typed may be a secret.
 func namedWord(text string, err error) error {
 	words := codeWords(text)
+	switch n := len(words); {
+	case strings.TrimSpace(text) == "":
+		return errors.New("the code is missing")
+	case n == 1:
+		return errors.New("a code is a number and three words, and this has only one part")
+	case n != 0 && n != 4:
+		return fmt.Errorf("a code is a number and three words, and this has %d parts", n)
+	}
 	for _, w := range words[min(len(words), 1):] {
 		if _, cerr := qft.CheckCode("1-" + w + "-acid-acid"); cerr == nil {
 			continue

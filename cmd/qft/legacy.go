@@ -70,7 +70,7 @@ func shortCommand(t *terminal, name string) *cobra.Command {
 	}
 	t.terms = historicalTerms(name)
 	cmd.SetUsageFunc(usage)
-	cmd.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
+	cmd.SetFlagErrorFunc(flagError)
 	cmd.CompletionOptions.DisableDefaultCmd = true
 	const where = "\n\nThe helper is the one of the settings: qft config helper HOST."
 	if send {

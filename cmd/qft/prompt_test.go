@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"strings"
@@ -206,5 +207,90 @@ func TestWithJSONStdoutHasLinesOnly(t *testing.T) {
 		if !strings.HasPrefix(l, `{"v":1,`) || !strings.HasSuffix(l, "}") {
 			t.Errorf("%q", l)
 		}
+	}
+}
+
+// TestEventsStayOutOfAQuestion: what is printed while a question is open whose
+// subject stands on rows of its own comes above both.
+func TestEventsStayOutOfAQuestion(t *testing.T) {
+	in, typing := io.Pipe()
+	defer in.Close()
+	var out bytes.Buffer
+	tm := newTerminal(in, &out, &out)
+	tm.redraws = true
+	answered := make(chan struct{})
+	go func() {
+		tm.askConflict(t.Context(), strings.Repeat("long", 30))
+		close(answered)
+	}()
+	io.WriteString(typing, "s") // the reader runs: the question has been asked
+	before := out.String()
+	tm.event(qft.HelperSilent{})
+	io.WriteString(typing, "\n")
+	<-answered
+	if rows := strings.Count(before, "\n"); !strings.HasPrefix(out.String(), fmt.Sprintf("%s\r\x1b[%dA\x1b[J", before, rows)) ||
+		!strings.HasSuffix(out.String(), "still trying\n"+before) {
+		t.Errorf("shown was %q, and then %q", before, strings.TrimPrefix(out.String(), before))
+	}
+}
+
+// TestSenderStaysOnce: that a sender waits for its receiver to come back is said
+// once, however often it finds new ways to be found.
+func TestSenderStaysOnce(t *testing.T) {
+	tm, out := typed()
+	tm.redraws = true
+	for range 2 {
+		tm.event(qft.Interrupted{Err: errors.New("stopped")})
+		tm.event(qft.Waiting{Again: true, Nearby: true})
+		tm.event(qft.Waiting{Again: true, Helper: true})
+		tm.event(qft.Waiting{Again: true, Helper: true})
+		if s := out.String(); strings.Count(s, "continues") != 1 || strings.Count(s, "as well") != 1 {
+			t.Errorf("shown was\n%s", s)
+		}
+		tm.event(qft.Connected{Path: "LAN"})
+		out.Reset()
+	}
+	tm.event(qft.ContactLost{})
+	tm.event(qft.Waiting{Again: true, Nearby: true})
+	tm.event(qft.Waiting{Again: true, Nearby: true, Port: 5})
+	if n := strings.Count(out.String(), "continues"); n != 1 {
+		t.Errorf("after contact was lost it is said %d times:\n%s", n, out)
+	}
+}
+
+// TestNothingIsDoneWhereNothingCame: of a transfer whose only file has failed
+// nobody reads that it was received and verified.
+func TestNothingIsDoneWhereNothingCame(t *testing.T) {
+	tm, out := typed()
+	tm.event(qft.Offer{Name: "log", Size: 9, Files: 1})
+	tm.finish("received", qft.Result{}, &qft.Error{Kind: qft.KindIncomplete, Err: errors.New("it changed")})
+	if strings.Contains(out.String(), "verified") {
+		t.Errorf("shown was\n%s", out)
+	}
+}
+
+// TestSenderIsToldWhatItWaitsFor: between a connection and the first byte the
+// other person thinks.
+func TestSenderIsToldWhatItWaitsFor(t *testing.T) {
+	for _, c := range []struct {
+		task
+		told bool
+	}{{task{}, true}, {task{receives: true}, false}, {task{text: true}, false}} {
+		tm, out := typed()
+		tm.redraws, tm.task = true, c.task
+		tm.event(qft.Connected{Path: "LAN"})
+		if told := strings.Contains(out.String(), "accepts"); told != c.told {
+			t.Errorf("%+v: %s", c.task, out)
+		}
+	}
+}
+
+// TestPastedCommandIsACode: who pastes the sender's whole line where its code is
+// asked for is understood.
+func TestPastedCommandIsACode(t *testing.T) {
+	tm, out := typed("qft receive 7-acid-robot-zebra@10.0.0.1")
+	code, host, err := tm.askCode(t.Context(), "")
+	if code != "7-acid-robot-zebra" || host != "10.0.0.1:4277" || err != nil {
+		t.Errorf("it is %q at %q, %v\n%s", code, host, err, out)
 	}
 }

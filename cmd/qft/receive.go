@@ -136,6 +136,9 @@ func (t *terminal) receive(ctx context.Context, to qft.Target, cfg qft.Config, m
 		}
 	}
 	t.checksum, t.receives = to.Checksum, true
+	if _, _, err := qft.SplitCode(cfg.Phrase); err == nil {
+		t.terms.Again = "run the same command again (with the new code, if the sender was started anew) to continue"
+	}
 	defer t.attend(&cfg, false)()
 	r, err := qft.Receive(ctx, to, cfg)
 	t.finish("received", r, err)

@@ -126,3 +126,35 @@ func TestDiagnosesHaveExitCodes(t *testing.T) {
 		}
 	}
 }
+
+// TestWrongCommandLines: each is answered in words, with what may have been meant.
+func TestWrongCommandLines(t *testing.T) {
+	t.Chdir(t.TempDir())
+	if err := os.WriteFile("film.mkv", nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for line, want := range map[string]string{
+		"send --limt 3 film.mkv": "qft send has no flag --limt; perhaps --limit\n  To do: qft send --help shows what it takes.\n",
+		"send --frobnicate x":    "qft send has no flag --frobnicate\n  To do: qft send --help shows what it takes.\n",
+		"doctor -x":              "qft doctor has no flag -x\n  To do: qft doctor --help shows what it takes.\n",
+		"send --to x film.mkv":   "--to: \"x\" is no whole number\n  To do: qft send --help shows what it takes.\n",
+		"send --keep=x film.mkv": "--keep: \"x\" is neither true nor false\n  To do: qft send --help shows what it takes.\n",
+		"send --text":            "--text takes a value, which is missing\n  To do: qft send --help shows what it takes.\n",
+		"film.mkv":               "there is no command \"film.mkv\"\n  To do: to send that: qft send film.mkv\n",
+		"7-acid-robot-zebra":     "there is no command \"7-acid-robot-zebra\"\n  To do: to receive with a code: qft receive 7-acid-robot-zebra\n",
+		"help sned": "there is no command and no topic \"sned\"; perhaps qft help send\n" +
+			"  To do: qft help lists the commands, qft help topics what else is explained.\n",
+		"receive foo":                       "a code is a number and three words, and this has only one part\n",
+		"receive 7-acid-robt":               "a code is a number and three words, and this has 3 parts\n",
+		"receive 7-a-b-c-d":                 "a code is a number and three words, and this has 5 parts\n",
+		"receive 7-acid-robot-zebra@host:x": `the port "x" of host is no number`,
+	} {
+		var out bytes.Buffer
+		if code := run(t.Context(), newTerminal(nil, &out, &out), mainName, strings.Fields(line)); code != 2 {
+			t.Errorf("%s: exit code %d", line, code)
+		}
+		if !strings.HasPrefix(out.String(), "qft: "+want) {
+			t.Errorf("%s:\n%s\nwant\n%s", line, &out, want)
+		}
+	}
+}

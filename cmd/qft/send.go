@@ -150,6 +150,9 @@ func (t *terminal) send(ctx context.Context, src qft.Source, cfg qft.Config) err
 	t.many = src.Receivers < 0 || src.Receivers > 1
 	t.sends = sourceText(src)
 	t.own = cfg.Phrase != ""
+	if !t.own && !t.tokens {
+		t.terms.Again = "run the same command again, and tell the other side the new code, to continue"
+	}
 	t.helper = cfg.Helper
 	defer t.attend(&cfg, src.Stream != nil)()
 	r, err := qft.Send(ctx, src, cfg)

@@ -103,6 +103,8 @@ type view struct {
 	number   int
 	offer    qft.Offer
 	path     string // kind of path, for the progress line
+	stays    bool   // it is said that the other side may come back
+	helped   bool   // and that it is waited for at the helper too
 	started  time.Time
 	met      bool      // it is said that it is connected, and how
 	quiet    time.Time // piped: no progress line before
@@ -203,7 +205,7 @@ func (t *terminal) tell(v *view, e qft.Event) {
 		t.say(v, "the other side is there; looking for a direct path")
 	case qft.Connected:
 		said := v.met
-		v.path, v.lost, v.met = e.Path, false, true
+		v.path, v.lost, v.met, v.stays, v.helped = e.Path, false, true, false, false
 		if v.started.IsZero() {
 			v.started = time.Now()
 		}
@@ -212,12 +214,15 @@ func (t *terminal) tell(v *view, e qft.Event) {
 			t.say(v, "connected: %s, %s, round trip %s", clean(e.Path), e.Remote, round(e.RTT))
 		case !said: // who watches sees another path in the line of progress
 			t.say(v, "connected: %s, round trip %s", clean(e.Path), round(e.RTT))
+			if !t.receives && !v.text {
+				t.say(v, "waiting until the other side accepts")
+			}
 		}
 	case qft.ContactLost:
 		v.lost, v.since = true, e.Since
 		t.say(v, "contact lost since %s; waiting for it to come back", e.Since.Format("15:04:05"))
 	case qft.ContactBack:
-		v.lost = false
+		v.lost, v.stays, v.helped = false, false, false
 		t.say(v, "contact is back after %s", round(e.After))
 	case qft.Paused:
 		t.tellPause(v, e)
@@ -268,7 +273,7 @@ func (t *terminal) tellTransfer(v *view, e qft.Event) {
 	case qft.FileSkipped:
 		t.say(v, "skipped: %s: %s", clean(e.Path), clean(e.Why))
 	case qft.Interrupted:
-		v.moving, v.lost, v.met = false, false, false
+		v.moving, v.lost, v.met, v.stays, v.helped = false, false, false, true, false
 		t.say(v, "interrupted: %s", cleanLines(inWords(e.Err)))
 		t.say(v, "this side stays and waits: the same command on the other side continues")
 	case qft.Replaced:
@@ -292,15 +297,29 @@ func (t *terminal) tellWaiting(w qft.Waiting) {
 	switch {
 	case w.Again && t.many:
 		// said once is enough, and the code is still good
-	case w.Again && w.Helper:
-		t.say(v, "waiting at the helper as well: the same command on the other side continues")
 	case w.Again:
-		t.say(v, "waiting here as well: the same command on the other side continues")
+		t.tellStay(v, w)
 	case t.many:
 		t.say(v, "waiting for receivers")
 	default:
 		t.say(v, "waiting for the other side")
 	}
+}
+
+// tellStay says where who was met before is waited for, and what is to be done
+// there: each once, however often new ways are found.
+func (t *terminal) tellStay(v *view, w qft.Waiting) {
+	if v.stays && (v.helped || !w.Helper) {
+		return
+	}
+	text := "waiting here as well"
+	if w.Helper {
+		text, v.helped = "waiting at the helper as well", true
+	}
+	if !v.stays {
+		text, v.stays = text+": the same command on the other side continues", true
+	}
+	t.say(v, "%s", text)
 }
 
 // tellDirect says how the two sides can find each other without a helper.
@@ -360,7 +379,7 @@ func (t *terminal) wipe() {
 		t.drawn = 0
 	}
 	if t.typing.asked != nil {
-		t.eraseLine()
+		t.eraseQuestion()
 	}
 }
 
@@ -469,7 +488,7 @@ func (t *terminal) finish(verb string, r qft.Result, err error) {
 	}
 	if r.Receivers > 1 || t.many {
 		t.say(nil, "%s to %d receivers", verb, r.Receivers)
-	} else if v := t.views[0]; v != nil {
+	} else if v := t.views[0]; v != nil && (err == nil || r.Files > 0) {
 		t.say(nil, "%s", v.doneText(verb, r))
 	}
 	t.sayResult(r)

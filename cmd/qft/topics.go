@@ -47,7 +47,12 @@ func helpCommand(root *cobra.Command) *cobra.Command {
 			}
 			about, _, err := root.Find(args)
 			if err != nil || about == root && len(args) > 0 {
-				return usageError{fmt.Errorf("there is no command and no topic %q: see qft help topics", strings.Join(args, " "))}
+				what := fmt.Errorf("there is no command and no topic %q", strings.Join(args, " "))
+				root.SuggestionsMinimumDistance = 2 // letters
+				if like := root.SuggestionsFor(args[0]); len(like) > 0 {
+					what = fmt.Errorf("%w; perhaps qft help %s", what, like[0])
+				}
+				return usageError{advised{what, "qft help lists the commands, qft help topics what else is explained."}}
 			}
 			about.InitDefaultHelpFlag()
 			return about.Help()

@@ -33,7 +33,9 @@ type typing struct {
 
 // question is what is asked now.
 type question struct {
-	lead     string // what it is about: on the same line where it fits
+	lead     string // what it is about: on the same line where it fits, else above
+	above    int    // rows above that it takes
+	across   int    // columns that these were broken for
 	text     string // what stands before the answer
 	secret   bool
 	complete func(line string) []string // what a line may go on as; may be nil
@@ -242,6 +244,17 @@ func lastWords(codes []string) (words []string) {
 
 func (t *terminal) eraseLine() { fmt.Fprint(t.err, "\r\x1b[K") }
 
+// eraseQuestion takes a question away, so that nothing is printed between what
+// it is about and the answer. How a terminal has broken those rows anew that is
+// as wide no more is not known: they stay, and are repeated.
+func (t *terminal) eraseQuestion() {
+	if q := t.typing.asked; q.above > 0 && q.across == width(t.err) {
+		fmt.Fprintf(t.err, "\r\x1b[%dA\x1b[J", q.above)
+		return
+	}
+	t.eraseLine()
+}
+
 // showLine shows question and line anew; where only one word fits, its rest
 // too, faintly. What does not fit on one row is shown by its end.
 func (t *terminal) showLine(q *question, hint bool) {
@@ -324,9 +337,12 @@ func (t *terminal) lead(q *question) {
 	switch most := width(t.err); {
 	case q.lead == "":
 	case t.redraws && columns(q.lead+q.text)+room > most:
-		fmt.Fprintln(t.err, wrap(q.lead, most-1, "  "))
+		text := wrap(q.lead, most-1, "  ")
+		q.above, q.across = 1+strings.Count(text, "\n"), most
+		fmt.Fprintln(t.err, text)
 	default:
 		q.text = q.lead + " " + q.text
+		q.lead, q.above = "", 0
 	}
 }
 
@@ -335,6 +351,9 @@ func (t *terminal) prompt() {
 	q := t.typing.asked
 	if q == nil {
 		return
+	}
+	if q.above > 0 {
+		t.lead(q)
 	}
 	if t.edits() {
 		t.showLine(q, true)

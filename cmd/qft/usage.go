@@ -1,10 +1,15 @@
 package main
 
 import (
+	"errors"
 	"fmt"
+	"os"
 	"strings"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"qft"
 )
 
 // helpWidth is how wide help is at most, on a terminal of the usual width.
@@ -43,5 +48,54 @@ func unknown(root *cobra.Command, name string) error {
 	if like := root.SuggestionsFor(name); len(like) > 0 {
 		return usageError{fmt.Errorf("there is no command %q; perhaps qft %s", name, like[0])}
 	}
-	return usageError{fmt.Errorf("there is no command %q", name)}
+	do := ""
+	if code, _, err := qft.SplitCode(name); err == nil && code != "" {
+		do = "to receive with a code: qft receive " + clean(name)
+	} else if _, err := os.Stat(name); err == nil {
+		do = "to send that: qft send " + clean(name)
+	}
+	err := fmt.Errorf("there is no command %q", name)
+	if do == "" {
+		return usageError{err}
+	}
+	return usageError{advised{err, do}}
+}
+
+// flagError says what is wrong with a flag, which flag may have been meant, and
+// where those of the command are told.
+func flagError(c *cobra.Command, err error) error {
+	do := c.CommandPath() + " --help shows what it takes."
+	var none *pflag.NotExistError
+	var bare *pflag.ValueRequiredError
+	var odd *pflag.InvalidValueError
+	switch {
+	case errors.As(err, &none) && none.GetSpecifiedShortnames() == "":
+		err = fmt.Errorf("%s has no flag --%s", c.CommandPath(), none.GetSpecifiedName())
+		if like := likeFlag(c, none.GetSpecifiedName()); like != "" {
+			err = fmt.Errorf("%w; perhaps --%s", err, like)
+		}
+	case errors.As(err, &none):
+		err = fmt.Errorf("%s has no flag -%s", c.CommandPath(), none.GetSpecifiedName())
+	case errors.As(err, &bare):
+		err = fmt.Errorf("--%s takes a value, which is missing", bare.GetFlag().Name)
+	case errors.As(err, &odd) && strings.HasPrefix(odd.GetFlag().Value.Type(), "int"):
+		err = fmt.Errorf("--%s: %q is no whole number", odd.GetFlag().Name, odd.GetValue())
+	case errors.As(err, &odd) && odd.GetFlag().Value.Type() == "bool":
+		err = fmt.Errorf("--%s: %q is neither true nor false", odd.GetFlag().Name, odd.GetValue())
+	}
+	return usageError{advised{err, do}}
+}
+
+// likeFlag is the flag of a command that a name may be a slip of, if there is one.
+func likeFlag(c *cobra.Command, name string) (like string) {
+	near := &cobra.Command{SuggestionsMinimumDistance: 2} // letters
+	c.Flags().VisitAll(func(f *pflag.Flag) {
+		if !f.Hidden {
+			near.AddCommand(&cobra.Command{Use: f.Name, Run: func(*cobra.Command, []string) {}})
+		}
+	})
+	if all := near.SuggestionsFor(name); len(all) > 0 {
+		like = all[0]
+	}
+	return like
 }

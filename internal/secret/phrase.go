@@ -60,7 +60,11 @@ func Parse(text string) (Phrase, error) {
 func ParseCode(text string) (Phrase, error) {
 	parts := strings.FieldsFunc(strings.ToLower(strings.TrimSpace(text)), isSeparator)
 	if len(parts) != 1+codeWords {
-		return Phrase{}, fmt.Errorf("reading the code: it has %d parts, not a number and %d words", len(parts), codeWords)
+		has := fmt.Sprintf("%d parts", len(parts))
+		if len(parts) == 1 {
+			has = "only one part"
+		}
+		return Phrase{}, fmt.Errorf("reading the code: it has %s, not a number and %d words", has, codeWords)
 	}
 	number, err := strconv.ParseUint(parts[0], 10, 32)
 	if err != nil || number == 0 {

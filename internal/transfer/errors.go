@@ -118,7 +118,11 @@ func (e *Error) Error() string {
 	if e.Peer {
 		parts = append(parts, "the other side reports")
 	}
-	if subject := strings.TrimSpace(e.Op + " " + e.Path); subject != "" {
+	path := e.Path
+	if path == "." { // where it is, which needs no name
+		path = ""
+	}
+	if subject := strings.TrimSpace(e.Op + " " + path); subject != "" {
 		parts = append(parts, subject)
 	}
 	return strings.Join(append(parts, e.what()), ": ")
