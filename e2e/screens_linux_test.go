@@ -400,6 +400,37 @@ func TestResizedTerminal(t *testing.T) {
 	}
 }
 
+// TestResizedCode: a terminal that gets too small for what is drawn has the code
+// drawn anew, whole, with what was said below it; nothing broken is left beside.
+func TestResizedCode(t *testing.T) {
+	t.Parallel()
+	needTools(t, "tmux")
+	w := newPair(t)
+	w.a.startHelper()
+	f := w.file("film.mkv", 12_000_000)
+	p := w.a.pane(120, append([]string{"send", f.path, "--keep"}, meeting...)...)
+	code := p.readCode()
+	p.shows("waiting for receivers")
+	for _, columns := range []int{80, 60, 40} {
+		p.resize(columns)
+		eventually(t, bigTime, fmt.Sprintf("it is drawn for %d columns", columns), func() bool {
+			screen := p.shown()
+			for row := range strings.SplitSeq(screen, "\n") {
+				if strings.ContainsAny(row, "█▀▄") && utf8.RuneCountInString(row) >= columns {
+					return false
+				}
+			}
+			return strings.HasPrefix(screen, "\n  Sending film.mkv") && strings.Count(screen, "Sending film.mkv") == 1 &&
+				strings.Contains(screen, "qft receive "+code) && strings.HasSuffix(screen, "\nwaiting for receivers")
+		})
+	}
+	p.resize(120)
+	r := w.b.pane(80, append([]string{"receive", code, "-y", "-o", w.place("videos")}, meeting...)...)
+	r.shows("[exit 0]")
+	p.types("C-c")
+	p.shows("[exit ")
+}
+
 // barRow is what each form of progress has, and no line of the story.
 var barRow = regexp.MustCompile(`\d %  `)
 

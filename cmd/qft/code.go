@@ -17,13 +17,21 @@ func (t *terminal) showCode(code string) {
 		fmt.Fprintln(t.out, code)
 		t.say(t.views[0], "the code is %s; on the other machine: %s", code, t.steering.invite)
 	} else {
-		columns, rows := screen(t.err)
-		for _, l := range t.codeScreen(code, columns, rows) {
-			fmt.Fprintln(t.out, l)
-		}
+		t.standing.code = code
+		t.drawCode(screen(t.err))
+		t.watch()
 	}
 	if t.wants.copy {
 		t.copyInvite()
+	}
+}
+
+// drawCode draws the code for a terminal of this size.
+func (t *terminal) drawCode(columns, rows int) {
+	lines := t.codeScreen(t.standing.code, columns, rows)
+	t.standing.put(lines, columns)
+	for _, l := range lines {
+		fmt.Fprintln(t.out, l)
 	}
 }
 
@@ -72,13 +80,22 @@ func (t *terminal) codeScreen(code string, columns, rows int) []string {
 // and no picture is broken. Text may be: a long command is, on a narrow terminal.
 func fits(screen []string, columns, rows int) bool {
 	for _, l := range screen {
-		n := visible(l)
-		if n >= columns && strings.ContainsAny(l, "█▀▄") {
+		if isPicture(l) && visible(l) >= columns {
 			return false
 		}
-		rows -= max((n+columns-1)/columns, 1)
 	}
-	return rows >= 0
+	return rowsOf(screen, columns) <= rows
+}
+
+// isPicture reports whether a line has a part of a picture.
+func isPicture(line string) bool { return strings.ContainsAny(line, "█▀▄") }
+
+// rowsOf is how many rows of a terminal some lines take.
+func rowsOf(lines []string, columns int) (n int) {
+	for _, l := range lines {
+		n += max((visible(l)+columns-1)/columns, 1)
+	}
+	return n
 }
 
 // large is the code in large letters on a terminal of so many columns, if it

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"qft"
 	"qft/internal/settings"
 )
 
@@ -36,7 +37,7 @@ func pictures(screen []string, code string, columns int) (large, qr bool) {
 // or leaves no room for what follows; the code is there as text, whole, as well.
 func TestTheCodeIsNeverCut(t *testing.T) {
 	for _, code := range invitations(t) {
-		for _, helper := range []string{"", "192.0.2.1:4000", "[2001:db8:85a3::8a2e:370:7334]:4277"} {
+		for _, helper := range []string{"", "[2001:db8:85a3::8a2e:370:7334]:4277"} {
 			tm := sending(code, helper)
 			for columns := 5; columns < 180; columns += 7 {
 				for _, rows := range []int{10, 24, 30, 60} {
@@ -112,5 +113,48 @@ func TestNothingIsDrawnWhereItCannotBeRead(t *testing.T) {
 	screen := strings.Join(tm.codeScreen(code, 120, 30), "\n")
 	if strings.Contains(screen, "\x1b") || !strings.ContainsAny(screen, "█▀▄") {
 		t.Errorf("without colours it is\n%q", screen)
+	}
+}
+
+// TestTheCodeIsSaidAgain: who sends to several sees what further ones have to type
+// again when it has scrolled away, as often as it does, and as long as somebody is
+// waited for.
+func TestTheCodeIsSaidAgain(t *testing.T) {
+	const code = "556-purchase-florist-dropkick"
+	tm := sending(code, "helper.example")
+	out := tm.err.(*bytes.Buffer)
+	tm.many = true
+	tm.standing.code = code
+	tm.drawCode(80, 24)
+	tm.event(qft.Waiting{Helper: true})
+	story := func(number int, more bool) {
+		for _, e := range []qft.Event{qft.Met{}, qft.Connected{Path: "LAN"}, qft.Offer{Name: "film.mkv", Size: 12e6, Files: 1}} {
+			tm.event(qft.Session{Number: number, Event: e})
+		}
+		if more {
+			tm.event(qft.Waiting{Helper: true, Again: true})
+		}
+		tm.event(qft.Session{Number: number, Event: qft.Finished{Result: qft.Result{Size: 12e6}}})
+	}
+	const again = "for others: qft receive " + code + " --helper helper.example\n"
+	since := 0 // rows that were said after it was last
+	for number := 1; number <= 20; number++ {
+		out.Reset()
+		story(number, number < 20)
+		before, after, said := strings.Cut(out.String(), again)
+		since += strings.Count(before, "\n")
+		switch {
+		case number == 20:
+			if said {
+				t.Error("it is said again although nobody is waited for")
+			}
+		case since >= 24 && !said:
+			t.Fatalf("%d rows after it was said it is not said again but\n%s", since, before)
+		case said:
+			if since < 10 {
+				t.Errorf("it is said again after %d rows", since)
+			}
+			since = strings.Count(after, "\n") + 1
+		}
 	}
 }

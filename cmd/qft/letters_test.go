@@ -93,7 +93,7 @@ func invitations(t *testing.T) (codes []string) {
 	t.Helper()
 	words := codeWordList(t)
 	slices.SortStableFunc(words, func(a, b string) int { return widest(largeLines(a, 200)) - widest(largeLines(b, 200)) })
-	for _, number := range []string{"7", "42", "556", "201674", "4294967295"} {
+	for _, number := range []string{"7", "201674", "4294967295"} {
 		for i := 0; i < len(words); i += 400 {
 			codes = append(codes, fmt.Sprintf("%s-%s-%s-%s", number, words[i], words[(i*7+13)%len(words)], words[len(words)-1-i]))
 		}

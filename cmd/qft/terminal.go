@@ -33,6 +33,7 @@ type terminal struct {
 
 	typing   typing
 	steering steering
+	standing standing
 	wants    wants
 	pacer    *pacer // what err is, if redraws
 
@@ -84,6 +85,7 @@ func newTerminal(in io.Reader, out, err io.Writer) *terminal {
 func (t *terminal) close() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	t.unwatch()
 	t.typing.closed = true
 	if t.typing.unwatch != nil {
 		t.typing.unwatch()
@@ -177,6 +179,7 @@ func (t *terminal) tell(v *view, e qft.Event) {
 		t.say(v, "note: this phrase is easily guessed: %s. Who guesses it can take your place. Safer: the code that qft send makes, "+
 			"or five words drawn at random", clean(e.Reason))
 	case qft.Waiting:
+		t.standing.wanted = true
 		t.tellWaiting(e)
 	case qft.Alone:
 		t.say(v, "%s Still waiting", t.terms.Alone(e))
@@ -198,6 +201,10 @@ func (t *terminal) tell(v *view, e qft.Event) {
 	case qft.Queued:
 		t.say(v, "the sender is there and takes others first; waiting for our turn")
 	case qft.Met:
+		t.standing.wanted = false
+		if !t.many {
+			t.unwatch()
+		}
 		if t.tokens && t.receives {
 			t.say(v, "looking for a direct path, until the other side has pasted that")
 			return
@@ -283,9 +290,11 @@ func (t *terminal) tellTransfer(v *view, e qft.Event) {
 		v.moving = false
 		if e.Err != nil {
 			t.say(v, "ended: %s", cleanLines(inWords(e.Err)))
+			t.remind()
 			return
 		}
 		t.say(v, "%s", v.doneText("sent", e.Result))
+		t.remind()
 	}
 }
 
@@ -296,7 +305,7 @@ func (t *terminal) tellWaiting(w qft.Waiting) {
 	}
 	switch {
 	case w.Again && t.many:
-		// said once is enough, and the code is still good
+		t.remind() // said once is enough, and the code is still good
 	case w.Again:
 		t.tellStay(v, w)
 	case t.many:
@@ -365,7 +374,9 @@ func (t *terminal) say(v *view, format string, args ...any) {
 	}
 	text := fmt.Sprintf(format, args...)
 	if t.redraws {
-		text = wrap(text, width(t.err)-1, "  ")
+		columns := width(t.err)
+		t.standing.add(text, columns)
+		text = wrap(text, columns-1, "  ")
 	}
 	fmt.Fprintln(t.err, text)
 	t.prompt()
@@ -474,6 +485,7 @@ const maxLines = 12
 func (t *terminal) finish(verb string, r qft.Result, err error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	t.unwatch()
 	t.wipe()
 	if t.json {
 		t.line(qft.Finished{Result: r, Err: err})
