@@ -77,6 +77,12 @@ func (w *homes) openDoors(a, b home) {
 			p.signal(syscall.SIGTERM)
 			<-p.done
 		})
+		// Whoever asks before it listens does not ask again for a while.
+		eventually(w.t, patience, "miniupnpd on "+r.role+" listens", func() bool {
+			open := r.must("ip", "netns", "exec", r.ns, "cat", "/proc/net/udp", "/proc/net/udp6")
+			return (!strings.Contains(h.opens, "UPnP") || strings.Contains(open, ":076C ")) && // 1900
+				(!strings.Contains(h.opens, "PCP") || strings.Contains(open, ":14E7 ")) // 5351
+		})
 	}
 }
 
