@@ -117,6 +117,16 @@ func (b *tab) state() (s gui.State) {
 	return s
 }
 
+// shows waits until the window is so: what a disk is slow to say comes later.
+func (b *tab) shows(what string, so func(s gui.State) bool) (s gui.State) {
+	b.t.Helper()
+	eventually(b.t, bigTime, what, func() bool {
+		s = b.state()
+		return so(s)
+	})
+	return s
+}
+
 // list lists a folder.
 func (b *tab) list(path string) (l gui.Listing) {
 	b.t.Helper()

@@ -129,19 +129,14 @@ func (d *desk) window() (*proc, *tab) {
 // Windows itself is not. Folders say what Windows says of them.
 func (d *desk) places(b *tab) {
 	d.t.Helper()
-	s := b.state()
-	want := []gui.Place{{Name: filepath.Base(d.home), Path: d.path}, {Name: "Z:", Path: `Z:\`}}
-	for _, p := range want {
-		if !slices.Contains(s.Places, p) {
-			d.t.Errorf("%+v is not among the places %+v", p, s.Places)
-		}
+	var s gui.State
+	for _, p := range []gui.Place{{Name: filepath.Base(d.home), Path: d.path}, {Name: "Z:", Path: `Z:\`}} {
+		s = b.shows(fmt.Sprintf("%+v among the places", p), func(s gui.State) bool { return slices.Contains(s.Places, p) })
 	}
 	if slices.ContainsFunc(s.Places, func(p gui.Place) bool { return strings.EqualFold(p.Path, `C:\`) }) {
 		d.t.Errorf("all of Windows is among the places %+v", s.Places)
 	}
-	if s.Folder != d.at("Downloads") {
-		d.t.Errorf("what is received goes to %s", s.Folder)
-	}
+	b.shows("what is received goes to the downloads", func(s gui.State) bool { return s.Folder == d.at("Downloads") })
 	// Windows marks folders with an icon of their own as read-only.
 	for _, name := range []string{"Downloads", "Documents"} {
 		if err := os.Chmod(filepath.Join(d.home, name), 0o555); err != nil {
@@ -236,10 +231,9 @@ func (d *desk) settings(b *tab) {
 // set wants that which settings has set.
 func (d *desk) set(b *tab) {
 	d.t.Helper()
-	s := b.state()
-	if s.Helper != "127.0.0.1:"+helperPort || s.Folder != d.at("Documents", "new one") {
-		d.t.Errorf("the helper is %q, the folder %q", s.Helper, s.Folder)
-	}
+	s := b.shows("the helper and the folder that were set", func(s gui.State) bool {
+		return s.Helper == "127.0.0.1:"+helperPort && s.Folder == d.at("Documents", "new one")
+	})
 	if i := slices.IndexFunc(s.Settings, func(x gui.Setting) bool { return x.Key == "max-size" }); s.Settings[i].Value != "2GB" {
 		d.t.Errorf("%+v", s.Settings[i])
 	}
@@ -336,7 +330,7 @@ func (d *desk) comesBack(p *proc, b *tab) (*proc, *tab) {
 
 	p, b = d.window()
 	d.set(b)
-	all := b.state().Unfinished
+	all := b.shows("something was interrupted", func(s gui.State) bool { return len(s.Unfinished) > 0 }).Unfinished
 	if len(all) != 1 || all[0].Name != "film.bin" || all[0].Where != d.at("Downloads") || all[0].Kind != "receive" {
 		d.t.Fatalf("what was interrupted is %+v", all)
 	}
@@ -355,9 +349,7 @@ func (d *desk) comesBack(p *proc, b *tab) (*proc, *tab) {
 	if sum, err := checksum(filepath.Join(d.home, "Downloads", "film.bin")); err != nil || sum != f.sum {
 		d.t.Errorf("sha256 of what arrived is %x, %v, want %x", sum, err, f.sum)
 	}
-	if all := b.state().Unfinished; len(all) != 0 {
-		d.t.Errorf("there is still %+v", all)
-	}
+	b.shows("nothing is left to be continued", func(s gui.State) bool { return len(s.Unfinished) == 0 })
 	return p, b
 }
 

@@ -2,6 +2,7 @@ package gui
 
 import (
 	"fmt"
+	"log/slog"
 	"net/http"
 	"os"
 	"os/exec"
@@ -34,6 +35,44 @@ func TestDeadMount(t *testing.T) {
 	t.Logf("%s", out)
 	if err != nil {
 		t.Error(err)
+	}
+}
+
+// TestWhatAnswersLateIsTold: what was interrupted could not be listed in time, and
+// pages hear of it when it is.
+func TestWhatAnswersLateIsTold(t *testing.T) {
+	h, _, _ := diskHub(t)
+	h.log = slog.New(slog.DiscardHandler)
+	record, slow := filepath.Join(h.state, "transfers", "1.json"), filepath.Join(h.state, "slow")
+	write(t, record, []byte(`{"version": 1, "role": "send", "what": "letter", "paths": ["/letter"]}`))
+	if err := os.Rename(record, slow); err != nil {
+		t.Fatal(err)
+	}
+	if err := syscall.Mkfifo(record, 0o600); err != nil { // nobody can read it yet
+		t.Fatal(err)
+	}
+	p, _ := h.enter(testPage)
+	h.look()
+	if n := len(h.State().Unfinished); n != 0 {
+		t.Fatalf("%d are listed that cannot have been read", n)
+	}
+	f, err := os.OpenFile(record, os.O_WRONLY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Rename(slow, record); err != nil {
+		t.Fatal(err)
+	}
+	f.Close()
+	for late := time.After(patience); ; {
+		select {
+		case m := <-p.messages:
+			if m.State != nil && len(m.State.Unfinished) == 1 && m.State.Unfinished[0].Name == "letter" {
+				return
+			}
+		case <-late:
+			t.Fatal("the page is not told")
+		}
 	}
 }
 

@@ -2,6 +2,7 @@ package gui
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -14,6 +15,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"qft"
 )
 
 // dead is a folder whose disk does not answer until it is back.
@@ -268,5 +271,35 @@ func TestVisitThatReturnsLate(t *testing.T) {
 		if n, err := visitDisk(d, "/dead", lookTime, func() (int, error) { return 2, nil }); n != 2 || err != nil {
 			t.Errorf("%d, %v", n, err)
 		}
+	})
+}
+
+// TestRoomIsToldWithTheQuestion, where the disk answers; else it is not known, and
+// the question comes all the same.
+func TestRoomIsToldWithTheQuestion(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h, alive, slow := diskHub(t)
+		h.look()
+		d := hang(&h.disks.system, slow)
+		if _, err := h.places().list(slow, false); err == nil {
+			t.Error("a disk that hangs has answered")
+		}
+		for dir, known := range map[string]bool{alive: true, slow: false} {
+			x := newTransfer(plan{target: qft.Target{Dir: dir}})
+			x.hub = h
+			ctx, cancel := context.WithCancel(t.Context())
+			go x.askProposal(ctx, qft.Proposal{Names: []string{"letter"}})
+			synctest.Wait()
+			h.mu.Lock()
+			ask := x.shown.Ask
+			h.mu.Unlock()
+			if ask == nil || ask.Kind != "accept" || ask.Proposal.Names[0] != "letter" || (ask.Proposal.Room > 0) != known {
+				t.Errorf("known: %v, asked is %+v", known, ask)
+			}
+			cancel()
+			synctest.Wait()
+		}
+		close(d.back)
+		synctest.Wait()
 	})
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"net/http"
+	"reflect"
 	"slices"
 	"sync"
 	"time"
@@ -97,11 +98,13 @@ func (h *hub) lookFor(limit time.Duration) {
 // lookAgain looks because a disk has answered that nobody waited for any more.
 // Nobody waits for this either, so a slow one gets more time.
 func (h *hub) lookAgain() {
-	was := h.places().all
+	h.mu.Lock()
+	was := h.seen
+	h.mu.Unlock()
 	h.lookFor(answerTime)
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if !slices.Equal(was, h.seen.places.all) {
+	if !reflect.DeepEqual(was, h.seen) {
 		h.tellState()
 	}
 }
