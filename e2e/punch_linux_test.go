@@ -19,6 +19,9 @@ func (w *homes) wantMet(from, to *host, helper, path string, more ...string) *tr
 	w.t.Helper()
 	w.racing = true
 	w.helper.startHelper(more...)
+	if path == "punched" {
+		w.onlyUDP()
+	}
 	x := w.bySend(from, to, helper, w.file("film", someSize))
 	x.wantDelivered(someTime)
 	x.sender.wantSaid("connected: " + path)

@@ -101,6 +101,7 @@ const bigTime = 2 * time.Minute
 func TestBetweenTwoNATs(t *testing.T) {
 	t.Run("send", func(t *testing.T) {
 		w := newHomes(t, "")
+		w.onlyUDP()
 		w.helper.startHelper()
 		x := w.bySend(w.a, w.b, helperAddr4, w.big())
 		x.wantDelivered(bigTime)
@@ -110,6 +111,7 @@ func TestBetweenTwoNATs(t *testing.T) {
 	})
 	t.Run("sender", func(t *testing.T) {
 		w := newHomes(t, "")
+		w.onlyUDP()
 		w.helper.startHelper()
 		x := w.bySender(w.a, w.b, helperAddr4, w.big(), filepath.Join(w.folder(), "big"))
 		x.wantDelivered(bigTime)
@@ -121,6 +123,7 @@ func TestBetweenTwoNATs(t *testing.T) {
 
 func TestOverIPv6Only(t *testing.T) {
 	w := newHomes6(t)
+	w.onlyUDP()
 	w.helper.startHelper()
 	x := w.bySend(w.a, w.b, helperAddr6, w.big())
 	x.wantDelivered(bigTime)

@@ -62,6 +62,7 @@ func TestTokensAndAForeignStunServer(t *testing.T) {
 	t.Parallel()
 	w := newHomes(t, keepsPort)
 	w.racing = true
+	w.onlyUDP()
 	w.stunServer()
 	x := &transfer{t: t, file: w.file("letter", 20<<20), target: w.folder() + "/letter"}
 	s := w.a.paster("send", x.file.path, "--stun", "203.0.113.10:3478")

@@ -18,7 +18,7 @@ import (
 func (m *mixed) bottle() {
 	m.t.Helper()
 	root := filepath.Join(m.w.dir, "bottle")
-	m.env = []string{"WINEPREFIX=" + root, "WINEDEBUG=-all", "WINEDLLOVERRIDES=mscoree=;mshtml=;winemenubuilder.exe=", "DISPLAY=", "LC_ALL=C.UTF-8"}
+	m.env = []string{"WINEPREFIX=" + root, "TMPDIR=" + m.w.dir, "WINEDEBUG=-all", "WINEDLLOVERRIDES=mscoree=;mshtml=;winemenubuilder.exe=", "DISPLAY=", "LC_ALL=C.UTF-8"}
 	m.t.Cleanup(func() {
 		end := m.host.start("wineserver", []string{"wineserver", "-k"}, m.env)
 		<-end.done
