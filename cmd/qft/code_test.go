@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"fmt"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -113,6 +114,25 @@ func TestNothingIsDrawnWhereItCannotBeRead(t *testing.T) {
 	screen := strings.Join(tm.codeScreen(code, 120, 30), "\n")
 	if strings.Contains(screen, "\x1b") || !strings.ContainsAny(screen, "█▀▄") {
 		t.Errorf("without colours it is\n%q", screen)
+	}
+}
+
+// TestWhoShowsBlockCharacters: terminals of a UTF-8 locale; the first variable that
+// says something counts (POSIX, Base Definitions, 8.2).
+func TestWhoShowsBlockCharacters(t *testing.T) {
+	for _, c := range []struct {
+		all, ctype, lang string
+		want             bool
+	}{
+		{"", "", "", false}, {"C", "", "de_DE.UTF-8", false}, {"", "POSIX", "de_DE.UTF-8", false}, {"", "", "de_DE.ISO-8859-1", false},
+		{"", "", "de_DE.UTF-8", true}, {"C.utf8", "", "C", true}, {"", "UTF-8", "", true},
+	} {
+		t.Setenv("LC_ALL", c.all)
+		t.Setenv("LC_CTYPE", c.ctype)
+		t.Setenv("LANG", c.lang)
+		if got := fineBars(); got != (c.want || runtime.GOOS == "windows") {
+			t.Errorf("%+v: %v", c, got)
+		}
 	}
 }
 
