@@ -28,8 +28,8 @@ const about = `qft sends files straight from one machine to another, encrypted.
 
 On one network that is all. Across networks both sides name one helper, which
 anybody can run with "qft helper PORT": qft config helper HOST. In a browser:
-qft gui. What this network allows: qft doctor. How it works, and what
-to do when it does not: qft help topics.`
+qft gui. What this network allows: qft doctor. How it works, and what to do
+when it does not: qft help topics.`
 
 const aboutRates = `RATE is a number and a unit, for instance 20mbit, 500kbit/s, 2.5MB/s or 800k:
 bit kbit mbit gbit for bits, B kB MB GB (powers of 1000) or KiB MiB GiB for
@@ -62,7 +62,7 @@ func rootCommand(t *terminal) *cobra.Command {
 				gui.SetContext(cmd.Context())
 				return gui.RunE(gui, nil)
 			}
-			return cmd.Help()
+			return screenful(cmd)
 		},
 	}
 	root.Version = fmt.Sprintf("qft %s, protocol %d\n", version(), qft.ProtocolVersion)
@@ -93,7 +93,7 @@ func rootCommand(t *terminal) *cobra.Command {
 func exactly(low, high int, what string) cobra.PositionalArgs {
 	return func(cmd *cobra.Command, args []string) error {
 		if len(args) < low || len(args) > high {
-			return usageError{fmt.Errorf("%s takes %s", cmd.CommandPath(), what)}
+			return usageError{advised{fmt.Errorf("%s takes %s", cmd.CommandPath(), what), cmd.CommandPath() + " --help shows more."}}
 		}
 		return nil
 	}

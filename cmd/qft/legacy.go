@@ -118,10 +118,8 @@ processes. FILE as "-" is stdin or stdout; with QFT_STREAM=1 it may be a pipe or
 a device. QFT_LIMIT and QFT_BACKGROUND, and their lines in the configuration
 file, hold here too.
 
-BITRATE is historical: an upper bound on the file bytes in one packet, 0 or
-absent: what the path carries. SKIP is the byte offset
-` + skip + `;
-nobody should need it, since an interrupted transfer continues by itself.`
+` + wrap("BITRATE is historical: an upper bound on the file bytes in one packet, 0 or absent: what the path carries. "+
+		"SKIP is the byte offset "+skip+"; nobody should need it, since an interrupted transfer continues by itself.", helpWidth, "")
 }
 
 // legacy reads PHRASE FILE [BITRATE] [SKIP]; without a helper it is the one of

@@ -285,6 +285,18 @@ func TestSenderIsToldWhatItWaitsFor(t *testing.T) {
 	}
 }
 
+// TestWrongPhraseIsToldToBoth: a receiver is not told that somebody came to it.
+func TestWrongPhraseIsToldToBoth(t *testing.T) {
+	for receives, want := range map[bool]string{false: "somebody came with a wrong phrase", true: "a sender is there with another phrase"} {
+		tm, out := typed()
+		tm.receives = receives
+		tm.event(qft.WrongPhrase{Left: 4})
+		if s := out.String(); !strings.Contains(s, want) || !strings.Contains(s, "4 more") {
+			t.Errorf("shown was %q, not %q", s, want)
+		}
+	}
+}
+
 // TestPastedCommandIsACode: who pastes the sender's whole line where its code is
 // asked for is understood.
 func TestPastedCommandIsACode(t *testing.T) {

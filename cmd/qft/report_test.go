@@ -127,6 +127,18 @@ func TestDiagnosesHaveExitCodes(t *testing.T) {
 	}
 }
 
+// TestNameAloneFitsOnAScreen: the two commands that most people need are seen
+// above the prompt of the smallest usual terminal.
+func TestNameAloneFitsOnAScreen(t *testing.T) {
+	var out bytes.Buffer
+	if code := run(t.Context(), newTerminal(nil, &out, &out), mainName, nil); code != 0 {
+		t.Errorf("exit code %d", code)
+	}
+	if rows := strings.Count(out.String(), "\n"); rows > 23 || !strings.Contains(out.String(), "qft receive 7-acid-robot-zebra") {
+		t.Errorf("it has %d rows:\n%s", rows, &out)
+	}
+}
+
 // TestWrongCommandLines: each is answered in words, with what may have been meant.
 func TestWrongCommandLines(t *testing.T) {
 	t.Chdir(t.TempDir())
@@ -140,6 +152,7 @@ func TestWrongCommandLines(t *testing.T) {
 		"send --to x film.mkv":   "--to: \"x\" is no whole number\n  To do: qft send --help shows what it takes.\n",
 		"send --keep=x film.mkv": "--keep: \"x\" is neither true nor false\n  To do: qft send --help shows what it takes.\n",
 		"send --text":            "--text takes a value, which is missing\n  To do: qft send --help shows what it takes.\n",
+		"completion":             "qft completion takes one of bash, zsh, fish, powershell\n  To do: qft completion --help shows more.\n",
 		"film.mkv":               "there is no command \"film.mkv\"\n  To do: to send that: qft send film.mkv\n",
 		"7-acid-robot-zebra":     "there is no command \"7-acid-robot-zebra\"\n  To do: to receive with a code: qft receive 7-acid-robot-zebra\n",
 		"help sned": "there is no command and no topic \"sned\"; perhaps qft help send\n" +

@@ -197,6 +197,10 @@ func (t *terminal) tell(v *view, e qft.Event) {
 	case qft.HelperRefuses:
 		t.say(v, "the helper does not let us wait there again: %s; still trying", clean(e.Reason))
 	case qft.WrongPhrase:
+		if t.receives {
+			t.say(v, "a sender is there with another phrase: is it the one that was agreed on? (%d more before it is given up)", e.Left)
+			return
+		}
 		t.say(v, "somebody came with a wrong phrase and was refused (%d more before this one is given up)", e.Left)
 	case qft.Queued:
 		t.say(v, "the sender is there and takes others first; waiting for our turn")

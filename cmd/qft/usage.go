@@ -15,23 +15,41 @@ import (
 // helpWidth is how wide help is at most, on a terminal of the usual width.
 const helpWidth = 80
 
+// screenful is what somebody sees who types the program's name alone: as much as
+// fits on the smallest usual terminal, of 24 rows with the prompt, so that the
+// first lines, which are all that most people need, do not scroll away.
+func screenful(root *cobra.Command) error {
+	var b strings.Builder
+	b.WriteString(root.Long + "\n\n")
+	groups := root.Groups()
+	writeGroups(&b, root, groups[:len(groups)-1])
+	fmt.Fprintf(&b, "\nAll commands: %s --help. More on each: %s COMMAND --help\n", root.CommandPath(), root.CommandPath())
+	_, err := root.OutOrStdout().Write([]byte(b.String()))
+	return err
+}
+
+// writeGroups lists the commands of groups.
+func writeGroups(b *strings.Builder, c *cobra.Command, groups []*cobra.Group) {
+	for i, g := range groups {
+		if i > 0 {
+			b.WriteString("\n")
+		}
+		fmt.Fprintf(b, "%s\n", g.Title)
+		for _, sub := range c.Commands() {
+			if sub.GroupID == g.ID && !sub.Hidden {
+				fmt.Fprintf(b, "  %-*s %s\n", sub.NamePadding(), sub.Name(), sub.Short)
+			}
+		}
+	}
+}
+
 // usage prints how a command is called: what all help ends with.
 func usage(c *cobra.Command) error {
 	var b strings.Builder
 	if c.HasParent() || !c.HasAvailableSubCommands() {
 		fmt.Fprintf(&b, "Usage:\n  %s\n", c.UseLine())
 	}
-	for i, g := range c.Groups() {
-		if i > 0 {
-			b.WriteString("\n")
-		}
-		fmt.Fprintf(&b, "%s\n", g.Title)
-		for _, sub := range c.Commands() {
-			if sub.GroupID == g.ID && !sub.Hidden {
-				fmt.Fprintf(&b, "  %-*s %s\n", sub.NamePadding(), sub.Name(), sub.Short)
-			}
-		}
-	}
+	writeGroups(&b, c, c.Groups())
 	if c.HasAvailableSubCommands() {
 		fmt.Fprintf(&b, "\nMore on each: %s COMMAND --help\n", c.CommandPath())
 	} else if c.HasAvailableLocalFlags() {

@@ -135,6 +135,10 @@ func (t *transfer) noteEvent(e qft.Event) {
 	case qft.HelperRefuses:
 		t.note("The helper does not let us wait there again: " + e.Reason)
 	case qft.WrongPhrase:
+		if t.shown.Kind == "receive" {
+			t.note(fmt.Sprintf("A sender is there with another phrase: is it the one that was agreed on? (%d more before it is given up)", e.Left))
+			return
+		}
 		t.note(fmt.Sprintf("Somebody came with a wrong code and was refused (%d more before this one is given up).", e.Left))
 	case qft.TokenRefused:
 		t.note("This token does not help: " + e.Reason)

@@ -168,7 +168,7 @@ func TestDroppedAndTouched(t *testing.T) {
 	r.click("accept")
 	s.phase("failed")
 	s.says("problem", "Changed: it has changed since it was dropped, or cannot be read")
-	s.until("advice", find("advice")+`.innerText === "it has to be dropped again"`)
+	s.until("advice", find("advice")+`.innerText === "It has to be dropped again"`)
 }
 
 // TestDroppedInPart: what cannot be read when it is dropped is named, and the

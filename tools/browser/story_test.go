@@ -374,7 +374,7 @@ func full(t *testing.T, a, b *person, show showing) {
 	r.click("accept")
 	r.phase("failed")
 	r.says("problem", "not enough space")
-	r.says("advice", "free some space, then continue it")
+	r.says("advice", "Free some space, then continue it")
 	show(r, "failed")
 	s.says("notes", "not enough space")
 	show(s, "failed-there")

@@ -11,7 +11,7 @@ export function ProblemBox({ of }: { of: Problem | null }) {
   return (
     <div class="problem" role="alert" data-test="problem">
       <strong>{sentence(of.what)}</strong>
-      {of.advice && <p data-test="advice">{of.advice}</p>}
+      {of.advice && <p data-test="advice">{sentence(of.advice)}</p>}
     </div>
   );
 }
