@@ -12,6 +12,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"qft/internal/udp"
 )
 
 // errLookup is what a resolver says of a name that there is not.
@@ -73,5 +75,21 @@ func TestMessagesAreInPlainWords(t *testing.T) {
 		if line.Error.Message != want {
 			t.Errorf("the message is %q, want %q", line.Error.Message, want)
 		}
+	}
+}
+
+// TestTakenPortIsNamedOnce: an error of a port does not say twice that it was
+// to be opened.
+func TestTakenPortIsNamedOnce(t *testing.T) {
+	taken, err := net.ListenUDP("udp", &net.UDPAddr{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer taken.Close()
+	port := taken.LocalAddr().(*net.UDPAddr).Port
+	_, err = listen("send", udp.Config{Port: uint16(port)})
+	what, why := Explain(err)
+	if what != "the port cannot be used" || why != fmt.Sprintf("opening UDP port %d: port in use: another program uses it", port) || KindOf(err) != KindPort {
+		t.Errorf("it is %q, %q", what, why)
 	}
 }

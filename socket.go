@@ -16,7 +16,7 @@ func listen(op string, cfg udp.Config) (*udp.Socket, error) {
 	if err == nil {
 		return s, nil
 	}
-	e := &Error{Op: op, Kind: KindPort, Err: fmt.Errorf("opening a UDP socket: %w", err)}
+	e := &Error{Op: op, Kind: KindPort, Err: err}
 	if errors.Is(err, udp.ErrPortInUse) {
 		e.Hint = "Another program uses that port: stop it or choose another port."
 	}

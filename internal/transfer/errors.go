@@ -119,8 +119,11 @@ func (e *Error) Error() string {
 		parts = append(parts, "the other side reports")
 	}
 	path := e.Path
-	if path == "." { // where it is, which needs no name
-		path = ""
+	switch {
+	case path == "." && e.Peer:
+		path = "its folder"
+	case path == ".":
+		path = "this folder"
 	}
 	if subject := strings.TrimSpace(e.Op + " " + path); subject != "" {
 		parts = append(parts, subject)
