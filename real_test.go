@@ -187,6 +187,31 @@ func TestCanceledSendEndsAtOnce(t *testing.T) {
 	}
 }
 
+// TestAnotherCodeAtTheSendersHost: who names the sender's machine with a code that
+// is not the sender's is told that, and nothing of helpers.
+func TestAnotherCodeAtTheSendersHost(t *testing.T) {
+	t.Cleanup(func() { wantNoLeak(t) })
+	ctx, cancel := context.WithCancel(t.Context())
+	port, ended := freePorts(t, 1)[0], make(chan struct{})
+	waits := make(chan struct{})
+	var once sync.Once
+	go func() {
+		defer close(ended)
+		Send(ctx, Source{Text: "x"}, Config{Port: port, Events: func(e Event) {
+			if _, ok := e.(Waiting); ok {
+				once.Do(func() { close(waits) })
+			}
+		}})
+	}()
+	<-waits
+	_, err := Receive(t.Context(), Target{Dir: t.TempDir()}, Config{NoNearby: true, Phrase: "7-acid-robot-zebra", Host: fmt.Sprintf("127.0.0.1:%d", port)})
+	if e, ok := err.(*Error); !ok || e.Kind != KindPhrase || !strings.Contains(e.Error(), "waits under another") || !strings.Contains(e.Hint, "Compare") {
+		t.Errorf("it is %v", err)
+	}
+	cancel()
+	<-ended
+}
+
 func TestBadCallsAreToldBeforeAnythingIsOpened(t *testing.T) {
 	t.Cleanup(func() { wantNoLeak(t) })
 	dir := t.TempDir()

@@ -337,6 +337,9 @@ func (p *Peer) onRefused(now time.Time, pl *place, err error) {
 	switch {
 	case errors.Is(err, rendezvous.ErrTaken):
 		kind = NumberTaken
+	case errors.Is(err, rendezvous.ErrBusy) && len(p.cfg.Host) > 0: // a sender lets in nobody of another room
+		p.fail(now, PhraseWrong, fmt.Errorf("%s waits under another one, or for nobody any more", p.servers()))
+		return
 	case errors.Is(err, rendezvous.ErrVersion), errors.Is(err, rendezvous.ErrGarbled):
 		kind = HelperForeign
 	}
