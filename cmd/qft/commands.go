@@ -93,7 +93,7 @@ func rootCommand(t *terminal) *cobra.Command {
 func exactly(low, high int, what string) cobra.PositionalArgs {
 	return func(cmd *cobra.Command, args []string) error {
 		if len(args) < low || len(args) > high {
-			return usageError{advised{fmt.Errorf("%s takes %s", cmd.CommandPath(), what), cmd.CommandPath() + " --help shows more."}}
+			return usageError{fmt.Errorf("%s takes %s", cmd.CommandPath(), what)}
 		}
 		return nil
 	}
@@ -186,6 +186,9 @@ func (t *terminal) askCode(ctx context.Context, host string) (phrase, at string,
 	t.say(nil, "Type the code that the sender sees; Tab completes its words.")
 	for {
 		text, err := t.put(ctx, &question{text: "Code: ", complete: qft.CompleteCode})
+		if errors.As(err, new(usageError)) {
+			err = usageError{advised{err, "give the code as an argument: qft receive CODE"}}
+		}
 		if err != nil {
 			return "", "", err
 		}

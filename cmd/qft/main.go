@@ -53,13 +53,13 @@ func run(ctx context.Context, t *terminal, name string, args []string) (code int
 	cmd.SetIn(t.in)
 	cmd.SetOut(t.out)
 	cmd.SetErr(t.err)
-	err := cmd.ExecuteContext(ctx)
+	typed, err := cmd.ExecuteContextC(ctx)
 	t.clear()
 	if err == nil {
 		return 0
 	}
 	if !errors.As(err, new(verdictError)) {
-		report(t, name, err)
+		report(t, name, typed.CommandPath(), err)
 	}
 	return exitCode(err)
 }

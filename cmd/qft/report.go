@@ -13,9 +13,9 @@ import (
 // report prints an error for a person: what happened, why as far as it is
 // known, and what to do, each on lines of its own. A command line that makes no
 // sense has no why: that it is wrong says it. The name is the one the program
-// was called by.
-func report(t *terminal, name string, err error) {
-	what, why, do := explain(t.terms, name, err)
+// was called by, and the command what was typed of it.
+func report(t *terminal, name, command string, err error) {
+	what, why, do := explain(t.terms, command, err)
 	t.tellProblem("1;31", name+":", what)
 	if why != "" {
 		t.tellProblem("2", "  Why:", why)
@@ -36,7 +36,7 @@ func (t *terminal) tellProblem(codes, head, text string) {
 
 // explain takes an error apart. What is said of a command line is enough to see
 // why; what to do is what the error knows, or where it is explained.
-func explain(terms qft.Terms, name string, err error) (what, why, do string) {
+func explain(terms qft.Terms, command string, err error) (what, why, do string) {
 	what, why = qft.Explain(err)
 	var usage usageError
 	if errors.As(err, &usage) {
@@ -54,7 +54,7 @@ func explain(terms qft.Terms, name string, err error) (what, why, do string) {
 		do = terms.Hint(err)
 	}
 	if do == "" && usage.err != nil {
-		do = usageAdvice(name)
+		do = usageAdvice(command)
 	}
 	return what, why, do
 }
@@ -66,9 +66,9 @@ func inWords(err error) string {
 }
 
 // usageAdvice is for whatever nothing better is known of.
-func usageAdvice(name string) string {
-	if name != mainName {
-		return name + " --help shows what it takes."
+func usageAdvice(command string) string {
+	if command != mainName {
+		return command + " --help shows what it takes."
 	}
 	return "qft --help shows the commands, qft help COMMAND what one takes."
 }

@@ -33,7 +33,7 @@ func TestErrorsHaveThreeParts(t *testing.T) {
 		"qft: that is too much\n  Why: ?[2J\n    x\n":                                                           &qft.Error{Kind: qft.KindTooMuch, Err: errors.New("\x1b[2J\n    x")},
 	} {
 		var out bytes.Buffer
-		report(newTerminal(nil, &out, &out), mainName, err)
+		report(newTerminal(nil, &out, &out), mainName, mainName, err)
 		if out.String() != want {
 			t.Errorf("%v is\n%s\nwant\n%s", err, &out, want)
 		}
@@ -70,7 +70,7 @@ func TestAdviceFits(t *testing.T) {
 		}
 	}
 	var out bytes.Buffer
-	report(newTerminal(nil, &out, &out), senderName, usageError{odd})
+	report(newTerminal(nil, &out, &out), senderName, senderName, usageError{odd})
 	if !strings.HasPrefix(out.String(), "qfts: odd\n") {
 		t.Errorf("%s", &out)
 	}
@@ -127,6 +127,16 @@ func TestDiagnosesHaveExitCodes(t *testing.T) {
 	}
 }
 
+// TestCodeThatNobodyTypes: where the input has ended, it is said what else to do,
+// on a line of its own.
+func TestCodeThatNobodyTypes(t *testing.T) {
+	var out bytes.Buffer
+	code := run(t.Context(), newTerminal(strings.NewReader(""), &out, &out), mainName, []string{"receive"})
+	if code != 2 || !strings.HasSuffix(out.String(), "Code: \nqft: nobody answers: the input has ended\n  To do: give the code as an argument: qft receive CODE\n") {
+		t.Errorf("exit code %d:\n%s", code, &out)
+	}
+}
+
 // TestNameAloneFitsOnAScreen: the two commands that most people need are seen
 // above the prompt of the smallest usual terminal.
 func TestNameAloneFitsOnAScreen(t *testing.T) {
@@ -152,7 +162,8 @@ func TestWrongCommandLines(t *testing.T) {
 		"send --to x film.mkv":   "--to: \"x\" is no whole number\n  To do: qft send --help shows what it takes.\n",
 		"send --keep=x film.mkv": "--keep: \"x\" is neither true nor false\n  To do: qft send --help shows what it takes.\n",
 		"send --text":            "--text takes a value, which is missing\n  To do: qft send --help shows what it takes.\n",
-		"completion":             "qft completion takes one of bash, zsh, fish, powershell\n  To do: qft completion --help shows more.\n",
+		"completion":             "qft completion takes one of bash, zsh, fish, powershell\n  To do: qft completion --help shows what it takes.\n",
+		"resume --discard":       "--discard takes the number of a transfer in the list of qft resume\n  To do: qft resume --help shows what it takes.\n",
 		"film.mkv":               "there is no command \"film.mkv\"\n  To do: to send that: qft send film.mkv\n",
 		"7-acid-robot-zebra":     "there is no command \"7-acid-robot-zebra\"\n  To do: to receive with a code: qft receive 7-acid-robot-zebra\n",
 		"help sned": "there is no command and no topic \"sned\"; perhaps qft help send\n" +

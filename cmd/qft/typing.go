@@ -184,7 +184,6 @@ func (t *terminal) edit(q *question, r rune) {
 	case !t.edits():
 		q.line = append(q.line, r)
 	case r == 4 && len(q.line) == 0: // Ctrl-D
-		fmt.Fprintln(t.err)
 		t.answerLocked(io.EOF)
 	case r == 8 || r == 127:
 		q.line = q.line[:max(len(q.line)-1, 0)]
@@ -316,6 +315,9 @@ func (t *terminal) put(ctx context.Context, q *question) (string, error) {
 	select {
 	case a := <-q.answered:
 		if a.err != nil {
+			t.mu.Lock()
+			defer t.mu.Unlock()
+			fmt.Fprintln(t.err) // nobody has ended that line
 			return "", noAnswer(a.err)
 		}
 		return a.text, nil

@@ -79,10 +79,8 @@ func unknown(root *cobra.Command, name string) error {
 	return usageError{advised{err, do}}
 }
 
-// flagError says what is wrong with a flag, which flag may have been meant, and
-// where those of the command are told.
+// flagError says what is wrong with a flag, and which one may have been meant.
 func flagError(c *cobra.Command, err error) error {
-	do := c.CommandPath() + " --help shows what it takes."
 	var none *pflag.NotExistError
 	var bare *pflag.ValueRequiredError
 	var odd *pflag.InvalidValueError
@@ -101,7 +99,7 @@ func flagError(c *cobra.Command, err error) error {
 	case errors.As(err, &odd) && odd.GetFlag().Value.Type() == "bool":
 		err = fmt.Errorf("--%s: %q is neither true nor false", odd.GetFlag().Name, odd.GetValue())
 	}
-	return usageError{advised{err, do}}
+	return usageError{err}
 }
 
 // likeFlag is the flag of a command that a name may be a slip of, if there is one.
