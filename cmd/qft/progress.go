@@ -149,7 +149,14 @@ func (v *view) doneText(verb string, r qft.Result) string {
 		what = fmt.Sprintf("%d files, %s", r.Files, what)
 	}
 	if n <= 0 && r.Size > 0 {
-		return fmt.Sprintf("%s %s, %s: nothing had to travel", verb, clean(v.offer.Name), what)
+		why := "it is here already"
+		switch {
+		case verb == "sent":
+			why = "the other side has it, or keeps what it has"
+		case v.kept:
+			why = "what exists was kept" // and may be something else
+		}
+		return fmt.Sprintf("nothing of %s, %s, had to travel: %s", clean(v.offer.Name), what, why)
 	}
 	return fmt.Sprintf("%s %s, %s in %s (%s/s), verified", verb, clean(v.offer.Name), what, round(d),
 		size(int64(float64(n)/max(d.Seconds(), 1e-3))))

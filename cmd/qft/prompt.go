@@ -153,6 +153,9 @@ func (t *terminal) askConflict(ctx context.Context, path string) (what qft.Exist
 		case "r", "R", "rename":
 			return qft.ExistingRename, a == "R"
 		case "s", "S", "skip":
+			t.mu.Lock()
+			t.keeps = true
+			t.mu.Unlock()
 			return qft.ExistingSkip, a == "S"
 		case "c", "C", "cancel":
 			return qft.ExistingFail, true

@@ -269,6 +269,29 @@ func TestNothingIsDoneWhereNothingCame(t *testing.T) {
 	}
 }
 
+// TestWhatIsKeptWasNotReceived: nobody reads that a file has come in whose place
+// another one was kept.
+func TestWhatIsKeptWasNotReceived(t *testing.T) {
+	all := qft.Result{Size: 9, Resumed: 9, Files: 1}
+	for _, c := range []struct {
+		verb, answer, want string
+	}{
+		{"received", "s", "what exists was kept"},
+		{"received", "", "it is here already"},
+		{"sent", "", "the other side has it, or keeps what it has"},
+	} {
+		tm, out := typed(c.answer)
+		tm.event(qft.Offer{Name: "log", Size: 9, Files: 1})
+		if c.answer != "" {
+			tm.askConflict(t.Context(), "log")
+		}
+		tm.finish(c.verb, all, nil)
+		if s := out.String(); strings.Contains(s, "received") || strings.Contains(s, "sent") || !strings.Contains(s, "nothing of log, 9 B, had to travel: "+c.want) {
+			t.Errorf("%+v: shown was\n%s", c, s)
+		}
+	}
+}
+
 // TestSenderIsToldWhatItWaitsFor: between a connection and the first byte the
 // other person thinks.
 func TestSenderIsToldWhatItWaitsFor(t *testing.T) {

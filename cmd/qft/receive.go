@@ -135,7 +135,7 @@ func (t *terminal) receive(ctx context.Context, to qft.Target, cfg qft.Config, m
 			to.Resolve = func(path string) (qft.Existing, bool) { return t.askConflict(ctx, path) }
 		}
 	}
-	t.checksum, t.receives = to.Checksum, true
+	t.checksum, t.receives, t.keeps = to.Checksum, true, to.Existing == qft.ExistingSkip
 	if _, _, err := qft.SplitCode(cfg.Phrase); err == nil {
 		t.terms.Again = "run the same command again (with the new code, if the sender was started anew) to continue"
 	}

@@ -51,6 +51,7 @@ type task struct {
 	checksum bool // hashes are to be shown
 	text     bool // a text is sent
 	receives bool
+	keeps    bool   // what exists is kept, of all or of something
 	tokens   bool   // people pass each other tokens
 	own      bool   // there is a phrase of one's own, and no code
 	sends    string // what is sent, for people
@@ -115,6 +116,7 @@ type view struct {
 	pause    qft.Paused
 	moving   bool // there is progress to show
 	text     bool // it is a text, of which there is none
+	kept     bool // what exists stays, by the receiver's wish
 	progress qft.Progress
 }
 
@@ -505,6 +507,7 @@ func (t *terminal) finish(verb string, r qft.Result, err error) {
 	if r.Receivers > 1 || t.many {
 		t.say(nil, "%s to %d receivers", verb, r.Receivers)
 	} else if v := t.views[0]; v != nil && (err == nil || r.Files > 0) {
+		v.kept = t.keeps
 		t.say(nil, "%s", v.doneText(verb, r))
 	}
 	t.sayResult(r)

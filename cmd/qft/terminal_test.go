@@ -152,7 +152,7 @@ func TestQRIsSquareEnough(t *testing.T) {
 // TestNoRateWhereNothingTravelled: what was there already has no speed.
 func TestNoRateWhereNothingTravelled(t *testing.T) {
 	v := &view{offer: qft.Offer{Name: "photos"}}
-	if got, want := v.doneText("received", qft.Result{Size: 3e6, Resumed: 3e6, Files: 2}), "received photos, 2 files, 3.00 MB: nothing had to travel"; got != want {
+	if got, want := v.doneText("received", qft.Result{Size: 3e6, Resumed: 3e6, Files: 2}), "nothing of photos, 2 files, 3.00 MB, had to travel: it is here already"; got != want {
 		t.Errorf("%q, want %q", got, want)
 	}
 	if got := v.doneText("received", qft.Result{Size: 3e6, Resumed: 1e6}); !strings.Contains(got, "/s), verified") {
