@@ -27,7 +27,8 @@ func TestScripts(t *testing.T) {
 	}
 	path := filepath.Dir(bin) + string(os.PathListSeparator) + os.Getenv("PATH")
 	testscript.Run(t, testscript.Params{
-		Dir: "testdata/script",
+		Dir:         "testdata/script",
+		WorkdirRoot: t.TempDir(), // its own folder stays where only some of the scripts run
 		Setup: func(e *testscript.Env) error {
 			e.Setenv("PATH", path)
 			port, err := freePort()
