@@ -223,8 +223,10 @@ func TestEventsStayOutOfAQuestion(t *testing.T) {
 		tm.askConflict(t.Context(), strings.Repeat("long", 30))
 		close(answered)
 	}()
-	io.WriteString(typing, "s") // the reader runs: the question has been asked
+	io.WriteString(typing, "s") // the reader runs: the question is being asked
+	tm.mu.Lock()                // and has been
 	before := out.String()
+	tm.mu.Unlock()
 	tm.event(qft.HelperSilent{})
 	io.WriteString(typing, "\n")
 	<-answered
