@@ -270,6 +270,23 @@ func TestConflict(t *testing.T) {
 	}
 }
 
+// TestKept: of what is kept instead nobody reads that it has come, at a rate of 0.
+func TestKept(t *testing.T) {
+	t.Parallel()
+	a, b := newPerson(t), newPerson(t)
+	a.put(filepath.Join(a.home, "letter"), []byte("new"))
+	b.put(filepath.Join(b.downloads(), "letter"), []byte("old one"))
+	s, r := a.open(a.start()), b.open(b.start())
+	s.choose("letter")
+	r.receives(s.sends())
+	r.click("accept")
+	r.click("conflict-skip")
+	for _, w := range []*page{r, s} {
+		w.phase("done")
+		w.says("session", "Nothing had to travel")
+	}
+}
+
 // TestText: a few words are sent without a file.
 func TestText(t *testing.T) {
 	t.Parallel()

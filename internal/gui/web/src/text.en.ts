@@ -163,6 +163,7 @@ export const text = {
   textGot: "The text",
   copyText: "Copy text",
   failed: "Did not arrive",
+  nothingTravelled: "Nothing had to travel: it was there, or what exists was kept",
   doneIn: (n: string, took: string, speed: string) => `${n} in ${took}, ${speed}`,
 
   // questions

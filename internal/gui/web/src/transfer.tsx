@@ -129,7 +129,7 @@ function SessionView({ of: s, transfer: t }: { of: Session; transfer: Transfer }
       {s.problem && <p class="warn">{s.problem}</p>}
       {t.phase === "done" && t.sessions.length === 1 && took > 0 && !t.outcome.text && (
         <p class="good" data-test="done-in">
-          {text.doneIn(size(s.size), clock(took), rate((1000 * (s.size - s.resumed)) / took))}
+          {s.size > 0 && s.resumed >= s.size ? text.nothingTravelled : text.doneIn(size(s.size), clock(took), rate((1000 * (s.size - s.resumed)) / took))}
         </p>
       )}
       {live && (
