@@ -203,13 +203,13 @@ func TestAnotherCodeAtTheSendersHost(t *testing.T) {
 			}
 		}})
 	}()
-	<-waits
+	next(t, "a sender that waits", waits)
 	_, err := Receive(t.Context(), Target{Dir: t.TempDir()}, Config{NoNearby: true, Phrase: "7-acid-robot-zebra", Host: fmt.Sprintf("127.0.0.1:%d", port)})
 	if e, ok := err.(*Error); !ok || e.Kind != KindPhrase || !strings.Contains(e.Error(), "waits under another") || !strings.Contains(e.Hint, "Compare") {
 		t.Errorf("it is %v", err)
 	}
 	cancel()
-	<-ended
+	next(t, "the end of the sender", ended)
 }
 
 func TestBadCallsAreToldBeforeAnythingIsOpened(t *testing.T) {
