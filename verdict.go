@@ -179,7 +179,7 @@ func advice(d *Diagnosis, r Rating) []string {
 	})
 	switch {
 	case len(d.Servers) == 0:
-		add("Name a helper or a STUN server, or set one.")
+		add("Name a helper or a STUN server, or set one (the setting helper).")
 	case r == RatingBlocked && d.IPv4.Outside == "" && d.IPv6.Outside == "", onlyPorts(d) != nil:
 		add("Ask who runs this network to let UDP out, or use another network, such as a phone's.")
 	case r == RatingUnknown && d.NAT.Destinations == 1:
