@@ -27,7 +27,7 @@ var doors = []struct{ method, path string }{
 	{"POST", "/api/folder"}, {"POST", "/api/code"}, {"POST", "/api/qr"}, {"POST", "/api/settings"}, {"POST", "/api/doctor"},
 	{"POST", "/api/history/clear"}, {"POST", "/api/transfers"}, {"POST", "/api/transfers/1/stop"}, {"POST", "/api/transfers/1/start"},
 	{"POST", "/api/transfers/1/show"}, {"POST", "/api/transfers/1/change"}, {"POST", "/api/transfers/1/answer"},
-	{"POST", "/api/transfers/1/move"}, {"POST", "/api/transfers/1/remove"}, {"POST", "/api/unfinished/x/continue"},
+	{"POST", "/api/transfers/1/move"}, {"POST", "/api/transfers/1/remove"}, {"POST", "/api/transfers/1/again"}, {"POST", "/api/unfinished/x/continue"},
 	{"POST", "/api/unfinished/x/discard"}, {"POST", "/api/reads/1"}, {"POST", "/api/nothing"},
 }
 

@@ -238,6 +238,30 @@ func TestQueue(t *testing.T) {
 	p.from.refused(idPath(all[1].ID, "stop"), struct{}{})
 }
 
+// TestTryAgain: what has come to nothing is tried once more as it was asked for,
+// and nothing else is.
+func TestTryAgain(t *testing.T) {
+	p := newTwo(t)
+	sent, received := p.begin(NewTransfer{Text: "the door is open"}, NewTransfer{})
+	p.to.phase(received, PhaseDone)
+	p.from.phase(sent, PhaseDone)
+	p.from.refused(idPath(sent, "again"), struct{}{})
+	var first, second Transfer
+	p.from.must("/api/transfers", NewTransfer{Kind: "send", Text: "the key is below the mat", Limit: "5MB/s"}, &first)
+	p.from.refused(idPath(first.ID, "again"), struct{}{})
+	p.from.must(idPath(first.ID, "stop"), struct{}{}, nil)
+	p.from.phase(first.ID, PhaseStopped)
+	p.from.must(idPath(first.ID, "again"), struct{}{}, &second)
+	if second.ID == first.ID || second.Name != first.Name || second.Steering.Limit != 5e6 {
+		t.Errorf("of %+v it makes %+v", first, second)
+	}
+	code := p.from.code(second.ID)
+	p.to.must("/api/transfers", NewTransfer{Kind: "receive", Code: code}, &first)
+	if got := p.to.phase(first.ID, PhaseDone); got.Outcome.Text != "the key is below the mat" {
+		t.Errorf("%+v", got.Outcome)
+	}
+}
+
 func TestASecondStartOpensAnotherPage(t *testing.T) {
 	state := t.TempDir()
 	first := start(t, "", state)

@@ -38,7 +38,7 @@ func problemOf(err error) *Problem {
 // run again, and no flag.
 var terms = qft.Terms{
 	Code:      "code",
-	Again:     "continue it on both sides: under History, or with the same code",
+	Again:     "try again, or continue it under History",
 	Name:      "choose another folder, or have the sender rename it",
 	Existing:  "move it away, or choose under Options what is to be done with what exists already",
 	Folder:    "choose another folder, one where you may write",

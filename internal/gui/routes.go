@@ -106,6 +106,17 @@ func (s *server) transferRoutes(m *http.ServeMux) {
 		}
 		return h.add(newTransfer(p), in.Queue)
 	})
+	post(m, "/api/transfers/{id}/again", bodyLimit, func(r *http.Request, _ struct{}) (any, error) {
+		var p plan
+		err := h.with(r, func(t *transfer) (err error) {
+			p, err = t.againLocked()
+			return err
+		})
+		if err != nil {
+			return nil, err
+		}
+		return h.add(newTransfer(p), false)
+	})
 	post(m, "/api/unfinished/{id}/continue", bodyLimit, func(r *http.Request, in struct{ Code, Phrase string }) (any, error) {
 		p, err := h.continued(r.PathValue("id"), in.Code, in.Phrase)
 		if err != nil {

@@ -84,6 +84,18 @@ func (t *transfer) ended() bool {
 // continues reports whether it goes on with a record.
 func (t *transfer) continues(record string) bool { return !t.ended() && t.plan.record == record }
 
+// againLocked is how one that came to nothing is tried once more: as it was asked
+// for. What has arrived of it is not sent again.
+func (t *transfer) againLocked() (plan, error) {
+	switch {
+	case t.shown.Phase != PhaseFailed && t.shown.Phase != PhaseStopped:
+		return plan{}, refuse(http.StatusConflict, "", "this transfer has not failed")
+	case t.plan.close != nil:
+		return plan{}, refuse(http.StatusConflict, "Drop the files again.", "the page does not hold them any more")
+	}
+	return t.plan, nil
+}
+
 // drop lets go of what it would have used.
 func (t *transfer) drop() {
 	if t.plan.close != nil {

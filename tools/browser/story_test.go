@@ -391,10 +391,14 @@ func full(t *testing.T, a, b *person, show showing) {
 	r.click("accept")
 	r.phase("failed")
 	r.says("problem", "not enough space")
-	r.says("advice", "Free some space, then continue it")
+	r.says("advice", "Free some space, then try again")
 	show(r, "failed")
 	s.says("notes", "not enough space")
 	show(s, "failed-there")
+	r.click("again")
+	r.says("ask", "Only") // the sender has stayed
+	r.click("refuse")
+	r.phase("stopped")
 }
 
 // TestSettings: what is set on the page holds for the commands, and what is wrong

@@ -157,6 +157,7 @@ export const text = {
   earlier: "Earlier",
   later: "Later",
   removeEnded: "Remove from the list",
+  again: "Try again",
   show: "Show in its folder",
   notes: "What happened",
   result: "Is here now",

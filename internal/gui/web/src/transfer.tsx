@@ -4,7 +4,7 @@ import { useEffect, useState } from "preact/hooks";
 import type { Session, Transfer } from "./api";
 import { call } from "./client";
 import { clock, percent, rate, size, span, time } from "./format";
-import { act, isEnded, state } from "./model";
+import { act, attempt, isEnded, open, state } from "./model";
 import { Bar, CopyButton, Fact, ProblemBox, QR, Sure } from "./parts";
 import { Plot } from "./plot";
 import { Question } from "./questions";
@@ -281,8 +281,17 @@ function Result({ of: t }: { of: Transfer }) {
 }
 
 function Ended({ of: t }: { of: Transfer }) {
+  const again = async () => {
+    const next = await attempt(() => call<Transfer>(`/api/transfers/${t.id}/again`, {}));
+    if (next) open(next);
+  };
   return (
     <div class="buttons">
+      {t.phase !== "done" && !t.dropped && (
+        <button type="button" class="primary" data-test="again" onClick={() => void again()}>
+          {text.again}
+        </button>
+      )}
       <button
         type="button"
         class="quiet"
