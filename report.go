@@ -42,6 +42,9 @@ func (a *app) tell(now time.Time, last bool, err error) {
 		a.event(FileRenamed(p.Renamed[r.renamed]))
 	}
 	if !r.offered {
+		if p.Looking && !last {
+			return // an Offer says what is there already
+		}
 		r.offered = true
 		a.event(Offer{Name: p.Name, Size: p.Size, Files: p.Files, Resumed: p.Resumed, Counted: p.Counted})
 		r.meter.start(now, p.Safe)

@@ -71,6 +71,37 @@ func TestStoppedTransferTellsAndContinues(t *testing.T) {
 	}
 }
 
+// TestWhatIsThereIsKnownBeforeItIsShown: however slow the disk is, what is shown
+// of a transfer that goes on says first of all how much of it is there.
+func TestWhatIsThereIsKnownBeforeItIsShown(t *testing.T) {
+	for seed := range uint64(20) {
+		from, to := trees(t, spec{"film": noise(seed, 6<<20)}, 4)
+		w := newWorld(t, seed)
+		w.connect(sending(items(t, from)...), receiving(to))
+		w.some(3 << 20)
+		w.s.PeerClosed(errors.New("no contact"))
+		w.r.PeerClosed(errors.New("no contact"))
+		w.finish()
+		safe := w.r.safe.bytes
+
+		again := newWorld(t, seed)
+		again.exec = &delayed{rng: again.rng}
+		first := [2]int64{-1, -1}
+		again.each = func() {
+			for i, p := range []Progress{again.s.Progress(), again.r.Progress()} {
+				if first[i] < 0 && p.Phase == Moving && !p.Looking {
+					first[i] = p.Resumed
+				}
+			}
+		}
+		again.connect(sending(items(t, from)...), receiving(to))
+		again.wantDelivered()
+		if first != [2]int64{safe, safe} || safe == 0 {
+			t.Errorf("seed %d: shown are %d bytes at first by sender and receiver, and %d are safe", seed, first, safe)
+		}
+	}
+}
+
 // wantNothingFinal wants nothing but hidden names in a directory.
 func wantNothingFinal(t *testing.T, dir string) {
 	t.Helper()

@@ -16,6 +16,7 @@ type Progress struct {
 	FilesDone int64  // of these: whole, here or at the receiver
 	Size      int64  // bytes of all files, as far as they were counted
 	Counted   bool   // Files and Size are final
+	Looking   bool   // what there is of an earlier run is about to be known
 	Safe      int64  // of Size: verified and written at the receiver, as far as known here
 	Resumed   int64  // of Safe: there from the start, and not sent again
 	Kept      int64  // of Size: not sent because identical, unwanted, or failed
@@ -116,6 +117,13 @@ func (r *Receiver) Text() string { return r.offer.text }
 // Paths are where the first items are, or will be: safe to print.
 func (r *Receiver) Paths() []string { return r.paths }
 
+// looks reports whether an earlier run has left something, and what that is worth
+// is still to be found out of the first entries. Nothing has come meanwhile.
+func (r *Receiver) looks() bool {
+	return r.opened && r.bed != nil && r.bed.Resumed() && r.judges.waiting == "" && r.safe.bytes+r.safe.kept == 0 &&
+		(r.line.next() == 0 || r.line.judge < len(r.line.items))
+}
+
 // Progress is what can be shown now.
 func (r *Receiver) Progress() Progress {
 	p := Progress{
@@ -124,7 +132,7 @@ func (r *Receiver) Progress() Progress {
 		Safe:      r.safe.bytes, Resumed: r.safe.resumed, Kept: r.safe.kept,
 		Hashed: r.safe.bytes - r.safe.resumed,
 		Phase:  r.phase, Failures: r.failures.list, Failed: r.failures.count,
-		Renamed: r.renamed,
+		Renamed: r.renamed, Looking: r.looks(),
 	}
 	if r.phase >= Deciding && r.phase != Stopping {
 		p.Name = title(r.offer.names, r.offer.items)

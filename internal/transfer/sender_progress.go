@@ -40,6 +40,7 @@ func (s *Sender) Progress() Progress {
 		Sum:       t.root,
 		FileSum:   s.proof.text,
 	}
+	p.Looking = s.tree.judged == 0 && s.tree.list.next() > 0
 	if t.whole {
 		p.Safe = p.Size - p.Kept
 	}
