@@ -396,7 +396,7 @@ func full(t *testing.T, a, b *person, show showing) {
 	s.says("notes", "not enough space")
 	show(s, "failed-there")
 	r.click("again")
-	r.says("ask", "Only") // the sender has stayed
+	r.phase("asking") // the sender has stayed
 	r.click("refuse")
 	r.phase("stopped")
 }
