@@ -60,8 +60,13 @@ func TestAHelperThatIsListeningIsReachedByTCP(t *testing.T) {
 	ctx, stop := context.WithCancel(t.Context())
 	defer stop()
 	heard := make(chan error, 1)
-	log := slog.New(slog.NewTextHandler(onListening(func(ports string) {
-		c, err := net.Dial("tcp", "127.0.0.1:"+ports)
+	log := slog.New(slog.NewTextHandler(onLine(func(line string) {
+		_, rest, found := strings.Cut(line, `msg="helper is listening" ports=[`)
+		if !found {
+			return
+		}
+		port, _, _ := strings.Cut(rest, "]")
+		c, err := net.Dial("tcp", "127.0.0.1:"+port)
 		if err == nil {
 			c.Close()
 		}
@@ -117,18 +122,6 @@ type onLine func(line string)
 
 func (f onLine) Write(line []byte) (int, error) {
 	f(string(line))
-	return len(line), nil
-}
-
-// onListening is called with the port when a helper of one says that it is
-// listening, before it goes on.
-type onListening func(port string)
-
-func (f onListening) Write(line []byte) (int, error) {
-	if _, rest, found := strings.Cut(string(line), `msg="helper is listening" ports=[`); found {
-		port, _, _ := strings.Cut(rest, "]")
-		f(port)
-	}
 	return len(line), nil
 }
 
